@@ -1,0 +1,112 @@
+"""What every network of the toolkit promises: images of any size in, images of that size times `upscale` out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ..modules.padding import crop, pad_to_multiple
+from ..modules.stage import KeySemanticStage
+
+__all__ = ["KeySemanticNetwork", "RestorationNetwork", "check_stages", "init_linear"]
+
+SHIFTS = ("none", "stage")
+
+
+class RestorationNetwork(nn.Module, ABC):
+    """A network that restores images of any size.
+
+    Attributes:
+        in_chans: Channels in.
+        out_chans: Channels out.
+        upscale: Enlargement of height and width.
+        size_multiple: `restore` gets heights and widths that are multiples of it; `forward` pads and crops.
+        padding_mode: How it pads; see `semanir_arch.modules.padding`.
+    """
+
+    padding_mode = "reflect"
+
+    def __init__(self, in_chans: int, out_chans: int, upscale: int, size_multiple: int) -> None:
+        super().__init__()
+        self.in_chans = in_chans
+        self.out_chans = out_chans
+        self.upscale = upscale
+        self.size_multiple = size_multiple
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore images.
+
+        Args:
+            x: Shape (B, in_chans, H, W), floating point; RGB or gray images in [0, 1] (noise may leave it).
+
+        Returns:
+            Shape (B, out_chans, upscale * H, upscale * W), same range, not clamped.
+
+        Raises:
+            ValueError: If `x` has another number of dimensions or channels.
+        """
+        if x.dim() != 4 or x.shape[1] != self.in_chans:
+            raise ValueError(
+                f"{type(self).__name__} takes images of shape (B, {self.in_chans}, H, W), got {tuple(x.shape)}"
+            )
+        padded, size = pad_to_multiple(x, self.size_multiple, self.padding_mode)
+        return crop(self.restore(padded), size, self.upscale)
+
+    @abstractmethod
+    def restore(self, x: Tensor) -> Tensor:
+        """As `forward`, for heights and widths that are multiples of `size_multiple`."""
+
+
+class KeySemanticNetwork(RestorationNetwork):
+    """A network of `KeySemanticStage`s, whose k and backend may be changed at any time, also after training."""
+
+    @property
+    def k(self) -> int:
+        """Keys that each token keeps, the same for all stages; a window with fewer tokens keeps all."""
+        return self._stages()[0].k
+
+    @k.setter
+    def k(self, value: int) -> None:
+        if value < 1:
+            raise ValueError(f"k={value} must be at least 1")
+        for stage in self._stages():
+            stage.k = value
+
+    @property
+    def backend(self) -> str:
+        """Implementation of the attention; see `semanir_arch.ops.key_semantic_attention`."""
+        return self._stages()[0].backend
+
+    @backend.setter
+    def backend(self, value: str) -> None:
+        for stage in self._stages():
+            stage.backend = value
+
+    def _stages(self) -> list[KeySemanticStage]:
+        return [module for module in self.modules() if isinstance(module, KeySemanticStage)]
+
+
+def check_stages(*, shift: str, **per_stage: Sequence[int]) -> None:
+    """Refuse an unknown shift, and lists of unequal length or with numbers below 1.
+
+    Raises:
+        ValueError: Naming the argument, its value and what is allowed.
+    """
+    if shift not in SHIFTS:
+        raise ValueError(f"shift={shift!r} is unknown; allowed: {', '.join(map(repr, SHIFTS))}")
+    for name, values in per_stage.items():
+        if len(values) == 0 or any(value < 1 for value in values):
+            raise ValueError(f"{name}={list(values)} must list one positive number per stage")
+    if len({len(values) for values in per_stage.values()}) > 1:
+        lengths = ", ".join(f"{name} has {len(values)}" for name, values in per_stage.items())
+        raise ValueError(f"one entry per stage is needed in each list: {lengths}")
+
+
+def init_linear(module: nn.Module) -> None:
+    """Initialise as SwinIR does: linear maps from a truncated normal of standard deviation 0.02, without bias."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

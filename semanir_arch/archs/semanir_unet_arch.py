@@ -1,0 +1,142 @@
+"""SemanIR, U-shape, for every task at constant size: denoising, JPEG, demosaicking, deblurring, weather.
+
+Paper: Sharing Key Semantics in Transformer Makes Efficient Image Restoration (SemanIR), NeurIPS 2024,
+    arXiv 2405.20008, Figure 7; earlier as Key-Graph Transformer (KGT), arXiv 2402.02634.
+The authors released no code and the readable sources do not give the widths. The default is one of the layouts that
+meet the published 25.82 M parameters; its samplers and skips follow Restormer (arXiv 2111.09881, Section 3), the
+network beside it in the paper's tables. Other layouts are arguments away.
+
+Legend: B images, C channels, H x W pixels, S scales; scale s has H / 2^s x W / 2^s pixels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..modules.resample import make_downsampler, make_upsampler
+from ..modules.stage import KeySemanticStage
+from .base import KeySemanticNetwork, check_stages, init_linear
+
+__all__ = ["SemanIRUNet"]
+
+
+class SemanIRUNet(KeySemanticNetwork):
+    """Encoder and decoder of SemanIR stages over several scales, with concatenating skips.
+
+    At the top scale the concatenated features keep their double width, through the decoder's and the final stage.
+
+    Args:
+        in_chans: Channels in: 1 (gray), 3 (RGB), 4 (packed Bayer mosaic), 6 (dual pixel).
+        out_chans: Channels out; 0 for as many as in.
+        widths: Channels of each scale, full resolution first.
+        depths: Layers of the stages of each scale; the lowest scale has one stage, the others an encoder's and a
+            decoder's.
+        num_heads: Attention heads at each scale.
+        window_size: Side of the windows in pixels, at each scale or one for all.
+        final_depth: Layers of the final stage at full resolution; 0 for none.
+        mlp_ratio: Hidden channels of the feed-forward per channel.
+        downsample: "unshuffle", "strided2" or "strided3"; see `semanir_arch.modules.resample`.
+        upsample: "shuffle" or "transposed".
+        k: Keys kept per token; more than a window has means all.
+        sim_norm: Similarity of the dictionary: "none" (inner product) or "l2" (cosine).
+        shift: "none", or "stage": every second stage has its windows moved by half a window.
+        score: Attention scores: "dot" (scaled dot product) or "cosine" (with a learned scale per head).
+        norm: Place of the LayerNorms in a layer: "pre" or "post".
+        bias_dim: Hidden width of the continuous position bias.
+        backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
+        use_checkpoint: Trade time for memory in training: recompute each layer in the backward pass.
+
+    Raises:
+        ValueError: If an argument is not allowed, or the lists differ in length.
+    """
+
+    def __init__(
+        self,
+        in_chans: int = 3,
+        out_chans: int = 0,
+        widths: Sequence[int] = (56, 112, 224, 448),
+        depths: Sequence[int] = (6, 6, 6, 6),
+        num_heads: Sequence[int] = (4, 8, 16, 32),
+        window_size: int | Sequence[int] = (32, 32, 32, 16),
+        final_depth: int = 6,
+        mlp_ratio: float = 2.0,
+        downsample: str = "unshuffle",
+        upsample: str = "shuffle",
+        k: int = 512,
+        sim_norm: str = "none",
+        shift: str = "none",
+        score: str = "dot",
+        norm: str = "pre",
+        bias_dim: int = 512,
+        backend: str = "auto",
+        use_checkpoint: bool = False,
+    ) -> None:
+        windows = [window_size] * len(widths) if isinstance(window_size, int) else list(window_size)
+        check_stages(
+            shift=shift, widths=widths, depths=depths, num_heads=num_heads, window_size=windows
+        )
+        multiple = math.lcm(*(window * 2**scale for scale, window in enumerate(windows)))
+        super().__init__(in_chans, out_chans or in_chans, upscale=1, size_multiple=multiple)
+        # Stages in the order in which an image meets them, so that shifted and unshifted ones alternate.
+        position = itertools.count()
+
+        def stage(dim: int, depth: int, scale: int) -> KeySemanticStage:
+            return KeySemanticStage(
+                dim,
+                depth,
+                num_heads[scale],
+                windows[scale],
+                shifted=shift == "stage" and next(position) % 2 == 1,
+                k=k,
+                sim_norm=sim_norm,
+                mlp_ratio=mlp_ratio,
+                score=score,
+                norm=norm,
+                bias_dim=bias_dim,
+                backend=backend,
+                use_checkpoint=use_checkpoint,
+            )
+
+        lowest = len(widths) - 1
+        top_width = 2 * widths[0] if lowest else widths[0]
+        self.first = nn.Conv2d(in_chans, widths[0], 3, padding=1)
+        self.encoders = nn.ModuleList(stage(widths[s], depths[s], s) for s in range(lowest))
+        self.downsamplers = nn.ModuleList(
+            make_downsampler(downsample, widths[s], widths[s + 1]) for s in range(lowest)
+        )
+        self.latent = stage(widths[lowest], depths[lowest], lowest)
+        # Decoder parts are listed from the lowest scale up.
+        self.upsamplers = nn.ModuleList(
+            make_upsampler(upsample, widths[s + 1], widths[s]) for s in reversed(range(lowest))
+        )
+        self.reducers = nn.ModuleList(
+            nn.Conv2d(2 * widths[s], widths[s], 1, bias=False) if s else nn.Identity()
+            for s in reversed(range(lowest))
+        )
+        self.decoders = nn.ModuleList(
+            stage(widths[s] if s else top_width, depths[s], s) for s in reversed(range(lowest))
+        )
+        self.final = stage(top_width, final_depth, 0) if final_depth else nn.Identity()
+        self.last = nn.Conv2d(top_width, self.out_chans, 3, padding=1)
+        self.adds_input = self.out_chans == in_chans
+        self.apply(init_linear)
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Map (B, in_chans, H, W) to (B, out_chans, H, W); sides multiples of `size_multiple`."""
+        features = self.first(x)
+        skips = []
+        for encoder, downsample in zip(self.encoders, self.downsamplers, strict=True):
+            features = encoder(features)
+            skips.append(features)
+            features = downsample(features)
+        features = self.latent(features)
+        for upsample, reduce, decoder in zip(self.upsamplers, self.reducers, self.decoders, strict=True):
+            features = reduce(torch.cat((upsample(features), skips.pop()), dim=1))
+            features = decoder(features)
+        out = self.last(self.final(features))
+        return x + out if self.adds_input else out

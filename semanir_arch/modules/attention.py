@@ -1,0 +1,78 @@
+"""Multi-head self-attention over a shared key-semantic dictionary.
+
+SemanIR (arXiv 2405.20008), Section 3, Figure 2d.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..ops import KeySemanticDictionary, key_semantic_attention
+from .position_bias import ContinuousPositionBias
+
+__all__ = ["SCORES", "KeySemanticAttention"]
+
+SCORES = ("dot", "cosine")
+
+# Swin Transformer V2, Section 3.3: the logit scale starts at 10 and may not exceed 100.
+_INITIAL_LOGIT_SCALE = math.log(10.0)
+_MAX_LOGIT_SCALE = math.log(100.0)
+
+
+class KeySemanticAttention(nn.Module):
+    """Self-attention of windows in which each token sees the keys its dictionary keeps.
+
+    Args:
+        dim: Channels, C.
+        num_heads: Attention heads; must divide C.
+        window_size: Side of the windows in pixels, for the position bias.
+        score: "dot" for the scaled dot product, "cosine" for cosine similarity times a learned scale per head.
+        bias_dim: Hidden width of the position bias.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        window_size: int,
+        score: str = "dot",
+        bias_dim: int = 512,
+    ) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"num_heads={num_heads} must divide the {dim} channels")
+        if score not in SCORES:
+            raise ValueError(f"score={score!r} is unknown; allowed: {', '.join(map(repr, SCORES))}")
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.position_bias = ContinuousPositionBias(num_heads, window_size, bias_dim)
+        self.logit_scale = (
+            nn.Parameter(torch.full((num_heads, 1, 1), _INITIAL_LOGIT_SCALE)) if score == "cosine" else None
+        )
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, dictionary: KeySemanticDictionary, backend: str = "auto") -> Tensor:
+        """Attend within windows.
+
+        Args:
+            x: Tokens, shape (nW, N, C).
+            dictionary: Kept keys of these windows.
+            backend: Implementation; see `semanir_arch.ops.key_semantic_attention`.
+
+        Returns:
+            Shape (nW, N, C).
+        """
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        scale = None
+        if self.logit_scale is not None:
+            q = F.normalize(q, dim=-1) * self.logit_scale.clamp(max=_MAX_LOGIT_SCALE).exp().to(q.dtype)
+            k = F.normalize(k, dim=-1)
+            scale = 1.0
+        out = key_semantic_attention(
+            q, k, v, dictionary, bias=self.position_bias(), scale=scale, backend=backend
+        )
+        return self.out(out.transpose(1, 2).flatten(2))

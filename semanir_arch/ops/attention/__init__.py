@@ -1,0 +1,76 @@
+"""Key-semantic attention: every token attends to the k tokens that its window's dictionary keeps for it.
+
+SemanIR (arXiv 2405.20008), Section 3, Figure 2d. One file per backend; to add one, write the file and name it below.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..backend import ATTENTION_BACKENDS, Request, choose
+from ..dictionary import KeySemanticDictionary
+from . import dense, gather, masked, naive
+
+__all__ = ["key_semantic_attention"]
+
+# In the order of the automatic choice.
+for _module in (dense, gather, masked, naive):
+    ATTENTION_BACKENDS[_module.BACKEND.name] = _module.BACKEND
+
+
+def key_semantic_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dictionary: KeySemanticDictionary,
+    *,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Attend over the keys that the dictionary keeps: softmax(scale q k^T + bias) v, other keys having no weight.
+
+    Args:
+        q: Queries, shape (nW, h, N, d): windows, heads, tokens per window, channels per head.
+        k: Keys, same shape and dtype.
+        v: Values, same shape and dtype.
+        dictionary: Kept keys, shared by all heads.
+        bias: Added to the scores, shape (h, N, N), shared by the windows; differentiable.
+        scale: Factor of the scores; default d ** -0.5.
+        backend: "auto", or one of `semanir_arch.ops.backend.ATTENTION_BACKENDS`. All give the same result.
+
+    Returns:
+        Shape (nW, h, N, d), dtype of q.
+
+    Raises:
+        ValueError: If shapes or dtypes disagree, or no backend has that name.
+        NotImplementedError: If the named backend cannot serve this input.
+    """
+    _check(q, k, v, dictionary, bias)
+    request = Request(
+        device=q.device.type,
+        dtype=q.dtype,
+        num_tokens=q.shape[2],
+        head_dim=q.shape[3],
+        k=dictionary.k,
+        masked=dictionary.bits is not None,
+    )
+    if bias is not None:
+        bias = bias.to(q.dtype)
+    scale = q.shape[3] ** -0.5 if scale is None else scale
+    return choose(request, backend).run(q, k, v, dictionary, bias, scale)
+
+
+def _check(q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None) -> None:
+    if q.dim() != 4 or k.shape != q.shape or v.shape != q.shape:
+        shapes = ", ".join(str(tuple(x.shape)) for x in (q, k, v))
+        raise ValueError(f"q, k, v must share one shape (windows, heads, tokens, channels), got {shapes}")
+    if k.dtype != q.dtype or v.dtype != q.dtype:
+        raise ValueError(f"q, k, v must share one dtype, got {q.dtype}, {k.dtype}, {v.dtype}")
+    if (q.shape[0], q.shape[2]) != (dictionary.num_windows, dictionary.num_tokens):
+        raise ValueError(
+            f"the dictionary is of {dictionary.num_windows} windows of {dictionary.num_tokens} tokens, "
+            f"q has {q.shape[0]} of {q.shape[2]}"
+        )
+    if bias is not None and bias.shape != (q.shape[1], q.shape[2], q.shape[2]):
+        raise ValueError(f"bias must have shape {(q.shape[1], q.shape[2], q.shape[2])}, got {tuple(bias.shape)}")

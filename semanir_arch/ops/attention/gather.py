@@ -1,0 +1,170 @@
+"""The paper's Torch-Gather without its memory: each query's k keys and values are collected, a few queries at a time.
+
+Cost grows with N k instead of N^2, but every collected number is used once: it pays only where k is a small share of
+a large window.
+
+Legend: W windows in the chunk, h heads, n queries in the chunk, N tokens per window, d channels per head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..backend import Backend, Request
+from ..dictionary.packing import unpack
+
+if TYPE_CHECKING:
+    from ..dictionary import KeySemanticDictionary
+
+__all__ = ["BACKEND", "attend"]
+
+# The collected keys and values of a chunk, in bytes.
+_CHUNK_BYTES = 64 * 2**20
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None, scale: float
+) -> Tensor:
+    """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`."""
+    assert dictionary.bits is not None, "refused by the predicate"
+    return _forward(q, k, v, dictionary.bits, dictionary.k, bias, scale)
+
+
+def _why_not(request: Request) -> str | None:
+    return None if request.masked else "every key is kept, there is nothing to gather"
+
+
+def _preferred(request: Request) -> bool:
+    # Where gathering beats masking; measured by benchmarks/bench_ops.py.
+    return request.device == "cpu" and request.k * 256 <= request.num_tokens
+
+
+BACKEND = Backend(name="gather", run=attend, why_not=_why_not, preferred=_preferred)
+
+
+@torch.library.custom_op(
+    "semanir::gather_attention",
+    mutates_args=(),
+    schema="(Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, float scale) -> Tensor",
+)
+def _forward(
+    q: Tensor, k: Tensor, v: Tensor, bits: Tensor, kept: int, bias: Tensor | None, scale: float
+) -> Tensor:
+    out = q.new_empty(q.shape)
+    dtype = torch.promote_types(q.dtype, torch.float32)
+    with torch.autocast(q.device.type, enabled=False):
+        for window, rows, index, absent in _chunks(q, bits, kept):
+            p = _weights(q[window, :, rows].to(dtype), k[window], index, absent, bias, rows, scale)
+            values = _collect(v[window], index).to(dtype)
+            out[window, :, rows] = torch.einsum("hnk,hnkd->hnd", p, values).to(q.dtype)
+    return out
+
+
+@_forward.register_fake
+def _(
+    q: Tensor, k: Tensor, v: Tensor, bits: Tensor, kept: int, bias: Tensor | None, scale: float
+) -> Tensor:
+    return q.new_empty(q.shape)
+
+
+@torch.library.custom_op(
+    "semanir::gather_attention_backward",
+    mutates_args=(),
+    schema=(
+        "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, float scale) "
+        "-> (Tensor, Tensor, Tensor, Tensor)"
+    ),
+)
+def _backward(
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bits: Tensor,
+    kept: int,
+    bias: Tensor | None,
+    scale: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    dtype = torch.promote_types(q.dtype, torch.float32)
+    dq, dk, dv = (torch.zeros_like(x, dtype=dtype) for x in (q, k, v))
+    # An operator returns tensors, not None: without a bias its gradient is empty.
+    dbias = q.new_zeros(0 if bias is None else bias.shape, dtype=dtype)
+    heads, head_dim = q.shape[1], q.shape[3]
+    with torch.autocast(q.device.type, enabled=False):
+        for window, rows, index, absent in _chunks(q, bits, kept):
+            pq, pgrad = q[window, :, rows].to(dtype), grad[window, :, rows].to(dtype)
+            p = _weights(pq, k[window], index, absent, bias, rows, scale)
+            flat = index.flatten()
+            share = torch.einsum("hnk,hnd->hnkd", p, pgrad)
+            dv[window].index_add_(1, flat, share.reshape(heads, -1, head_dim))
+            dp = torch.einsum("hnd,hnkd->hnk", pgrad, _collect(v[window], index).to(dtype))
+            ds = p * (dp - (p * dp).sum(dim=-1, keepdim=True))
+            keys = _collect(k[window], index).to(dtype)
+            dq[window, :, rows] = torch.einsum("hnk,hnkd->hnd", ds, keys) * scale
+            share = torch.einsum("hnk,hnd->hnkd", ds, pq) * scale
+            dk[window].index_add_(1, flat, share.reshape(heads, -1, head_dim))
+            if bias is not None:
+                dbias[:, rows].scatter_add_(-1, index.expand(heads, -1, -1), ds)
+    if bias is not None:
+        dbias = dbias.to(bias.dtype)
+    return dq.to(q.dtype), dk.to(k.dtype), dv.to(v.dtype), dbias
+
+
+@_backward.register_fake
+def _(
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bits: Tensor,
+    kept: int,
+    bias: Tensor | None,
+    scale: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
+    return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    q, k, v, bits, ctx.kept, bias, ctx.scale = inputs
+    ctx.save_for_backward(q, k, v, bits, bias)
+
+
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    q, k, v, bits, bias = ctx.saved_tensors
+    dq, dk, dv, dbias = _backward(grad, q, k, v, bits, ctx.kept, bias, ctx.scale)
+    return dq, dk, dv, None, None, None if bias is None else dbias, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_setup_context)
+
+
+def _chunks(q: Tensor, bits: Tensor, kept: int) -> Iterator[tuple[int, slice, Tensor, Tensor]]:
+    """Yield window, its slice of queries, and their kept keys (n, k) with a mark where a row has fewer than k."""
+    num_windows, heads, num_tokens, head_dim = q.shape
+    size = max(1, _CHUNK_BYTES // (2 * heads * kept * head_dim * 4))
+    for window in range(num_windows):
+        for start in range(0, num_tokens, size):
+            rows = slice(start, min(start + size, num_tokens))
+            mask = unpack(bits[window, rows], num_tokens).to(torch.uint8)
+            present, index = mask.topk(kept, dim=-1)
+            yield window, rows, index, present == 0
+
+
+def _collect(x: Tensor, index: Tensor) -> Tensor:
+    """Rows of x (h, N, d) for index (n, k): (h, n, k, d)."""
+    return x.index_select(1, index.flatten()).unflatten(1, index.shape)
+
+
+def _weights(
+    q: Tensor, k: Tensor, index: Tensor, absent: Tensor, bias: Tensor | None, rows: slice, scale: float
+) -> Tensor:
+    """Attention weights of queries q (h, n, d) over their kept keys of k (h, N, d): (h, n, k)."""
+    scores = torch.einsum("hnd,hnkd->hnk", q * scale, _collect(k, index).to(q.dtype))
+    if bias is not None:
+        scores += bias[:, rows].to(q.dtype).gather(-1, index.expand(bias.shape[0], -1, -1))
+    return scores.masked_fill_(absent, float("-inf")).softmax(dim=-1)

@@ -1,0 +1,162 @@
+"""The paper's Torch-Mask without its memory: all scores of a few windows at a time, unwanted ones masked.
+
+The position bias (shared by the windows) and the mask (shared by the heads) are joined only for the windows in
+hand; joined for all windows at once they would outweigh the images. The backward recomputes the scores the same way.
+
+Legend: W windows in the chunk, h heads, N tokens per window, d channels per head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..backend import Backend
+from ..dictionary.packing import WORD
+
+if TYPE_CHECKING:
+    from ..dictionary import KeySemanticDictionary
+
+__all__ = ["BACKEND", "attend"]
+
+# The joined bias and mask of a chunk, in bytes. On a CPU it should stay in the outer cache; a GPU wants fewer, larger
+# launches.
+_CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 256 * 2**20}
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None, scale: float
+) -> Tensor:
+    """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`."""
+    return _forward(q, k, v, dictionary.bits, bias, scale)
+
+
+BACKEND = Backend(
+    name="masked",
+    run=attend,
+    why_not=lambda request: None,
+    preferred=lambda request: True,
+)
+
+
+@torch.library.custom_op(
+    "semanir::masked_attention",
+    mutates_args=(),
+    schema="(Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) -> Tensor",
+)
+def _forward(
+    q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
+) -> Tensor:
+    out = q.new_empty(q.shape)
+    with torch.autocast(q.device.type, enabled=False):
+        for part, additive in _chunks(q, bits, bias, q.dtype):
+            out[part] = F.scaled_dot_product_attention(
+                q[part], k[part], v[part], attn_mask=additive, scale=scale
+            )
+    return out
+
+
+@_forward.register_fake
+def _(
+    q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
+) -> Tensor:
+    return q.new_empty(q.shape)
+
+
+@torch.library.custom_op(
+    "semanir::masked_attention_backward",
+    mutates_args=(),
+    schema=(
+        "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) "
+        "-> (Tensor, Tensor, Tensor, Tensor)"
+    ),
+)
+def _backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    dq, dk, dv = q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
+    dtype = torch.promote_types(q.dtype, torch.float32)
+    # An operator returns tensors, not None: without a bias its gradient is empty.
+    dbias = q.new_zeros(0 if bias is None else bias.shape, dtype=dtype)
+    with torch.autocast(q.device.type, enabled=False):
+        for part, additive in _chunks(q, bits, bias, dtype):
+            pq, pk, pv, pgrad = (x[part].to(dtype) for x in (q, k, v, grad))
+            scores = (pq * scale) @ pk.mT
+            if additive is not None:
+                scores += additive
+            p = scores.softmax(dim=-1)
+            dv[part] = p.mT @ pgrad
+            # With dP = dO V^T, the gradient of the scores is P (dP - sum_j P dP).
+            ds = (pgrad @ pv.mT).mul_(p)
+            ds -= p.mul_(ds.sum(dim=-1, keepdim=True))
+            dq[part] = ds @ pk * scale
+            dk[part] = ds.mT @ pq * scale
+            if bias is not None:
+                dbias += ds.sum(dim=0)
+    return dq, dk, dv, dbias if bias is None else dbias.to(bias.dtype)
+
+
+@_backward.register_fake
+def _(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
+    return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, ctx.scale = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    q, k, v, bits, bias = ctx.saved_tensors
+    dq, dk, dv, dbias = _backward(grad, q, k, v, bits, bias, ctx.scale)
+    return dq, dk, dv, None, None if bias is None else dbias, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_setup_context)
+
+
+def _chunks(
+    q: Tensor, bits: Tensor | None, bias: Tensor | None, dtype: torch.dtype
+) -> Iterator[tuple[slice, Tensor | None]]:
+    """Yield slices of windows, each with what is added to its scores: (W or 1, h or 1, N, N) or None."""
+    num_windows, heads, num_tokens, _ = q.shape
+    rows = (1 if bias is None else heads) * num_tokens
+    size = max(1, _CHUNK_BYTES.get(q.device.type, 2**28) // (rows * num_tokens * dtype.itemsize))
+    if bias is not None:
+        bias = bias.to(dtype)
+    octet_table = None if bits is None else _octet_table(dtype, q.device)
+    buffer: Tensor | None = None
+    for start in range(0, num_windows, size):
+        part = slice(start, min(start + size, num_windows))
+        if bits is None or octet_table is None:
+            yield part, None if bias is None else bias.unsqueeze(0)
+            continue
+        mask = _additive(bits[part], octet_table, num_tokens).unsqueeze(1)
+        if bias is None:
+            yield part, mask
+            continue
+        count = part.stop - part.start
+        if buffer is None or buffer.shape[0] != count:
+            buffer = bias.new_empty((count, *bias.shape))
+        yield part, torch.add(bias, mask, out=buffer)
+
+
+def _octet_table(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """0 for a kept key and -inf for any other, for each of the 256 patterns of eight keys: (256, 8)."""
+    octet = torch.arange(256, device=device).unsqueeze(-1)
+    kept = (octet >> torch.arange(8, device=device)) & 1
+    return torch.zeros((256, 8), dtype=dtype, device=device).masked_fill_(kept == 0, float("-inf"))
+
+
+def _additive(bits: Tensor, octet_table: Tensor, num_tokens: int) -> Tensor:
+    """Expand (W, N, words) bits to (W, N, N) zeros and -inf; looking octets up is several times faster than shifting."""
+    octets = bits.contiguous().view(torch.uint8).flatten().to(torch.int32)
+    mask = octet_table.index_select(0, octets).view(*bits.shape[:2], bits.shape[2] * WORD)
+    return mask[..., :num_tokens]

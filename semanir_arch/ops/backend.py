@@ -1,0 +1,108 @@
+"""Which implementation of an operator runs: explicit, observable, and with a reason for every no.
+
+An operator has several implementations ("backends") with the same results. Each is described by a `Backend`, whose
+predicate returns why it cannot serve a `Request`, or None. The automatic choice depends only on what the request
+states: device, dtype, shape and k.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+__all__ = ["ATTENTION_BACKENDS", "Backend", "Request", "choose", "report"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the caller asks an attention backend for.
+
+    Attributes:
+        device: Device type, e.g. "cpu" or "cuda".
+        dtype: Dtype of queries, keys and values.
+        num_tokens: Tokens per window, N.
+        head_dim: Channels per head, d.
+        k: Keys kept per query; equal to `num_tokens` when all are kept.
+        masked: Whether any query-key pair is excluded.
+    """
+
+    device: str
+    dtype: torch.dtype
+    num_tokens: int
+    head_dim: int
+    k: int
+    masked: bool
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One implementation of key-semantic attention.
+
+    Attributes:
+        name: The word users write, e.g. in an option file.
+        run: Called as `run(q, k, v, dictionary, bias, scale)`; see `semanir_arch.ops.key_semantic_attention`.
+        why_not: Returns why the request cannot be served here, or None if it can.
+        preferred: Whether the automatic choice may take this backend for the request. Backends are asked in the
+            order in which they were registered.
+    """
+
+    name: str
+    run: Callable[..., torch.Tensor]
+    why_not: Callable[[Request], str | None]
+    preferred: Callable[[Request], bool]
+
+
+ATTENTION_BACKENDS: dict[str, Backend] = {}
+"""Backends of `key_semantic_attention` by name, in the order of the automatic choice."""
+
+
+def choose(request: Request, name: str = "auto", backends: Mapping[str, Backend] = ATTENTION_BACKENDS) -> Backend:
+    """Return the backend that serves a request.
+
+    Args:
+        request: Device, dtype and sizes.
+        name: "auto", or the name of a backend, which is then taken or refused, never replaced.
+        backends: The candidates, in order of preference.
+
+    Raises:
+        ValueError: If no backend has that name.
+        NotImplementedError: If the named backend cannot serve the request; names the ones that can.
+    """
+    if name == "auto":
+        for backend in backends.values():
+            if backend.why_not(request) is None and backend.preferred(request):
+                return backend
+        raise NotImplementedError(f"no backend serves {request}: {_reasons(request, backends)}")
+    if name not in backends:
+        close = difflib.get_close_matches(name, backends, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"backend={name!r} is unknown; allowed: 'auto', {', '.join(map(repr, backends))}{hint}")
+    reason = backends[name].why_not(request)
+    if reason is not None:
+        able = [other.name for other in backends.values() if other.why_not(request) is None]
+        raise NotImplementedError(f"backend {name!r} cannot run {request}: {reason}; able: {', '.join(able)}")
+    return backends[name]
+
+
+def report(device: str | None = None) -> dict[str, str | None]:
+    """Say which backends run on this machine.
+
+    Args:
+        device: Device type; default: "cuda" where there is a GPU, else "cpu".
+
+    Returns:
+        Name of each backend -> None if it can run a typical window (1024 tokens, 512 kept, 6 heads of 30
+        channels, float32), else the reason why not.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    typical = Request(device, torch.float32, num_tokens=1024, head_dim=30, k=512, masked=True)
+    return {name: backend.why_not(typical) for name, backend in ATTENTION_BACKENDS.items()}
+
+
+def _reasons(request: Request, backends: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name}: {backend.why_not(request)}" for name, backend in backends.items())

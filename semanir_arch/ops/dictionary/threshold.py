@@ -1,0 +1,72 @@
+"""Fast exact selection: find each row's k-th value, keep what is above it, and settle ties by position.
+
+No row is sorted, and similarities exist only for a few windows at a time, so the scratch memory does not grow with
+the image. Runs as one opaque operator, which torch.compile and torch.export take as it is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .packing import num_words, pack
+
+__all__ = ["select_bits"]
+
+_SCRATCH_BYTES = 32 * 2**20
+_INT32_MIN = -(2**31)
+
+
+@torch.library.custom_op(
+    "semanir::dictionary", mutates_args=(), schema="(Tensor x, int k, Tensor? groups) -> Tensor"
+)
+def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
+    """Same selection as `naive.select`, as packed bits.
+
+    Args:
+        x: Features, shape (nW, N, C), float32.
+        k: Keys kept per row, 1 <= k <= N.
+        groups: Shape (nW, N), integer, or None; see `naive.select`.
+
+    Returns:
+        Shape (nW, N, ceil(N / 32)), int32, in the layout of `packing`.
+    """
+    num_windows, num_tokens, _ = x.shape
+    bits = x.new_empty((num_windows, num_tokens, num_words(num_tokens)), dtype=torch.int32)
+    chunk = max(1, _SCRATCH_BYTES // (4 * num_tokens * num_tokens))
+    for start in range(0, num_windows, chunk):
+        part = slice(start, start + chunk)
+        keys = _ordered_int(x[part] @ x[part].mT)
+        if groups is None:
+            bits[part] = pack(_largest(keys, k))
+        else:
+            eligible = groups[part].unsqueeze(-1) == groups[part].unsqueeze(-2)
+            keys.masked_fill_(~eligible, _INT32_MIN)
+            bits[part] = pack(_largest(keys, k) & eligible)
+    return bits
+
+
+@select_bits.register_fake
+def _(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
+    return x.new_empty((x.shape[0], x.shape[1], num_words(x.shape[1])), dtype=torch.int32)
+
+
+def _ordered_int(similarity: Tensor) -> Tensor:
+    """Map float32 to int32 with the same order, in place. Integers compare twice as fast as floats with NaN checks."""
+    # Adding 0 turns -0.0 into +0.0, which a comparison of floats calls equal and one of bits would not.
+    bits = similarity.add_(0.0).view(torch.int32)
+    return bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF))
+
+
+def _largest(keys: Tensor, k: int) -> Tensor:
+    """Mark the k largest entries of each row of `keys` (..., N); equal entries go to the lower index."""
+    threshold = keys.topk(k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
+    kept = keys >= threshold
+    # The position of a tie matters only where ties cross the threshold, which real features rarely do: one count
+    # over everything decides. On a GPU the question would cost a synchronisation, more than the work it saves.
+    if not keys.is_cuda and torch.count_nonzero(kept) == kept.numel() // keys.shape[-1] * k:
+        return kept
+    above = keys > threshold
+    spare = k - above.sum(dim=-1, keepdim=True)
+    tied = kept & ~above
+    return above | (tied & (tied.cumsum(dim=-1) <= spare))
