@@ -14,7 +14,9 @@ from .semanir_unet_arch import SemanIRUNet
 
 __all__ = ["NETWORKS", "SemanIR", "SemanIRUNet", "build_network"]
 
-NETWORKS: dict[str, type[nn.Module]] = {network.__name__: network for network in (SemanIR, SemanIRUNet)}
+NETWORKS: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (SemanIR, SemanIRUNet)
+}
 """Every network by the name that option files and checkpoints use."""
 
 

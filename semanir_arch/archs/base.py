@@ -1,4 +1,4 @@
-"""What every network of the toolkit promises: images of any size in, images of that size times `upscale` out."""
+"""What every network promises: images of any size in, `upscale` times that size out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ..modules.padding import crop, pad_to_multiple
-from ..modules.stage import KeySemanticStage
+from semanir_arch.modules.padding import crop, pad_to_multiple
+from semanir_arch.modules.stage import KeySemanticStage
 
 __all__ = ["KeySemanticNetwork", "RestorationNetwork", "check_stages", "init_linear"]
 
@@ -22,7 +22,8 @@ class RestorationNetwork(nn.Module, ABC):
         in_chans: Channels in.
         out_chans: Channels out.
         upscale: Enlargement of height and width.
-        size_multiple: `restore` gets heights and widths that are multiples of it; `forward` pads and crops.
+        size_multiple: `restore` gets heights and widths that are multiples of it; `forward` pads
+            and crops.
         padding_mode: How it pads; see `semanir_arch.modules.padding`.
     """
 
@@ -39,7 +40,8 @@ class RestorationNetwork(nn.Module, ABC):
         """Restore images.
 
         Args:
-            x: Shape (B, in_chans, H, W), floating point; RGB or gray images in [0, 1] (noise may leave it).
+            x: Shape (B, in_chans, H, W), floating point; RGB or gray images in [0, 1] (noise may
+                leave it).
 
         Returns:
             Shape (B, out_chans, upscale * H, upscale * W), same range, not clamped.
@@ -49,7 +51,8 @@ class RestorationNetwork(nn.Module, ABC):
         """
         if x.dim() != 4 or x.shape[1] != self.in_chans:
             raise ValueError(
-                f"{type(self).__name__} takes images of shape (B, {self.in_chans}, H, W), got {tuple(x.shape)}"
+                f"{type(self).__name__} takes images of shape (B, {self.in_chans}, H, W), "
+                f"got {tuple(x.shape)}"
             )
         padded, size = pad_to_multiple(x, self.size_multiple, self.padding_mode)
         return crop(self.restore(padded), size, self.upscale)
@@ -60,11 +63,11 @@ class RestorationNetwork(nn.Module, ABC):
 
 
 class KeySemanticNetwork(RestorationNetwork):
-    """A network of `KeySemanticStage`s, whose k and backend may be changed at any time, also after training."""
+    """A network of `KeySemanticStage`s, whose k and backend may be changed at any time."""
 
     @property
     def k(self) -> int:
-        """Keys that each token keeps, the same for all stages; a window with fewer tokens keeps all."""
+        """Keys that each token keeps, in all stages; a window with fewer tokens keeps all."""
         return self._stages()[0].k
 
     @k.setter
@@ -105,7 +108,7 @@ def check_stages(*, shift: str, **per_stage: Sequence[int]) -> None:
 
 
 def init_linear(module: nn.Module) -> None:
-    """Initialise as SwinIR does: linear maps from a truncated normal of standard deviation 0.02, without bias."""
+    """Initialise as SwinIR does: linear maps from a normal of deviation 0.02, biases 0."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

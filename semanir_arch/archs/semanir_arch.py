@@ -1,10 +1,12 @@
 """SemanIR, columnar form, for super-resolution.
 
-Paper: Sharing Key Semantics in Transformer Makes Efficient Image Restoration (SemanIR), NeurIPS 2024,
+Paper: Sharing Key Semantics in Transformer Makes Efficient Image Restoration (SemanIR), NeurIPS
+2024,
     arXiv 2405.20008, Figure 2a; earlier as Key-Graph Transformer (KGT), arXiv 2402.02634.
-The authors released no code. Sizes follow from the published parameter counts, which this file meets to the digit:
-11.87 / 12.05 / 12.02 M (S, x2 / x3 / x4) and 19.90 / 20.08 / 20.04 M (B). What the counts cannot decide (place of the
-norms, form of the score, window, shift) is an argument; the defaults are our choice.
+The authors released no code. Sizes follow from the published parameter counts, which this file
+meets to the digit: 11.87 / 12.05 / 12.02 M (S, x2 / x3 / x4) and 19.90 / 20.08 / 20.04 M (B). What
+the counts cannot decide (place of the norms, form of the score, window, shift) is an argument; the
+defaults are our choice.
 
 Legend: B images, C channels, H x W pixels.
 """
@@ -15,9 +17,14 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ..modules.norm import ChannelLayerNorm
-from ..modules.resample import RECONSTRUCTORS, PixelShuffleDirect, PixelShuffleReconstructor
-from ..modules.stage import KeySemanticStage
+from semanir_arch.modules.norm import ChannelLayerNorm
+from semanir_arch.modules.resample import (
+    RECONSTRUCTORS,
+    PixelShuffleDirect,
+    PixelShuffleReconstructor,
+)
+from semanir_arch.modules.stage import KeySemanticStage
+
 from .base import KeySemanticNetwork, check_stages, init_linear
 
 __all__ = ["SemanIR"]
@@ -40,13 +47,16 @@ class SemanIR(KeySemanticNetwork):
         k: Keys kept per token; more than a window has means all.
         sim_norm: Similarity of the dictionary: "none" (inner product) or "l2" (cosine).
         shift: "none", or "stage": every second stage has its windows moved by half a window.
-        score: Attention scores: "dot" (scaled dot product) or "cosine" (with a learned scale per head).
+        score: Attention scores: "dot" (scaled dot product) or "cosine" (with a learned scale per
+            head).
         norm: Place of the LayerNorms in a layer: "pre" or "post".
         bias_dim: Hidden width of the continuous position bias.
-        reconstructor: "pixelshuffle" (classical), "pixelshuffledirect" (lightweight). With `upscale` 1 a single
+        reconstructor: "pixelshuffle" (classical), "pixelshuffledirect" (lightweight). With
+            `upscale` 1 a single
             convolution takes its place, and the input is added where channels match.
         backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward pass.
+        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
+            pass.
 
     Raises:
         ValueError: If an argument is not allowed, or `depths` and `num_heads` differ in length.
@@ -101,7 +111,7 @@ class SemanIR(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """Map (B, in_chans, H, W) to (B, out_chans, upscale * H, upscale * W); sides multiples of the window."""
+        """As `forward`, for sides that are multiples of the window."""
         shallow = self.first(x)
         features = self.norm_in(shallow)
         for stage in self.stages:

@@ -1,10 +1,12 @@
-"""SemanIR, U-shape, for every task at constant size: denoising, JPEG, demosaicking, deblurring, weather.
+"""SemanIR, U-shape, for every task at constant size.
 
-Paper: Sharing Key Semantics in Transformer Makes Efficient Image Restoration (SemanIR), NeurIPS 2024,
+Paper: Sharing Key Semantics in Transformer Makes Efficient Image Restoration (SemanIR), NeurIPS
+2024,
     arXiv 2405.20008, Figure 7; earlier as Key-Graph Transformer (KGT), arXiv 2402.02634.
-The authors released no code and the readable sources do not give the widths. The default is one of the layouts that
-meet the published 25.82 M parameters; its samplers and skips follow Restormer (arXiv 2111.09881, Section 3), the
-network beside it in the paper's tables. Other layouts are arguments away.
+The authors released no code and the readable sources do not give the widths. The default is one of
+the layouts that meet the published 25.82 M parameters; its samplers and skips follow Restormer
+(arXiv 2111.09881, Section 3), the network beside it in the paper's tables. Other layouts are
+arguments away.
 
 Legend: B images, C channels, H x W pixels, S scales; scale s has H / 2^s x W / 2^s pixels.
 """
@@ -18,8 +20,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..modules.resample import make_downsampler, make_upsampler
-from ..modules.stage import KeySemanticStage
+from semanir_arch.modules.resample import make_downsampler, make_upsampler
+from semanir_arch.modules.stage import KeySemanticStage
+
 from .base import KeySemanticNetwork, check_stages, init_linear
 
 __all__ = ["SemanIRUNet"]
@@ -28,13 +31,15 @@ __all__ = ["SemanIRUNet"]
 class SemanIRUNet(KeySemanticNetwork):
     """Encoder and decoder of SemanIR stages over several scales, with concatenating skips.
 
-    At the top scale the concatenated features keep their double width, through the decoder's and the final stage.
+    At the top scale the concatenated features keep their double width, through the decoder's and
+    the final stage.
 
     Args:
         in_chans: Channels in: 1 (gray), 3 (RGB), 4 (packed Bayer mosaic), 6 (dual pixel).
         out_chans: Channels out; 0 for as many as in.
         widths: Channels of each scale, full resolution first.
-        depths: Layers of the stages of each scale; the lowest scale has one stage, the others an encoder's and a
+        depths: Layers of the stages of each scale; the lowest scale has one stage, the others an
+            encoder's and a
             decoder's.
         num_heads: Attention heads at each scale.
         window_size: Side of the windows in pixels, at each scale or one for all.
@@ -45,11 +50,13 @@ class SemanIRUNet(KeySemanticNetwork):
         k: Keys kept per token; more than a window has means all.
         sim_norm: Similarity of the dictionary: "none" (inner product) or "l2" (cosine).
         shift: "none", or "stage": every second stage has its windows moved by half a window.
-        score: Attention scores: "dot" (scaled dot product) or "cosine" (with a learned scale per head).
+        score: Attention scores: "dot" (scaled dot product) or "cosine" (with a learned scale per
+            head).
         norm: Place of the LayerNorms in a layer: "pre" or "post".
         bias_dim: Hidden width of the continuous position bias.
         backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward pass.
+        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
+            pass.
 
     Raises:
         ValueError: If an argument is not allowed, or the lists differ in length.
@@ -82,7 +89,8 @@ class SemanIRUNet(KeySemanticNetwork):
         )
         multiple = math.lcm(*(window * 2**scale for scale, window in enumerate(windows)))
         super().__init__(in_chans, out_chans or in_chans, upscale=1, size_multiple=multiple)
-        # Stages in the order in which an image meets them, so that shifted and unshifted ones alternate.
+        # Stages in the order in which an image meets them, so that shifted and unshifted ones
+        # alternate.
         position = itertools.count()
 
         def stage(dim: int, depth: int, scale: int) -> KeySemanticStage:
@@ -127,7 +135,7 @@ class SemanIRUNet(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """Map (B, in_chans, H, W) to (B, out_chans, H, W); sides multiples of `size_multiple`."""
+        """As `forward`, for sides that are multiples of `size_multiple`."""
         features = self.first(x)
         skips = []
         for encoder, downsample in zip(self.encoders, self.downsamplers, strict=True):
@@ -135,7 +143,9 @@ class SemanIRUNet(KeySemanticNetwork):
             skips.append(features)
             features = downsample(features)
         features = self.latent(features)
-        for upsample, reduce, decoder in zip(self.upsamplers, self.reducers, self.decoders, strict=True):
+        for upsample, reduce, decoder in zip(
+            self.upsamplers, self.reducers, self.decoders, strict=True
+        ):
             features = reduce(torch.cat((upsample(features), skips.pop()), dim=1))
             features = decoder(features)
         out = self.last(self.final(features))

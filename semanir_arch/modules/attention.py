@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops import KeySemanticDictionary, key_semantic_attention
+from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention
+
 from .position_bias import ContinuousPositionBias
 
 __all__ = ["SCORES", "KeySemanticAttention"]
@@ -30,7 +31,8 @@ class KeySemanticAttention(nn.Module):
         dim: Channels, C.
         num_heads: Attention heads; must divide C.
         window_size: Side of the windows in pixels, for the position bias.
-        score: "dot" for the scaled dot product, "cosine" for cosine similarity times a learned scale per head.
+        score: "dot" for the scaled dot product, "cosine" for cosine similarity times a learned
+            scale per head.
         bias_dim: Hidden width of the position bias.
     """
 
@@ -51,11 +53,15 @@ class KeySemanticAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.position_bias = ContinuousPositionBias(num_heads, window_size, bias_dim)
         self.logit_scale = (
-            nn.Parameter(torch.full((num_heads, 1, 1), _INITIAL_LOGIT_SCALE)) if score == "cosine" else None
+            nn.Parameter(torch.full((num_heads, 1, 1), _INITIAL_LOGIT_SCALE))
+            if score == "cosine"
+            else None
         )
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, dictionary: KeySemanticDictionary, backend: str = "auto") -> Tensor:
+    def forward(
+        self, x: Tensor, dictionary: KeySemanticDictionary, backend: str = "auto"
+    ) -> Tensor:
         """Attend within windows.
 
         Args:
@@ -66,10 +72,14 @@ class KeySemanticAttention(nn.Module):
         Returns:
             Shape (nW, N, C).
         """
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = (
+            self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        )
         scale = None
         if self.logit_scale is not None:
-            q = F.normalize(q, dim=-1) * self.logit_scale.clamp(max=_MAX_LOGIT_SCALE).exp().to(q.dtype)
+            q = F.normalize(q, dim=-1) * self.logit_scale.clamp(max=_MAX_LOGIT_SCALE).exp().to(
+                q.dtype
+            )
             k = F.normalize(k, dim=-1)
             scale = 1.0
         out = key_semantic_attention(

@@ -10,13 +10,16 @@ __all__ = ["PADDING_MODES", "crop", "pad_to_multiple"]
 PADDING_MODES = ("reflect", "replicate")
 
 
-def pad_to_multiple(x: Tensor, multiple: int, mode: str = "reflect") -> tuple[Tensor, tuple[int, int]]:
+def pad_to_multiple(
+    x: Tensor, multiple: int, mode: str = "reflect"
+) -> tuple[Tensor, tuple[int, int]]:
     """Pad on the right and at the bottom.
 
     Args:
         x: Images, shape (B, C, H, W), H and W at least 1.
         multiple: Height and width of the result are multiples of it.
-        mode: "reflect" mirrors the image without repeating its edge, as often as the padding needs; a side of one
+        mode: "reflect" mirrors the image without repeating its edge, as often as the padding needs;
+            a side of one
             pixel, which has nothing to mirror, is repeated. "replicate" repeats the edge.
 
     Returns:
@@ -26,7 +29,9 @@ def pad_to_multiple(x: Tensor, multiple: int, mode: str = "reflect") -> tuple[Te
         ValueError: If `mode` is unknown or an image is empty.
     """
     if mode not in PADDING_MODES:
-        raise ValueError(f"padding mode {mode!r} is unknown; allowed: {', '.join(map(repr, PADDING_MODES))}")
+        raise ValueError(
+            f"padding mode {mode!r} is unknown; allowed: {', '.join(map(repr, PADDING_MODES))}"
+        )
     height, width = x.shape[-2:]
     if height < 1 or width < 1:
         raise ValueError(f"images must have at least one pixel, got shape {tuple(x.shape)}")

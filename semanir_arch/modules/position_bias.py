@@ -1,7 +1,7 @@
-"""Continuous relative position bias: a small network from the offset of two tokens to a bias per head.
+"""Continuous position bias: a small network from the offset of two tokens to a bias per head.
 
-Introduced by Swin Transformer V2 (arXiv 2111.09883), Section 3.3; in SemanIR its presence and its hidden width of 512
-follow from the published parameter counts.
+Introduced by Swin Transformer V2 (arXiv 2111.09883), Section 3.3; in SemanIR its presence and its
+hidden width of 512 follow from the published parameter counts.
 """
 
 from __future__ import annotations
@@ -29,24 +29,26 @@ class ContinuousPositionBias(nn.Module):
         super().__init__()
         self.window_size = window_size
         self.mlp = nn.Sequential(
-            nn.Linear(2, hidden_dim), nn.ReLU(inplace=True), nn.Linear(hidden_dim, num_heads, bias=False)
+            nn.Linear(2, hidden_dim),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden_dim, num_heads, bias=False),
         )
         self.register_buffer("offsets", _log_offsets(window_size), persistent=False)
 
     def forward(self) -> Tensor:
-        """Return the bias, shape (h, N, N) with N = w * w: [head, query, key], values in (0, 16)."""
+        """Return the bias [head, query, key], shape (h, N, N) with N = w * w, in (0, 16)."""
         side = 2 * self.window_size - 1
         # Under autocast a bias near 16 would lose all but three of its bits behind the point.
         with torch.autocast(self.offsets.device.type, enabled=False):
             table = 16 * torch.sigmoid(self.mlp(self.offsets)).T.reshape(-1, side, side)
-        # table[h, y, x] belongs to the offset key - query = (y, x) - (w - 1). Sliding a w x w window over it lists
-        # the offsets of one query to all keys, queries in reverse order.
+        # table[h, y, x] belongs to the offset key - query = (y, x) - (w - 1). Sliding a w x w
+        # window over it lists the offsets of one query to all keys, queries in reverse order.
         sliding = table.unfold(1, self.window_size, 1).unfold(2, self.window_size, 1)
         return sliding.flip(1, 2).flatten(3, 4).flatten(1, 2)
 
 
 def _log_offsets(window_size: int) -> Tensor:
-    """Offsets key - query in rows and columns, from -8 to 8 and then on a log scale: shape ((2w - 1)^2, 2)."""
+    """Offsets key - query, scaled to [-8, 8], then logarithmic: shape ((2w - 1)^2, 2)."""
     offset = torch.arange(1 - window_size, window_size, dtype=torch.float32)
     # A window of one pixel has the single offset 0.
     offset = offset * (8 / max(window_size - 1, 1))

@@ -1,4 +1,4 @@
-"""Change of resolution inside a U-shape, and the reconstructors that enlarge an image at its end."""
+"""Change of resolution inside a U-shape, and the reconstructors at the end of a network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import math
 
 from torch import Tensor, nn
 
-__all__ = ["RECONSTRUCTORS", "PixelShuffleDirect", "PixelShuffleReconstructor", "make_downsampler", "make_upsampler"]
+__all__ = [
+    "RECONSTRUCTORS",
+    "PixelShuffleDirect",
+    "PixelShuffleReconstructor",
+    "make_downsampler",
+    "make_upsampler",
+]
 
 RECONSTRUCTORS = ("pixelshuffle", "pixelshuffledirect")
 
@@ -18,7 +24,8 @@ def make_downsampler(kind: str, in_chans: int, out_chans: int) -> nn.Module:
     """Halve height and width: (B, in_chans, H, W) to (B, out_chans, H / 2, W / 2).
 
     Args:
-        kind: "unshuffle", a 3x3 convolution and pixel-unshuffle (Restormer, arXiv 2111.09881, Section 3);
+        kind: "unshuffle", a 3x3 convolution and pixel-unshuffle (Restormer, arXiv 2111.09881,
+            Section 3);
             "strided2" or "strided3", a 2x2 or 3x3 convolution of stride 2.
         in_chans: Channels in.
         out_chans: Channels out; a multiple of 4 for "unshuffle".
@@ -33,14 +40,17 @@ def make_downsampler(kind: str, in_chans: int, out_chans: int) -> nn.Module:
         return nn.Conv2d(in_chans, out_chans, 2, stride=2, bias=False)
     if kind == "strided3":
         return nn.Conv2d(in_chans, out_chans, 3, stride=2, padding=1, bias=False)
-    raise ValueError(f"downsample={kind!r} is unknown; allowed: 'unshuffle', 'strided2', 'strided3'")
+    raise ValueError(
+        f"downsample={kind!r} is unknown; allowed: 'unshuffle', 'strided2', 'strided3'"
+    )
 
 
 def make_upsampler(kind: str, in_chans: int, out_chans: int) -> nn.Module:
     """Double height and width: (B, in_chans, H, W) to (B, out_chans, 2 H, 2 W).
 
     Args:
-        kind: "shuffle", a 3x3 convolution and pixel-shuffle (Restormer, Section 3); "transposed", a 2x2 transposed
+        kind: "shuffle", a 3x3 convolution and pixel-shuffle (Restormer, Section 3); "transposed", a
+            2x2 transposed
             convolution of stride 2.
         in_chans: Channels in.
         out_chans: Channels out.
@@ -55,7 +65,7 @@ def make_upsampler(kind: str, in_chans: int, out_chans: int) -> nn.Module:
 
 
 class PixelShuffleReconstructor(nn.Module):
-    """SwinIR's reconstructor for classical super-resolution: enlarge features step by step, then make the image.
+    """SwinIR's reconstructor for classical super-resolution: enlarge features, then convert.
 
     Args:
         dim: Channels of the features.
@@ -76,7 +86,7 @@ class PixelShuffleReconstructor(nn.Module):
 
 
 class PixelShuffleDirect(nn.Sequential):
-    """SwinIR's reconstructor for lightweight super-resolution: one convolution and one pixel-shuffle.
+    """SwinIR's reconstructor for lightweight super-resolution: convolution and pixel-shuffle.
 
     Args:
         dim: Channels of the features.
@@ -85,7 +95,9 @@ class PixelShuffleDirect(nn.Sequential):
     """
 
     def __init__(self, dim: int, out_chans: int, upscale: int) -> None:
-        super().__init__(nn.Conv2d(dim, out_chans * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
+        super().__init__(
+            nn.Conv2d(dim, out_chans * upscale**2, 3, padding=1), nn.PixelShuffle(upscale)
+        )
 
 
 def _enlargements(upscale: int, dim: int) -> list[nn.Module]:
@@ -94,7 +106,9 @@ def _enlargements(upscale: int, dim: int) -> list[nn.Module]:
     elif upscale >= 2 and math.log2(upscale).is_integer():
         factors = [2] * int(math.log2(upscale))
     else:
-        raise ValueError(f"upscale={upscale} is not possible with 'pixelshuffle'; allowed: 3 and powers of 2")
+        raise ValueError(
+            f"upscale={upscale} is not possible with 'pixelshuffle'; allowed: 3 and powers of 2"
+        )
     layers: list[nn.Module] = []
     for factor in factors:
         layers += [nn.Conv2d(dim, dim * factor**2, 3, padding=1), nn.PixelShuffle(factor)]

@@ -1,4 +1,4 @@
-"""A SemanIR stage: one key-semantic dictionary, and transformer layers that all look things up in it.
+"""A SemanIR stage: one key-semantic dictionary, and transformer layers that share it.
 
 SemanIR (arXiv 2405.20008), Section 3, Figures 2a and 2b.
 """
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..ops import KeySemanticDictionary, key_semantic_dictionary
+from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
+
 from .attention import KeySemanticAttention
 from .feed_forward import FeedForward
 from .window import region_labels, window_partition, window_reverse
@@ -44,14 +45,18 @@ class KeySemanticLayer(nn.Module):
     ) -> None:
         super().__init__()
         if norm not in NORM_PLACES:
-            raise ValueError(f"norm={norm!r} is unknown; allowed: {', '.join(map(repr, NORM_PLACES))}")
+            raise ValueError(
+                f"norm={norm!r} is unknown; allowed: {', '.join(map(repr, NORM_PLACES))}"
+            )
         self.pre_norm = norm == "pre"
         self.norm1 = nn.LayerNorm(dim)
         self.attention = KeySemanticAttention(dim, num_heads, window_size, score, bias_dim)
         self.norm2 = nn.LayerNorm(dim)
         self.feed_forward = FeedForward(dim, mlp_ratio)
 
-    def forward(self, x: Tensor, dictionary: KeySemanticDictionary, backend: str = "auto") -> Tensor:
+    def forward(
+        self, x: Tensor, dictionary: KeySemanticDictionary, backend: str = "auto"
+    ) -> Tensor:
         """Map windows (nW, N, C) to (nW, N, C)."""
         if self.pre_norm:
             x = x + self.attention(self.norm1(x), dictionary, backend)
@@ -70,7 +75,8 @@ class KeySemanticStage(nn.Module):
         depth: Number of layers.
         num_heads: Attention heads.
         window_size: Side of the windows in pixels.
-        shifted: Whether the image is rolled by half a window first, so that the windows straddle those of the
+        shifted: Whether the image is rolled by half a window first, so that the windows straddle
+            those of the
             stages before and after.
         k: Keys kept per token; more than a window has means all.
         sim_norm: Similarity of the dictionary; see `semanir_arch.ops.key_semantic_dictionary`.
@@ -79,7 +85,8 @@ class KeySemanticStage(nn.Module):
         norm: "pre" or "post".
         bias_dim: Hidden width of the position bias.
         backend: Implementation of the attention.
-        use_checkpoint: Recompute each layer in the backward pass instead of keeping its activations.
+        use_checkpoint: Recompute each layer in the backward pass instead of keeping its
+            activations.
     """
 
     def __init__(
@@ -133,10 +140,12 @@ class KeySemanticStage(nn.Module):
     def build_dictionary(
         self, windows: Tensor, height: int, width: int, shifts: tuple[int, ...]
     ) -> KeySemanticDictionary:
-        """Select each token's keys among the windows (B * nW, N, C) of images rolled by `shifts` pixels."""
+        """Select keys in the windows (B * nW, N, C) of images rolled by `shifts` pixels."""
         groups = None
         if any(shifts):
-            groups = region_labels(height, width, self.window_size, (-shifts[0], -shifts[1]), windows.device)
+            groups = region_labels(
+                height, width, self.window_size, (-shifts[0], -shifts[1]), windows.device
+            )
             groups = groups.repeat(windows.shape[0] // groups.shape[0], 1)
         return key_semantic_dictionary(
             windows, self.k, groups=groups, sim_norm=self.sim_norm, backend=self.backend

@@ -1,6 +1,7 @@
 """Non-overlapping windows, and the regions of a cyclically shifted image.
 
-Legend: B images, H x W pixels, C channels, window of (h, w) pixels, nW windows per image, N = h w tokens per window.
+Legend: B images, H x W pixels, C channels, window of (h, w) pixels, nW windows per image, N = h w
+tokens per window.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ def window_partition(x: Tensor, window_size: int) -> Tensor:
         window_size: Side of a window in pixels.
 
     Returns:
-        Shape (B * nW, N, C); windows in reading order within an image, tokens in reading order within a window.
+        Shape (B * nW, N, C); windows in reading order within an image, tokens in reading order
+        within a window.
     """
     batch, channels, height, width = x.shape
-    x = x.view(batch, channels, height // window_size, window_size, width // window_size, window_size)
+    x = x.view(
+        batch, channels, height // window_size, window_size, width // window_size, window_size
+    )
     return x.permute(0, 2, 4, 3, 5, 1).reshape(-1, window_size * window_size, channels)
 
 
@@ -48,7 +52,8 @@ def region_labels(
 ) -> Tensor:
     """Number the parts of an image that a cyclic shift brings together although they do not touch.
 
-    After rolling an image up and left, the last window of each row and column holds pixels from opposite borders.
+    After rolling an image up and left, the last window of each row and column holds pixels from
+    opposite borders.
     Tokens may look at each other only where their labels agree.
 
     Args:

@@ -1,4 +1,4 @@
-"""Functions on tensors: the definition of each operator, its fast versions, and the choice between them."""
+"""Functions on tensors: each operator's definition, its fast versions, the choice of one."""
 
 from .attention import key_semantic_attention
 from .dictionary import KeySemanticDictionary, key_semantic_dictionary

@@ -1,7 +1,8 @@
 """Which implementation of an operator runs: explicit, observable, and with a reason for every no.
 
-An operator has several implementations ("backends") with the same results. Each is described by a `Backend`, whose
-predicate returns why it cannot serve a `Request`, or None. The automatic choice depends only on what the request
+An operator has several implementations ("backends") with the same results. Each is described by a
+`Backend`, whose predicate returns why it cannot serve a `Request`, or None. The automatic choice
+depends only on what the request
 states: device, dtype, shape and k.
 """
 
@@ -14,7 +15,16 @@ from typing import Any
 
 import torch
 
-__all__ = ["ATTENTION_BACKENDS", "Backend", "Request", "choose", "report"]
+__all__ = [
+    "ATTENTION_BACKENDS",
+    "Backend",
+    "Request",
+    "always",
+    "choose",
+    "never",
+    "no_objection",
+    "report",
+]
 
 
 @dataclass(frozen=True)
@@ -38,29 +48,47 @@ class Request:
     masked: bool
 
 
+def no_objection(_: Request) -> None:
+    """Serve every request."""
+
+
+def always(_: Request) -> bool:
+    """Volunteer for every request that can be served."""
+    return True
+
+
+def never(_: Request) -> bool:
+    """Run only when named."""
+    return False
+
+
 @dataclass(frozen=True)
 class Backend:
     """One implementation of key-semantic attention.
 
     Attributes:
         name: The word users write, e.g. in an option file.
-        run: Called as `run(q, k, v, dictionary, bias, scale)`; see `semanir_arch.ops.key_semantic_attention`.
+        run: Called as `run(q, k, v, dictionary, bias, scale)`; see
+            `semanir_arch.ops.key_semantic_attention`.
         why_not: Returns why the request cannot be served here, or None if it can.
-        preferred: Whether the automatic choice may take this backend for the request. Backends are asked in the
+        preferred: Whether the automatic choice may take this backend for the request. Backends are
+            asked in the
             order in which they were registered.
     """
 
     name: str
     run: Callable[..., torch.Tensor]
-    why_not: Callable[[Request], str | None]
-    preferred: Callable[[Request], bool]
+    why_not: Callable[[Request], str | None] = no_objection
+    preferred: Callable[[Request], bool] = always
 
 
 ATTENTION_BACKENDS: dict[str, Backend] = {}
 """Backends of `key_semantic_attention` by name, in the order of the automatic choice."""
 
 
-def choose(request: Request, name: str = "auto", backends: Mapping[str, Backend] = ATTENTION_BACKENDS) -> Backend:
+def choose(
+    request: Request, name: str = "auto", backends: Mapping[str, Backend] = ATTENTION_BACKENDS
+) -> Backend:
     """Return the backend that serves a request.
 
     Args:
@@ -80,11 +108,15 @@ def choose(request: Request, name: str = "auto", backends: Mapping[str, Backend]
     if name not in backends:
         close = difflib.get_close_matches(name, backends, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"backend={name!r} is unknown; allowed: 'auto', {', '.join(map(repr, backends))}{hint}")
+        raise ValueError(
+            f"backend={name!r} is unknown; allowed: 'auto', {', '.join(map(repr, backends))}{hint}"
+        )
     reason = backends[name].why_not(request)
     if reason is not None:
         able = [other.name for other in backends.values() if other.why_not(request) is None]
-        raise NotImplementedError(f"backend {name!r} cannot run {request}: {reason}; able: {', '.join(able)}")
+        raise NotImplementedError(
+            f"backend {name!r} cannot run {request}: {reason}; able: {', '.join(able)}"
+        )
     return backends[name]
 
 
@@ -95,7 +127,8 @@ def report(device: str | None = None) -> dict[str, str | None]:
         device: Device type; default: "cuda" where there is a GPU, else "cpu".
 
     Returns:
-        Name of each backend -> None if it can run a typical window (1024 tokens, 512 kept, 6 heads of 30
+        Name of each backend -> None if it can run a typical window (1024 tokens, 512 kept, 6 heads
+        of 30
         channels, float32), else the reason why not.
     """
     if device is None:

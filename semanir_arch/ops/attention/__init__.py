@@ -1,14 +1,16 @@
-"""Key-semantic attention: every token attends to the k tokens that its window's dictionary keeps for it.
+"""Key-semantic attention: a token attends to the k tokens its window's dictionary keeps for it.
 
-SemanIR (arXiv 2405.20008), Section 3, Figure 2d. One file per backend; to add one, write the file and name it below.
+SemanIR (arXiv 2405.20008), Section 3, Figure 2d. One file per backend; to add one, write the file
+and name it below.
 """
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from ..backend import ATTENTION_BACKENDS, Request, choose
-from ..dictionary import KeySemanticDictionary
+from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose
+from semanir_arch.ops.dictionary import KeySemanticDictionary
+
 from . import dense, gather, masked, naive
 
 __all__ = ["key_semantic_attention"]
@@ -28,7 +30,7 @@ def key_semantic_attention(
     scale: float | None = None,
     backend: str = "auto",
 ) -> Tensor:
-    """Attend over the keys that the dictionary keeps: softmax(scale q k^T + bias) v, other keys having no weight.
+    """Attend over the kept keys: softmax(scale q k^T + bias) v, other keys having no weight.
 
     Args:
         q: Queries, shape (nW, h, N, d): windows, heads, tokens per window, channels per head.
@@ -37,7 +39,8 @@ def key_semantic_attention(
         dictionary: Kept keys, shared by all heads.
         bias: Added to the scores, shape (h, N, N), shared by the windows; differentiable.
         scale: Factor of the scores; default d ** -0.5.
-        backend: "auto", or one of `semanir_arch.ops.backend.ATTENTION_BACKENDS`. All give the same result.
+        backend: "auto", or one of `semanir_arch.ops.backend.ATTENTION_BACKENDS`. All give the same
+            result.
 
     Returns:
         Shape (nW, h, N, d), dtype of q.
@@ -61,16 +64,23 @@ def key_semantic_attention(
     return choose(request, backend).run(q, k, v, dictionary, bias, scale)
 
 
-def _check(q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None) -> None:
+def _check(
+    q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None
+) -> None:
     if q.dim() != 4 or k.shape != q.shape or v.shape != q.shape:
         shapes = ", ".join(str(tuple(x.shape)) for x in (q, k, v))
-        raise ValueError(f"q, k, v must share one shape (windows, heads, tokens, channels), got {shapes}")
+        raise ValueError(
+            f"q, k, v must share one shape (windows, heads, tokens, channels), got {shapes}"
+        )
     if k.dtype != q.dtype or v.dtype != q.dtype:
         raise ValueError(f"q, k, v must share one dtype, got {q.dtype}, {k.dtype}, {v.dtype}")
     if (q.shape[0], q.shape[2]) != (dictionary.num_windows, dictionary.num_tokens):
         raise ValueError(
-            f"the dictionary is of {dictionary.num_windows} windows of {dictionary.num_tokens} tokens, "
+            f"the dictionary is of {dictionary.num_windows} windows of "
+            f"{dictionary.num_tokens} tokens, "
             f"q has {q.shape[0]} of {q.shape[2]}"
         )
     if bias is not None and bias.shape != (q.shape[1], q.shape[2], q.shape[2]):
-        raise ValueError(f"bias must have shape {(q.shape[1], q.shape[2], q.shape[2])}, got {tuple(bias.shape)}")
+        raise ValueError(
+            f"bias must have shape {(q.shape[1], q.shape[2], q.shape[2])}, got {tuple(bias.shape)}"
+        )

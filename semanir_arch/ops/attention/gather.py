@@ -1,9 +1,10 @@
-"""The paper's Torch-Gather without its memory: each query's k keys and values are collected, a few queries at a time.
+"""The paper's Torch-Gather without its memory: a few queries collect their keys at a time.
 
-Cost grows with N k instead of N^2, but every collected number is used once: it pays only where k is a small share of
-a large window.
+Cost grows with N k instead of N^2, but every collected number is used once: it pays only where k is
+a small share of a large window.
 
-Legend: W windows in the chunk, h heads, n queries in the chunk, N tokens per window, d channels per head.
+Legend: W windows in the chunk, h heads, n queries in the chunk, N tokens per window, d channels per
+head.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..backend import Backend, Request
-from ..dictionary.packing import unpack
+from semanir_arch.ops.backend import Backend, Request
+from semanir_arch.ops.dictionary.packing import unpack
 
 if TYPE_CHECKING:
-    from ..dictionary import KeySemanticDictionary
+    from semanir_arch.ops.dictionary import KeySemanticDictionary
 
 __all__ = ["BACKEND", "attend"]
 
@@ -27,7 +28,12 @@ _CHUNK_BYTES = 64 * 2**20
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dictionary: KeySemanticDictionary,
+    bias: Tensor | None,
+    scale: float,
 ) -> Tensor:
     """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`."""
     assert dictionary.bits is not None, "refused by the predicate"
@@ -49,7 +55,10 @@ BACKEND = Backend(name="gather", run=attend, why_not=_why_not, preferred=_prefer
 @torch.library.custom_op(
     "semanir::gather_attention",
     mutates_args=(),
-    schema="(Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, float scale) -> Tensor",
+    tags=(torch.Tag.flexible_layout,),
+    schema=(
+        "(Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, float scale) -> Tensor"
+    ),
 )
 def _forward(
     q: Tensor, k: Tensor, v: Tensor, bits: Tensor, kept: int, bias: Tensor | None, scale: float
@@ -65,18 +74,17 @@ def _forward(
 
 
 @_forward.register_fake
-def _(
-    q: Tensor, k: Tensor, v: Tensor, bits: Tensor, kept: int, bias: Tensor | None, scale: float
-) -> Tensor:
+def _(q: Tensor, *_: object) -> Tensor:
     return q.new_empty(q.shape)
 
 
 @torch.library.custom_op(
     "semanir::gather_attention_backward",
     mutates_args=(),
+    tags=(torch.Tag.flexible_layout,),
     schema=(
-        "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, float scale) "
-        "-> (Tensor, Tensor, Tensor, Tensor)"
+        "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, "
+        "float scale) -> (Tensor, Tensor, Tensor, Tensor)"
     ),
 )
 def _backward(
@@ -116,20 +124,20 @@ def _backward(
 
 @_backward.register_fake
 def _(
-    grad: Tensor,
+    _grad: Tensor,
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    bits: Tensor,
-    kept: int,
+    _bits: Tensor,
+    _kept: int,
     bias: Tensor | None,
-    scale: float,
+    _scale: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch passes it by name
     q, k, v, bits, ctx.kept, bias, ctx.scale = inputs
     ctx.save_for_backward(q, k, v, bits, bias)
 
@@ -144,7 +152,7 @@ _forward.register_autograd(_differentiate, setup_context=_setup_context)
 
 
 def _chunks(q: Tensor, bits: Tensor, kept: int) -> Iterator[tuple[int, slice, Tensor, Tensor]]:
-    """Yield window, its slice of queries, and their kept keys (n, k) with a mark where a row has fewer than k."""
+    """Yield window, slice of queries, their kept keys (n, k), and where a row has fewer."""
     num_windows, heads, num_tokens, head_dim = q.shape
     size = max(1, _CHUNK_BYTES // (2 * heads * kept * head_dim * 4))
     for window in range(num_windows):
@@ -161,7 +169,13 @@ def _collect(x: Tensor, index: Tensor) -> Tensor:
 
 
 def _weights(
-    q: Tensor, k: Tensor, index: Tensor, absent: Tensor, bias: Tensor | None, rows: slice, scale: float
+    q: Tensor,
+    k: Tensor,
+    index: Tensor,
+    absent: Tensor,
+    bias: Tensor | None,
+    rows: slice,
+    scale: float,
 ) -> Tensor:
     """Attention weights of queries q (h, n, d) over their kept keys of k (h, N, d): (h, n, k)."""
     scores = torch.einsum("hnd,hnkd->hnk", q * scale, _collect(k, index).to(q.dtype))

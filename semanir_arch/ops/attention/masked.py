@@ -1,7 +1,8 @@
-"""The paper's Torch-Mask without its memory: all scores of a few windows at a time, unwanted ones masked.
+"""The paper's Torch-Mask without its memory: the scores of a few windows at a time, masked.
 
-The position bias (shared by the windows) and the mask (shared by the heads) are joined only for the windows in
-hand; joined for all windows at once they would outweigh the images. The backward recomputes the scores the same way.
+The position bias (shared by the windows) and the mask (shared by the heads) are joined only for the
+windows in hand; joined for all windows at once they would outweigh the images. The backward
+recomputes the scores the same way.
 
 Legend: W windows in the chunk, h heads, N tokens per window, d channels per head.
 """
@@ -15,37 +16,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..backend import Backend
-from ..dictionary.packing import WORD
+from semanir_arch.ops.backend import Backend
+from semanir_arch.ops.dictionary.packing import WORD
 
 if TYPE_CHECKING:
-    from ..dictionary import KeySemanticDictionary
+    from semanir_arch.ops.dictionary import KeySemanticDictionary
 
 __all__ = ["BACKEND", "attend"]
 
-# The joined bias and mask of a chunk, in bytes. On a CPU it should stay in the outer cache; a GPU wants fewer, larger
-# launches.
+# The joined bias and mask of a chunk, in bytes. On a CPU it should stay in the outer cache; a GPU
+# wants fewer, larger launches.
 _CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 256 * 2**20}
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dictionary: KeySemanticDictionary,
+    bias: Tensor | None,
+    scale: float,
 ) -> Tensor:
     """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`."""
     return _forward(q, k, v, dictionary.bits, bias, scale)
 
 
-BACKEND = Backend(
-    name="masked",
-    run=attend,
-    why_not=lambda request: None,
-    preferred=lambda request: True,
-)
+BACKEND = Backend(name="masked", run=attend)
 
 
 @torch.library.custom_op(
     "semanir::masked_attention",
     mutates_args=(),
+    tags=(torch.Tag.flexible_layout,),
     schema="(Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) -> Tensor",
 )
 def _forward(
@@ -61,22 +63,27 @@ def _forward(
 
 
 @_forward.register_fake
-def _(
-    q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
-) -> Tensor:
+def _(q: Tensor, *_: object) -> Tensor:
     return q.new_empty(q.shape)
 
 
 @torch.library.custom_op(
     "semanir::masked_attention_backward",
     mutates_args=(),
+    tags=(torch.Tag.flexible_layout,),
     schema=(
         "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) "
         "-> (Tensor, Tensor, Tensor, Tensor)"
     ),
 )
 def _backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bits: Tensor | None,
+    bias: Tensor | None,
+    scale: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     dq, dk, dv = q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
     dtype = torch.promote_types(q.dtype, torch.float32)
@@ -102,13 +109,19 @@ def _backward(
 
 @_backward.register_fake
 def _(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
+    _grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    _bits: Tensor | None,
+    bias: Tensor | None,
+    _scale: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch passes it by name
     *tensors, ctx.scale = inputs
     ctx.save_for_backward(*tensors)
 
@@ -125,7 +138,7 @@ _forward.register_autograd(_differentiate, setup_context=_setup_context)
 def _chunks(
     q: Tensor, bits: Tensor | None, bias: Tensor | None, dtype: torch.dtype
 ) -> Iterator[tuple[slice, Tensor | None]]:
-    """Yield slices of windows, each with what is added to its scores: (W or 1, h or 1, N, N) or None."""
+    """Yield slices of windows with what is added to their scores: (W or 1, h or 1, N, N)."""
     num_windows, heads, num_tokens, _ = q.shape
     rows = (1 if bias is None else heads) * num_tokens
     size = max(1, _CHUNK_BYTES.get(q.device.type, 2**28) // (rows * num_tokens * dtype.itemsize))
@@ -149,14 +162,14 @@ def _chunks(
 
 
 def _octet_table(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """0 for a kept key and -inf for any other, for each of the 256 patterns of eight keys: (256, 8)."""
+    """0 for a kept key, -inf for another, for each of the 256 patterns of 8 keys: (256, 8)."""
     octet = torch.arange(256, device=device).unsqueeze(-1)
     kept = (octet >> torch.arange(8, device=device)) & 1
     return torch.zeros((256, 8), dtype=dtype, device=device).masked_fill_(kept == 0, float("-inf"))
 
 
 def _additive(bits: Tensor, octet_table: Tensor, num_tokens: int) -> Tensor:
-    """Expand (W, N, words) bits to (W, N, N) zeros and -inf; looking octets up is several times faster than shifting."""
+    """Expand bits to (W, N, N) zeros and -inf; looking octets up is faster than shifting."""
     octets = bits.contiguous().view(torch.uint8).flatten().to(torch.int32)
     mask = octet_table.index_select(0, octets).view(*bits.shape[:2], bits.shape[2] * WORD)
     return mask[..., :num_tokens]

@@ -1,7 +1,8 @@
 """The definition of key-semantic attention, in float32 and plain torch operations.
 
-SemanIR (arXiv 2405.20008), Section 3, Figure 2d: softmax of the scores over each query's k kept keys, times their
-values. Holds every score of every window at once: for tests, tracing and small inputs.
+SemanIR (arXiv 2405.20008), Section 3, Figure 2d: softmax of the scores over each query's k kept
+keys, times their values. Holds every score of every window at once: for tests, tracing and small
+inputs.
 """
 
 from __future__ import annotations
@@ -11,18 +12,23 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..backend import Backend
+from semanir_arch.ops.backend import Backend, never
 
 if TYPE_CHECKING:
-    from ..dictionary import KeySemanticDictionary
+    from semanir_arch.ops.dictionary import KeySemanticDictionary
 
 __all__ = ["BACKEND", "attend"]
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, dictionary: KeySemanticDictionary, bias: Tensor | None, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dictionary: KeySemanticDictionary,
+    bias: Tensor | None,
+    scale: float,
 ) -> Tensor:
-    """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`. float64 stays float64."""
+    """Attention over kept keys, as `semanir_arch.ops.key_semantic_attention` defines it."""
     dtype = torch.promote_types(q.dtype, torch.float32)
     with torch.autocast(q.device.type, enabled=False):
         scores = q.to(dtype) @ k.to(dtype).mT * scale
@@ -33,9 +39,4 @@ def attend(
         return (scores.softmax(dim=-1) @ v.to(dtype)).to(q.dtype)
 
 
-BACKEND = Backend(
-    name="naive",
-    run=attend,
-    why_not=lambda request: None,
-    preferred=lambda request: False,
-)
+BACKEND = Backend(name="naive", run=attend, preferred=never)

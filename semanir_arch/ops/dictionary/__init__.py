@@ -1,7 +1,8 @@
-"""The key-semantic dictionary: for every token of a window, which k tokens of that window it may look at.
+"""The key-semantic dictionary: which k tokens of its window each token may look at.
 
-SemanIR (arXiv 2405.20008), Section 3, Figure 2c. It is built once per stage and shared by all heads and layers of
-the stage. Only the choice leaves this operator, so no gradient flows through the similarities.
+SemanIR (arXiv 2405.20008), Section 3, Figure 2c. It is built once per stage and shared by all heads
+and layers of the stage. Only the choice leaves this operator, so no gradient flows through the
+similarities.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class KeySemanticDictionary:
     """The keys that each token of each window keeps.
 
     Attributes:
-        bits: Shape (nW, N, ceil(N / 32)), int32, one bit per key in the layout of `packing`; None if every token
+        bits: Shape (nW, N, ceil(N / 32)), int32, one bit per key in the layout of `packing`; None
+            if every token
             keeps every key of its window, which is plain attention.
         num_windows: nW.
         num_tokens: N.
@@ -49,7 +51,7 @@ class KeySemanticDictionary:
         return unpack(self.bits[windows], self.num_tokens)
 
     def indices(self) -> Tensor:
-        """Kept keys in ascending order, shape (nW, N, k), int64; -1 fills rows that keep fewer than k keys."""
+        """Kept keys in ascending order, shape (nW, N, k), int64; -1 fills shorter rows."""
         kept, index = self.mask().to(torch.uint8).sort(dim=-1, descending=True, stable=True)
         return index[..., : self.k].masked_fill(kept[..., : self.k] == 0, -1)
 
@@ -65,28 +67,37 @@ def key_semantic_dictionary(
 ) -> KeySemanticDictionary:
     """Build the key-semantic dictionary of a batch of windows.
 
-    Similarities are inner products in float32, whatever the dtype of `x` and whether or not autocast is on: rounded
-    to bfloat16, the k-th place would be ambiguous in most rows. Equal similarities go to the lower index.
+    Similarities are inner products in float32, whatever the dtype of `x` and whether or not
+    autocast is on: rounded
+    to bfloat16, the k-th place would be ambiguous in most rows. Equal similarities go to the lower
+    index.
 
     Args:
         x: Features of the tokens, shape (nW, N, C), any floating dtype.
         k: Keys kept per token; values above N mean N.
-        groups: Shape (nW, N), integer: tokens of a window may look at each other only if they carry the same number
-            (the regions of a cyclically shifted window, or padding against content). Applied before the selection.
+        groups: Shape (nW, N), integer: tokens of a window may look at each other only if they carry
+            the same number
+            (the regions of a cyclically shifted window, or padding against content). Applied before
+            the selection.
             None: no restriction.
         sim_norm: "none" for raw inner products (the paper), "l2" for cosine similarity.
-        backend: "naive" for the definition (a stable sort of all windows at once, in plain torch operations),
+        backend: "naive" for the definition (a stable sort of all windows at once, in plain torch
+            operations),
             anything else for the fast selection with the same result.
 
     Raises:
         ValueError: If `x` or `groups` has another shape, `k` is below 1 or `sim_norm` is unknown.
     """
     if x.dim() != 3 or not x.is_floating_point():
-        raise ValueError(f"x must be floating point of shape (nW, N, C), got {x.dtype} of shape {tuple(x.shape)}")
+        raise ValueError(
+            f"x must be floating point of shape (nW, N, C), got {x.dtype} of shape {tuple(x.shape)}"
+        )
     if k < 1:
         raise ValueError(f"k={k} must be at least 1")
     if sim_norm not in SIM_NORMS:
-        raise ValueError(f"sim_norm={sim_norm!r} is unknown; allowed: {', '.join(map(repr, SIM_NORMS))}")
+        raise ValueError(
+            f"sim_norm={sim_norm!r} is unknown; allowed: {', '.join(map(repr, SIM_NORMS))}"
+        )
     num_windows, num_tokens, _ = x.shape
     if groups is not None and groups.shape != x.shape[:2]:
         raise ValueError(f"groups must have shape {tuple(x.shape[:2])}, got {tuple(groups.shape)}")

@@ -1,6 +1,7 @@
 """Masks as bits: 32 keys in one int32 word, an eighth of a boolean mask's memory.
 
-Layout: word j of a row holds keys 32 j to 32 j + 31, key 32 j + b in bit b; bits beyond the last key are 0.
+Layout: word j of a row holds keys 32 j to 32 j + 31, key 32 j + b in bit b; bits beyond the last
+key are 0.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ __all__ = ["WORD", "num_words", "pack", "unpack"]
 WORD = 32
 """Keys per word."""
 
-# Multiplying eight 0/1 bytes, read as one little-endian 64-bit number, by this constant moves byte i's bit to bit
-# 56 + i: the top byte is then the packed octet.
+# Multiplying eight 0/1 bytes, read as one little-endian 64-bit number, by this constant moves byte
+# i's bit to bit 56 + i: the top byte is then the packed octet.
 _GATHER_OCTET = 0x0102040810204080
 
 
@@ -34,7 +35,11 @@ def pack(mask: Tensor) -> Tensor:
         Shape (..., ceil(N / 32)), int32.
     """
     num_keys = mask.shape[-1]
-    padded = F.pad(mask, (0, num_words(num_keys) * WORD - num_keys)) if num_keys % WORD else mask.contiguous()
+    padded = (
+        F.pad(mask, (0, num_words(num_keys) * WORD - num_keys))
+        if num_keys % WORD
+        else mask.contiguous()
+    )
     octets = padded.view(torch.int64) * _GATHER_OCTET
     return (octets >> 56).to(torch.uint8).view(torch.int32)
 

@@ -1,7 +1,8 @@
-"""Fast exact selection: find each row's k-th value, keep what is above it, and settle ties by position.
+"""Fast exact selection: find each row's k-th value, keep what is above, settle ties by index.
 
-No row is sorted, and similarities exist only for a few windows at a time, so the scratch memory does not grow with
-the image. Runs as one opaque operator, which torch.compile and torch.export take as it is.
+No row is sorted, and similarities exist only for a few windows at a time, so the scratch memory
+does not grow with the image. Runs as one opaque operator, which torch.compile and torch.export take
+as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ _INT32_MIN = -(2**31)
 
 
 @torch.library.custom_op(
-    "semanir::dictionary", mutates_args=(), schema="(Tensor x, int k, Tensor? groups) -> Tensor"
+    "semanir::dictionary",
+    mutates_args=(),
+    tags=(torch.Tag.flexible_layout,),
+    schema="(Tensor x, int k, Tensor? groups) -> Tensor",
 )
 def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
     """Same selection as `naive.select`, as packed bits.
@@ -47,23 +51,25 @@ def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
 
 
 @select_bits.register_fake
-def _(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
+def _(x: Tensor, *_: object) -> Tensor:
     return x.new_empty((x.shape[0], x.shape[1], num_words(x.shape[1])), dtype=torch.int32)
 
 
 def _ordered_int(similarity: Tensor) -> Tensor:
-    """Map float32 to int32 with the same order, in place. Integers compare twice as fast as floats with NaN checks."""
-    # Adding 0 turns -0.0 into +0.0, which a comparison of floats calls equal and one of bits would not.
+    """Map float32 to int32 with the same order, in place; integers compare without NaN checks."""
+    # Adding 0 turns -0.0 into +0.0, which a comparison of floats calls equal and one of bits would
+    # not.
     bits = similarity.add_(0.0).view(torch.int32)
     return bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF))
 
 
 def _largest(keys: Tensor, k: int) -> Tensor:
-    """Mark the k largest entries of each row of `keys` (..., N); equal entries go to the lower index."""
+    """Mark the k largest entries of each row of `keys`, equal ones in order of index."""
     threshold = keys.topk(k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
     kept = keys >= threshold
-    # The position of a tie matters only where ties cross the threshold, which real features rarely do: one count
-    # over everything decides. On a GPU the question would cost a synchronisation, more than the work it saves.
+    # The position of a tie matters only where ties cross the threshold, which real features rarely
+    # do: one count over everything decides. On a GPU the question would cost a synchronisation,
+    # more than the work it saves.
     if not keys.is_cuda and torch.count_nonzero(kept) == kept.numel() // keys.shape[-1] * k:
         return kept
     above = keys > threshold

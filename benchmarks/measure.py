@@ -1,0 +1,84 @@
+"""Timing on a shared machine: candidates in turn, medians, and ratios round by round."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+__all__ = ["Timing", "compare", "header", "markdown_table"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one candidate, a number per round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Median in milliseconds."""
+        return 1e3 * statistics.median(self.seconds)
+
+    def ratio(self, other: Timing) -> float:
+        """Median of this candidate's time over the other's in the same round."""
+        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
+
+
+def compare(
+    candidates: Mapping[str, Callable[[], object]], rounds: int = 15, warmup: int = 2
+) -> dict[str, Timing]:
+    """Time the candidates one after the other, round by round.
+
+    Args:
+        candidates: Name -> what to run.
+        rounds: Measurements per candidate.
+        warmup: Rounds that are not counted.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for index in range(warmup + rounds):
+        for name, run in candidates.items():
+            _synchronize()
+            start = time.perf_counter()
+            run()
+            _synchronize()
+            if index >= warmup:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: Timing(tuple(values)) for name, values in seconds.items()}
+
+
+def header(title: str, command: str) -> str:
+    """Markdown that says when, where, with what and by which command the figures were made."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    return (
+        f"# {title}\n\n"
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, {device}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}, Python {platform.python_version()}.\n"
+        f"Command: `{command}`. Medians; ratios are medians of the rounds' ratios.\n"
+    )
+
+
+def markdown_table(columns: list[str], rows: list[list[str]]) -> str:
+    """Lay cells out as a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _processor() -> str:
+    for line in (
+        Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    ):
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

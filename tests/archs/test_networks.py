@@ -1,0 +1,184 @@
+"""What every network promises: a new one is tested by adding it to `SMALL`."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from torch import nn
+
+from semanir_arch.archs import NETWORKS, build_network
+
+# One stage: tracing and compiling take seconds per stage.
+SMALLEST: dict[str, dict] = {
+    "SemanIR": {"depths": [1], "num_heads": [2]},
+    "SemanIRUNet": {
+        "widths": [8],
+        "depths": [1],
+        "num_heads": [2],
+        "window_size": 8,
+        "final_depth": 0,
+    },
+}
+
+SMALL: dict[str, dict] = {
+    "SemanIR": {"embed_dim": 12, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4, "k": 5},
+    "SemanIRUNet": {
+        "widths": [8, 16],
+        "depths": [1, 1],
+        "num_heads": [2, 2],
+        "window_size": [8, 4],
+        "final_depth": 1,
+        "k": 5,
+    },
+}
+
+
+def build(name: str, **changes: object) -> nn.Module:
+    torch.manual_seed(0)
+    return build_network({"type": name} | SMALL[name] | changes)
+
+
+def test_every_network_is_tested_here() -> None:
+    assert SMALL.keys() == NETWORKS.keys()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 13), (7, 5), (8, 8), (17, 30)])
+def test_any_size_goes_in_and_comes_out_enlarged(name: str, size: tuple[int, int]) -> None:
+    network = build(name).eval()
+    with torch.no_grad():
+        out = network(torch.rand(2, network.in_chans, *size))
+    assert out.shape == (2, network.out_chans, size[0] * network.upscale, size[1] * network.upscale)
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_padding_outside_gives_what_padding_inside_gives(name: str) -> None:
+    network = build(name).eval()
+    x = torch.rand(1, network.in_chans, 2 * network.size_multiple - 3, network.size_multiple + 1)
+    padded = torch.nn.functional.pad(
+        x, (0, network.size_multiple - 1, 0, 3), mode=network.padding_mode
+    )
+    with torch.no_grad():
+        inside, outside = network(x), network(padded)
+    torch.testing.assert_close(inside, outside[..., : inside.shape[-2], : inside.shape[-1]])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_images_of_a_batch_do_not_influence_each_other(name: str) -> None:
+    network = build(name).eval()
+    x = torch.rand(3, network.in_chans, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x)[1:2], network(x[1:2]))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("in_chans", [1, 3, 4, 6])
+def test_any_number_of_channels(name: str, in_chans: int) -> None:
+    network = build(name, in_chans=in_chans, out_chans=3)
+    out = network(torch.rand(1, in_chans, 8, 8))
+    assert out.shape[1] == 3
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_wrong_number_of_channels_is_named(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"{name} takes images of shape \(B, 3, H, W\), got \(1, 1, 8, 8\)"
+    ):
+        build(name)(torch.rand(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("shift", ["none", "stage"])
+@pytest.mark.parametrize("sim_norm", ["none", "l2"])
+def test_backends_agree_through_the_whole_network(name: str, shift: str, sim_norm: str) -> None:
+    network = build(name, shift=shift, sim_norm=sim_norm).eval()
+    x = torch.rand(1, 3, 16, 24)
+    outputs = []
+    for backend in ("naive", "masked", "gather"):
+        network.backend = backend
+        with torch.no_grad():
+            outputs.append(network(x))
+    torch.testing.assert_close(outputs[1], outputs[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(outputs[2], outputs[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_k_can_be_changed_after_construction(name: str) -> None:
+    network = build(name).eval()
+    x = torch.rand(1, 3, 16, 16)
+    assert network.k == 5
+    with torch.no_grad():
+        few = network(x)
+        network.k = 10_000
+        every = network(x)
+        network.k = 5
+        assert torch.equal(network(x), few)
+    assert not torch.allclose(few, every)
+    with pytest.raises(ValueError, match="k=0"):
+        network.k = 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    network = build(name, shift="stage", score="cosine")
+    network(torch.rand(1, 3, 16, 16)).square().mean().backward()
+    assert [
+        n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ] == []
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_low_precision_stays_near_float32(name: str) -> None:
+    network = build(name).eval()
+    x = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        expected = network(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            under_autocast = network(x)
+        converted = network.bfloat16()(x.bfloat16())
+    torch.testing.assert_close(under_autocast.float(), expected, atol=3e-2, rtol=0)
+    assert converted.dtype == torch.bfloat16
+    torch.testing.assert_close(converted.float(), expected, atol=3e-2, rtol=0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_exports_with_any_multiple_of_the_window(name: str) -> None:
+    network = build(name, **SMALLEST[name]).eval()
+    step = network.size_multiple
+    sides = {
+        2: step * torch.export.Dim("rows", max=64),
+        3: step * torch.export.Dim("columns", max=64),
+    }
+    example = torch.rand(1, 3, 3 * step, 4 * step)
+    program = torch.export.export(network, (example,), dynamic_shapes={"x": sides})
+    other = torch.rand(1, 3, 4 * step, 2 * step)
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(other), network(other), atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_compiles_as_one_graph_with_gradients(name: str) -> None:
+    network = build(name, **SMALLEST[name])
+    compiled = torch.compile(network, fullgraph=True, dynamic=False)
+    x = torch.rand(1, 3, 16, 16)
+    gradients = []
+    for module in (network, compiled):
+        network.zero_grad()
+        module(x).square().mean().backward()
+        gradients.append([p.grad.clone() for p in network.parameters()])
+    for eager, fused in zip(*gradients, strict=True):
+        torch.testing.assert_close(fused, eager, atol=1e-5, rtol=1e-3)
+
+
+def test_unknown_network_and_argument_are_met_with_the_nearest_name() -> None:
+    with pytest.raises(ValueError, match=r"'SemanIRUnet' is unknown.*did you mean 'SemanIRUNet'"):
+        build_network({"type": "SemanIRUnet"})
+    with pytest.raises(
+        ValueError, match=r"SemanIR has no argument 'window'.*did you mean 'window_size'"
+    ):
+        build_network({"type": "SemanIR", "window": 8})
