@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -107,13 +108,12 @@ def dictionary_table(device: str, rounds: int) -> str:
     with torch.no_grad():
         for k in (512, 64):
             dictionary: KeySemanticDictionary = key_semantic_dictionary(x, k)
+            build = partial(key_semantic_dictionary, x, k)
             timings = compare(
                 {
-                    "attention layer": lambda d=dictionary: layer(x, d),
-                    "dictionary": lambda k=k: key_semantic_dictionary(x, k),
-                    "dictionary, stable sort": lambda k=k: key_semantic_dictionary(
-                        x, k, backend="naive"
-                    ),
+                    "attention layer": partial(layer, x, dictionary),
+                    "dictionary": build,
+                    "dictionary, stable sort": partial(build, backend="naive"),
                 },
                 rounds,
             )

@@ -7,20 +7,19 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
+from .base import RestorationNetwork
 from .semanir_arch import SemanIR
 from .semanir_unet_arch import SemanIRUNet
 
 __all__ = ["NETWORKS", "SemanIR", "SemanIRUNet", "build_network"]
 
-NETWORKS: dict[str, type[nn.Module]] = {
+NETWORKS: dict[str, type[RestorationNetwork]] = {
     network.__name__: network for network in (SemanIR, SemanIRUNet)
 }
 """Every network by the name that option files and checkpoints use."""
 
 
-def build_network(options: Mapping[str, Any]) -> nn.Module:
+def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
     """Build a network from the block that option files call `network_g`.
 
     Args:

@@ -1,0 +1,73 @@
+"""Packaging of semanir_arch; needs neither torch nor BasicSR to build.
+
+BasicSR is no requirement: its newest release (1.4.2) builds only where torch is already
+installed and demands the abandoned tb-nightly. `make install` installs it without either problem;
+networks, metrics and `semanir-restore` work without it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def read_version() -> str:
+    """Reads the version from its one home, without importing the package."""
+    text = (ROOT / "semanir_arch" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if match is None:
+        raise ValueError('semanir_arch/__init__.py has no line __version__ = "..."')
+    return match.group(1)
+
+
+setup(
+    name="semanir-arch",
+    version=read_version(),
+    description="SemanIR (Key-Graph Transformer) for image restoration, in BasicSR's conventions",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE", "THIRD_PARTY.md"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["semanir_arch", "semanir_arch.*"]),
+    package_data={"semanir_arch": ["py.typed"]},
+    install_requires=[
+        "numpy>=2.0",
+        # the build without windows: it needs no libGL, and nothing here opens a window
+        "opencv-python-headless>=4.10",
+        "pillow>=11.0",
+        "pyyaml>=6.0",
+        "torch>=2.8",
+    ],
+    extras_require={
+        # what BasicSR 1.4.2 imports; install BasicSR itself afterwards, see constraints.txt
+        "train": [
+            "lmdb>=1.5",
+            "requests>=2.28",
+            "scikit-image>=0.24",
+            "scipy>=1.13",
+            "tensorboard>=2.21",
+            "torchvision>=0.23",
+            "tqdm>=4.64",
+        ],
+        "test": [
+            "mypy>=1.14",
+            "pre-commit>=4.0",
+            "pytest>=8.0",
+            "ruff>=0.9",
+        ],
+    },
+    entry_points={"console_scripts": ["semanir-restore = semanir_arch.inference.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.inference import cli, restorer
+from tests.helpers import ROOT, TINY_SR, TINY_UNET, make_image, save_weights
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A network that returns its input; the test runs in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    save_weights(tmp_path / "net.pth", TINY_UNET, identity=True)
+    return "net.pth"
+
+
+def run(*arguments):
+    return cli.main([*map(str, arguments), "--device", "cpu"])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_depth_channels_and_format_of_a_file_are_kept(weights, suffix, channels, dtype):
+    image = make_image((5, 9, channels), dtype)
+    write_image(f"photo{suffix}", image)
+    assert run(f"photo{suffix}", "-o", "out", "--weights", weights) == 0
+    np.testing.assert_array_equal(load_image(f"out/photo{suffix}").pixels, image)
+
+
+def test_a_folder_is_restored_with_one_line_per_image(weights, capsys):
+    for name in ("a.png", "b.jpg", "deep/c.webp"):
+        write_image(Path("in", name), make_image((4, 6, 3)))
+    assert run("in", "-o", "out", "--weights", weights) == 0
+    assert {str(p) for p in Path("out").rglob("*.*")} == {
+        "out/a.png",
+        "out/b.jpg",
+        "out/deep/c.webp",
+    }
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("[1/3] in/a.png -> out/a.png (6 x 4 pixels, ")
+
+
+def test_super_resolution_writes_larger_images_and_keeps_alpha(tmp_path):
+    save_weights(tmp_path / "sr.pth", TINY_SR)
+    write_image(tmp_path / "small.png", make_image((5, 7, 4)))
+    assert (
+        run(tmp_path / "small.png", "-o", tmp_path / "large.png", "--weights", tmp_path / "sr.pth")
+        == 0
+    )
+    assert load_image(tmp_path / "large.png").pixels.shape == (10, 14, 4)
+
+
+def test_the_orientation_of_a_camera_is_applied(weights):
+    photo = PIL.Image.fromarray(make_image((4, 6, 3)))
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    photo.save("camera.png", exif=exif)
+    assert run("camera.png", "-o", "out", "--weights", weights) == 0
+    upright = load_image("out/camera.png").pixels
+    np.testing.assert_array_equal(upright, np.rot90(np.asarray(photo), -1))
+
+
+def test_the_colour_profile_is_kept(weights):
+    write_image("photo.png", make_image((4, 6, 3)), icc_profile=b"a profile")
+    assert run("photo.png", "-o", "out", "--weights", weights, "--compare") == 0
+    assert load_image("out/photo.png").icc_profile == b"a profile"
+    assert load_image("out/photo_compare.png").icc_profile == b"a profile"
+
+
+def test_compare_writes_a_picture_and_says_where(weights, capsys):
+    write_image("photo.png", make_image((40, 60, 3)))
+    assert run("photo.png", "-o", "out", "--weights", weights, "--compare") == 0
+    assert "before and after: out/photo_compare.png" in capsys.readouterr().out
+    picture = load_image("out/photo_compare.png").pixels
+    assert picture.shape[1] > 2 * 60
+
+
+def test_a_bad_file_gives_one_message_and_the_rest_goes_on(weights, capsys):
+    write_image("in/a.png", make_image((4, 6, 3)))
+    Path("in/broken.png").write_bytes(b"not an image")
+    Path("in/cut.png").write_bytes(Path("in/a.png").read_bytes()[:60])
+    assert run("in", "missing.png", "-o", "out", "--weights", weights) == 1
+    captured = capsys.readouterr()
+    assert [p.name for p in Path("out").iterdir()] == ["a.png"]
+    messages = captured.err.splitlines()
+    assert len(messages) == 3
+    for name in ("in/broken.png", "in/cut.png", "missing.png"):
+        assert sum(name in message for message in messages) == 1
+
+
+def test_files_are_replaced_only_on_demand(weights, capsys):
+    write_image("photo.png", make_image((4, 6, 3)))
+    Path("out").mkdir()
+    Path("out/photo.png").write_bytes(b"precious")
+    arguments = ("photo.png", "-o", "out", "--weights", weights)
+    assert run(*arguments) == 1
+    assert Path("out/photo.png").read_bytes() == b"precious"
+    assert "photo.png: out/photo.png exists; --overwrite replaces it" in capsys.readouterr().err
+    assert run(*arguments, "--overwrite") == 0
+    assert load_image("out/photo.png").pixels.shape == (4, 6, 3)
+
+
+def test_the_input_is_never_replaced(weights, capsys):
+    write_image("photo.png", make_image((4, 6, 3)))
+    before = Path("photo.png").read_bytes()
+    assert run("photo.png", "-o", ".", "--weights", weights, "--overwrite") == 2
+    assert "overwrite an input" in capsys.readouterr().err
+    assert Path("photo.png").read_bytes() == before
+
+
+def test_a_result_that_the_format_cannot_hold_is_said(weights, capsys):
+    write_image("deep.png", make_image((4, 6, 3), np.uint16))
+    assert run("deep.png", "-o", "deep.jpg", "--weights", weights) == 1
+    assert "deep.png: deep.jpg: JPEG cannot hold 16 bits" in capsys.readouterr().err
+    assert not Path("deep.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (("--weights", "nothing.pth"), "nothing.pth: no such checkpoint file"),
+        (("--weights", "photo.png"), "photo.png: cut short or not a torch checkpoint"),
+        (("--weights", "net.pth", "--k", "0"), "k=0"),
+    ],
+)
+def test_weights_or_arguments_that_cannot_be_used_end_the_command(weights, capsys, extra, message):
+    write_image("photo.png", make_image((4, 6, 3)))
+    assert run("photo.png", "-o", "out", *extra) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("semanir-restore: ")
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+def test_too_little_memory_is_one_message_with_the_file(weights, capsys, monkeypatch):
+    write_image("photo.png", make_image((4, 6, 3)))
+
+    def fail(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(restorer.Restorer, "_run", fail)
+    assert run("photo.png", "-o", "out", "--weights", weights) == 1
+    assert "photo.png: not enough memory on cpu" in capsys.readouterr().err
+
+
+def test_an_interruption_leaves_no_half_written_file(weights, capsys, monkeypatch):
+    for name in ("a.png", "b.png"):
+        write_image(Path("in", name), make_image((4, 6, 3)))
+    finished = restorer.Restorer.restore
+
+    def stop_at_the_second(self, image):
+        if Path("out").exists():
+            raise KeyboardInterrupt
+        return finished(self, image)
+
+    monkeypatch.setattr(restorer.Restorer, "restore", stop_at_the_second)
+    assert run("in", "-o", "out", "--weights", weights) == 130
+    assert [p.name for p in Path("out").iterdir()] == ["a.png"]
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_missing_arguments_are_explained_without_loading_torch(tmp_path):
+    code = "import sys; from semanir_arch.inference.cli import main; main()"
+    (tmp_path / "torch.py").write_text("raise ImportError('not needed for this')\n")
+    result = subprocess.run(
+        [sys.executable, "-c", code, "photo.png"],
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "the following arguments are required: -o/--output, --weights" in result.stderr
+
+
+def test_restoring_needs_neither_basicsr_nor_torchvision():
+    code = (
+        "import sys; sys.modules.update(basicsr=None, torchvision=None); "
+        "from semanir_arch.inference import cli, comparison, jobs, pixels, restorer"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,182 @@
+"""The main job through the real scripts: patches, interrupted training, test, restored photo."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from semanir_arch.data.image_io import load_image, write_image
+from tests.helpers import ROOT
+
+pytestmark = pytest.mark.slow
+
+NAME = "SemanIR_tiny_denoising"
+NETWORK = (
+    "network_g:widths=[8]",
+    "network_g:depths=[1]",
+    "network_g:num_heads=[2]",
+    "network_g:window_size=4",
+    "network_g:k=8",
+)
+TRAINING = (
+    "datasets:train:patch_size=16",
+    "datasets:train:batch_size_per_gpu=2",
+    "datasets:train:num_worker_per_gpu=0",
+    "logger:save_checkpoint_freq=5",
+    "logger:print_freq=5",
+    "logger:use_tb_logger=false",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where everything is written, with four small photographs in `photos`."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    for name in ("astronaut", "coffee", "chelsea", "rocket"):
+        photo = getattr(skimage.data, name)()
+        write_image(folder / "photos" / f"{name}.png", photo[100:148, 100:164])
+    return folder
+
+
+def start(folder, script, *arguments):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / script), *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(folder, script, *arguments):
+    process = start(folder, script, *arguments)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
+    return printed
+
+
+def start_training(folder, total_iter):
+    leaf = ROOT / "options" / "train" / "quickstart" / f"{NAME}.yml"
+    length = (f"train:total_iter={total_iter}", f"train:scheduler:periods=[{total_iter}]")
+    overrides = (*NETWORK, *TRAINING, *length)
+    return start(folder, "train.py", "-opt", leaf, "--auto_resume", "--force_yml", *overrides)
+
+
+def finish_training(folder, total_iter):
+    process = start_training(folder, total_iter)
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, printed
+    return printed
+
+
+def newest_state(folder):
+    states = (folder / "experiments" / NAME / "training_states").glob("*.state")
+    return max((int(state.stem) for state in states), default=0)
+
+
+@pytest.fixture(scope="module")
+def patches(folder):
+    run(
+        folder,
+        "datasets_prep/extract_patches.py",
+        *("--input", "photos", "--output", "datasets/quickstart/train", "--size", "32"),
+        *("--step", "16", "--holdout", "chelsea", "coffee"),
+        *("--holdout-output", "datasets/quickstart/test"),
+    )
+    return folder / "datasets" / "quickstart"
+
+
+@pytest.fixture(scope="module")
+def interrupted(folder, patches):
+    """The iteration that is saved after Ctrl-C, and what the interrupted training printed."""
+    process = start_training(folder, total_iter=100_000)
+    deadline = time.monotonic() + 100
+    while newest_state(folder) == 0 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, printed
+    return newest_state(folder), printed
+
+
+@pytest.fixture(scope="module")
+def trained(folder, interrupted):
+    """The last iteration, and what the continued training printed."""
+    saved, _ = interrupted
+    total_iter = saved + 10
+    return total_iter, finish_training(folder, total_iter)
+
+
+def test_held_out_photographs_are_in_no_patch(patches):
+    held_out = {path.stem for path in (patches / "test").iterdir() if path.suffix == ".png"}
+    assert held_out == {"chelsea", "coffee"}
+    trained_on = [path.name for path in (patches / "train").rglob("*.png")]
+    assert len(trained_on) > 4
+    assert not any(name.startswith(("chelsea", "coffee")) for name in trained_on)
+
+
+def test_an_interrupted_training_says_how_to_continue(interrupted):
+    saved, printed = interrupted
+    assert saved >= 5
+    assert f"iteration {saved} is saved. Continue with: " in printed
+
+
+def test_the_same_command_continues_where_it_was_interrupted(folder, interrupted, trained):
+    saved, _ = interrupted
+    total_iter, printed = trained
+    assert f"iter: {saved}." in printed
+    assert newest_state(folder) == total_iter
+    assert (folder / "experiments" / NAME / "models" / "net_g_latest.pth").is_file()
+
+
+def test_a_finished_training_is_not_repeated(folder, trained):
+    total_iter, _ = trained
+    weights = folder / "experiments" / NAME / "models" / f"net_g_{total_iter}.pth"
+    before = weights.stat().st_mtime_ns
+    finish_training(folder, total_iter)
+    assert newest_state(folder) == total_iter
+    assert weights.stat().st_mtime_ns == before
+    assert [path.name for path in (folder / "experiments").iterdir()] == [NAME]
+
+
+def test_the_test_prints_and_writes_a_table_of_noisy_and_restored(folder, trained):
+    leaf = ROOT / "options" / "test" / "quickstart" / f"{NAME}.yml"
+    printed = run(folder, "test.py", "-opt", leaf, "--force_yml", *NETWORK)
+    (report,) = (folder / "results").rglob("report.json")
+    assert report.with_suffix(".md").is_file()
+    assert report.with_suffix(".csv").is_file()
+    assert json.loads(report.read_text())
+    for word in ("chelsea", "coffee", "mean", "PSNR", "SSIM"):
+        assert word.lower() in printed.lower()
+
+
+def test_a_noisy_photo_is_restored_with_a_picture(folder, trained):
+    run(
+        folder,
+        "datasets_prep/generate_lq.py",
+        *("--task", "gaussian", "--sigma", "25", "--seed", "0"),
+        *("datasets/quickstart/test/chelsea.png", "datasets/quickstart/noisy/chelsea.png"),
+    )
+    weights = folder / "experiments" / NAME / "models" / "net_g_latest.pth"
+    printed = run(
+        folder,
+        "semanir_arch/inference/cli.py",
+        *("datasets/quickstart/noisy/chelsea.png", "-o", "results/quickstart"),
+        *("--weights", weights, "--compare", "--device", "cpu"),
+    )
+    noisy = load_image(folder / "datasets" / "quickstart" / "noisy" / "chelsea.png").pixels
+    restored = load_image(folder / "results" / "quickstart" / "chelsea.png").pixels
+    assert restored.shape == noisy.shape
+    assert not np.array_equal(restored, noisy)
+    picture = Path(printed.split("before and after: ")[1].strip())
+    assert (folder / picture).is_file()
