@@ -51,7 +51,15 @@ def resolve(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Reso
         # First, because a name heads BasicSR's logs and files; other values may refer to it.
         merged.options = {"name": derive_name(merged.path), **merged.options}
         substitute(merged)
+        _leave_out_null_datasets(merged.options)
     return Resolved(merged.path, merged.options, merged, inherits, overridden)
+
+
+def _leave_out_null_datasets(options: dict[str, Any]) -> None:
+    """Drop datasets that a leaf or the command line set to null, to do without one that is absent."""
+    datasets = options.get("datasets")
+    if isinstance(datasets, dict):
+        options["datasets"] = {name: block for name, block in datasets.items() if block is not None}
 
 
 def derive_name(path: Path) -> str:

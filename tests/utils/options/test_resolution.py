@@ -28,6 +28,12 @@ def test_overrides_come_before_references(leaf):
     assert options["name"] == "n15-50"
 
 
+def test_a_dataset_set_to_null_is_left_out(write):
+    write("a.yml", "datasets: {val_A: {name: A}, val_B: {name: B}}\n")
+    leaf = write("x.yml", "_base_: [a.yml]\n")
+    assert resolve(leaf, ["datasets:val_B=null"]).options["datasets"] == {"val_A": {"name": "A"}}
+
+
 def test_overrides_are_yaml_and_say_where_they_come_from(leaf):
     resolved = resolve(leaf, ["data:sigma=2e-4", "new:block:key=null"])
     assert resolved.options["data"]["sigma"] == 2e-4
