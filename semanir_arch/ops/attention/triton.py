@@ -1,4 +1,4 @@
-"""Fused key-semantic attention: the kernels, and how they are laid over the work.
+"""Fused key-semantic attention: the kernels; `launch` lays them over the work.
 
 Forward: scores of a block of queries with the keys of its window, softmax and product with the
 values in one pass (Dao et al., arXiv 2205.14135), the choice of keys read as bits and expanded in
@@ -15,20 +15,17 @@ BN keys per block. Offsets of windows and heads are 64-bit; `fused` keeps the ot
 """
 
 # Arguments of kernels are pointers, numbers and compile-time constants; Triton infers their types.
-# ruff: noqa: ANN001, ANN202, ANN003
+# ruff: noqa: ANN001, ANN202
 # mypy: disallow-untyped-defs=False, disallow-incomplete-defs=False, warn-unreachable=False
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
 
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
-__all__ = ["Launch", "Tile", "Union", "backward", "forward", "plan_backward", "plan_forward"]
+__all__ = ["dbias_kernel", "dkv_kernel", "dq_kernel", "forward_kernel"]
 
 _LOG2E = tl.constexpr(1 / math.log(2))
 
@@ -39,47 +36,6 @@ _KEPT = tl.constexpr(2)  # the running maximum over the kept keys
 
 # A bound this far (in powers of two) above zero is likely to underflow what matters: not tried.
 _LOOSE_BOUND = tl.constexpr(60.0)
-
-
-class Tile(NamedTuple):
-    """Sizes of a kernel's blocks.
-
-    Attributes:
-        queries: Queries per block, BM.
-        keys: Keys per block, BN; a multiple of 32.
-        warps: Warps per program.
-        stages: Depth of the software pipeline.
-    """
-
-    queries: int
-    keys: int
-    warps: int
-    stages: int
-
-
-class Union(NamedTuple):
-    """For each block of queries, the keys used by any of them; see `dictionary.union`."""
-
-    keys: Tensor
-    sizes: Tensor
-    bits: Tensor
-    block: int
-
-
-class Launch(NamedTuple):
-    """A kernel with everything it is called with."""
-
-    kernel: Any
-    programs: int
-    arguments: dict[str, Any]
-    tile: Tile
-
-    def run(self) -> None:
-        """Start the kernel on the current device."""
-        if self.programs:
-            self.kernel[(self.programs,)](
-                **self.arguments, num_warps=self.tile.warps, num_stages=self.tile.stages
-            )
 
 
 @triton.jit
@@ -142,23 +98,42 @@ def _store_rows(base, rows, stride, N, x, D: tl.constexpr, BD: tl.constexpr):
 
 @triton.jit
 def _bias_tile(bias, rows, keys, N, EVEN: tl.constexpr):
-    """Bias of a block in base 2; `bias` points to the head's matrix (N, N)."""
-    pointers = bias + rows[:, None] * N + keys[None, :]
+    """Bias of a block; `bias` points to the head's matrix (N, N)."""
+    # One 32-bit offset per score: sums of pointers would be 64 bits wide.
+    pointers = bias + (rows[:, None] * N + keys[None, :])
     if EVEN:
         tile = tl.load(pointers)
     else:
         tile = tl.load(pointers, mask=(rows[:, None] < N) & (keys[None, :] < N), other=0.0)
-    return tile.to(tl.float32) * _LOG2E
+    return tile
 
 
 @triton.jit
-def _keys(union_keys, start, size, N, UNION: tl.constexpr, BN: tl.constexpr):
-    """Tokens at the places from `start` on: themselves, or what the union's list names there."""
-    place = start + tl.arange(0, BN)
+def _bias_of_queries(bias, rows, keys, N, UNION: tl.constexpr, EVEN: tl.constexpr):
     if UNION:
-        keys = tl.load(union_keys + place, mask=place < size, other=0).to(tl.int32)
+        # Listed keys are apart from each other: `bias` is transposed so that queries are adjacent.
+        tile = tl.trans(_bias_tile(bias, keys, rows, N, EVEN))
     else:
-        keys = place
+        tile = _bias_tile(bias, rows, keys, N, EVEN)
+    return tile
+
+
+@triton.jit
+def _exponent(product, factor, tile, shift, BIAS: tl.constexpr):
+    """Score in base 2 less its shift, in one multiply-add without bias and two with it."""
+    if BIAS:
+        exponent = product * factor + (tile.to(tl.float32) * _LOG2E - shift)
+    else:
+        exponent = product * factor - shift
+    return exponent
+
+
+@triton.jit
+def _keys(union_keys, start, size, UNION: tl.constexpr, BN: tl.constexpr):
+    """Tokens at the places from `start` on: themselves, or what the union's list names there."""
+    keys = start + tl.arange(0, BN)
+    if UNION:
+        keys = tl.load(union_keys + keys, mask=keys < size, other=0).to(tl.int32)
     return keys
 
 
@@ -195,15 +170,18 @@ def _attend(
     acc = tl.zeros([BM, BD], tl.float32)
     total = tl.zeros([BM], tl.float32)
     for start in range(0, size, BN):
-        keys = _keys(union_keys, start, size, N, UNION, BN)
+        keys = _keys(union_keys, start, size, UNION, BN)
         kt = _rows(k, keys, k_n, N, D, BD, EVEN or UNION)
-        s = tl.dot(q, tl.trans(kt), input_precision=PRECISION) * factor
+        product = tl.dot(q, tl.trans(kt), input_precision=PRECISION)
+        tile = bias
         if BIAS:
-            s += _bias_tile(bias, rows, keys, N, EVEN)
+            tile = _bias_of_queries(bias, rows, keys, N, UNION, EVEN)
         keep = _kept(bits, window, rows, start, N, words, MASKED, EVEN, BM, BN)
         if MODE == _BOUND:
-            p = tl.where(keep, tl.exp2(s - shift[:, None]), 0.0)
+            s = _exponent(product, factor, tile, shift[:, None], BIAS)
+            p = tl.where(keep, tl.exp2(s), 0.0)
         else:
+            s = _exponent(product, factor, tile, 0.0, BIAS)
             if MODE == _KEPT:
                 s = tl.where(keep, s, float("-inf"))
             raised = tl.maximum(shift, tl.max(s, 1) - SHIFT)
@@ -221,7 +199,7 @@ def _attend(
 
 
 @triton.jit
-def _forward_kernel(
+def forward_kernel(
     q,
     k,
     v,
@@ -261,7 +239,8 @@ def _forward_kernel(
     SHIFT: tl.constexpr,
     ENOUGH: tl.constexpr,
     PRECISION: tl.constexpr,
-):
+) -> None:
+    """Output of a block of queries, and the logarithm of the sum of its exponentials."""
     # Heads run fastest: those of a window share its words in the cache.
     program = tl.program_id(0)
     head = (program % heads).to(tl.int64)
@@ -293,13 +272,13 @@ def _forward_kernel(
         if BIAS:
             shift += tl.load(bias_max + head * N + rows, mask=rows < N, other=0.0) * _LOG2E
         acc, total, shift = _attend(
-            qt, k, v, bits, bias, union_keys, window, rows, shift, fast_size, k_n, v_n, N, words, factor,
-            D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _BOUND, PRECISION,
+            qt, k, v, bits, bias, union_keys, window, rows, shift, fast_size, k_n, v_n, N,
+            words, factor, D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _BOUND, PRECISION,
         )  # fmt: skip
     else:
         acc, total, shift = _attend(
-            qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N, words, factor,
-            D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _ALL, PRECISION,
+            qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N,
+            words, factor, D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _ALL, PRECISION,
         )  # fmt: skip
     if MASKED:
         # Weights may have vanished beside keys that are not kept, or below a loose bound; NaN, from
@@ -308,8 +287,8 @@ def _forward_kernel(
         if tl.min(fine.to(tl.int32)) == 0:
             shift = tl.full([BM], float("-inf"), tl.float32)
             acc, total, shift = _attend(
-                qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N, words, factor,
-                D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _KEPT, PRECISION,
+                qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N,
+                words, factor, D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _KEPT, PRECISION,
             )  # fmt: skip
 
     _store_rows(o + window * o_w + head * o_h, rows, o_n, N, acc / total[:, None], D, BD)
@@ -317,7 +296,7 @@ def _forward_kernel(
 
 
 @triton.jit
-def _dq_kernel(
+def dq_kernel(
     q,
     k,
     v,
@@ -359,7 +338,7 @@ def _dq_kernel(
     UNION: tl.constexpr,
     EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
-):
+) -> None:
     """Gradient of a block of queries; also delta = sum(o do), which the other passes read."""
     program = tl.program_id(0)
     head = (program % heads).to(tl.int64)
@@ -388,15 +367,17 @@ def _dq_kernel(
 
     acc = tl.zeros([BM, BD], tl.float32)
     for start in range(0, size, BN):
-        keys = _keys(union_keys, start, size, N, UNION, BN)
+        keys = _keys(union_keys, start, size, UNION, BN)
         kt = _rows(k, keys, k_n, N, D, BD, EVEN or UNION)
         vt = _rows(v, keys, v_n, N, D, BD, EVEN or UNION)
-        s = tl.dot(qt, tl.trans(kt), input_precision=PRECISION) * factor
+        product = tl.dot(qt, tl.trans(kt), input_precision=PRECISION)
+        tile = bias
         if BIAS:
-            s += _bias_tile(bias, rows, keys, N, EVEN)
+            tile = _bias_of_queries(bias, rows, keys, N, UNION, EVEN)
+        s = _exponent(product, factor, tile, logsum[:, None], BIAS)
         keep = _kept(bits, window, rows, start, N, words, MASKED, EVEN, BM, BN)
         # A key that is not kept may lie above the sum and give inf: selected away, not multiplied.
-        p = tl.where(keep, tl.exp2(s - logsum[:, None]), 0.0)
+        p = tl.where(keep, tl.exp2(s), 0.0)
         dp = tl.dot(dot, tl.trans(vt), input_precision=PRECISION)
         ds = p * (dp - difference[:, None])
         acc = tl.dot(ds.to(kt.dtype), kt, acc, input_precision=PRECISION)
@@ -404,7 +385,7 @@ def _dq_kernel(
 
 
 @triton.jit
-def _dkv_kernel(
+def dkv_kernel(
     q,
     k,
     v,
@@ -443,8 +424,8 @@ def _dkv_kernel(
     BIAS: tl.constexpr,
     EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
-):
-    """Gradients of a block of keys and values. Scores are held transposed: (BN, BM)."""
+) -> None:
+    """Gradients of a block of keys and values; scores (BN, BM) and `bias` are transposed."""
     program = tl.program_id(0)
     head = (program % heads).to(tl.int64)
     blocks = tl.cdiv(N, BN)
@@ -469,13 +450,15 @@ def _dkv_kernel(
         dot = _rows(do, rows, do_n, N, D, BD, EVEN)
         logsum = tl.load(lse + rows, mask=rows < N, other=0.0)
         difference = tl.load(delta + rows, mask=rows < N, other=0.0)
-        st = tl.dot(kt, tl.trans(qt), input_precision=PRECISION) * factor
+        product = tl.dot(kt, tl.trans(qt), input_precision=PRECISION)
+        tile = bias
         if BIAS:
-            st += tl.trans(_bias_tile(bias, rows, keys, N, EVEN))
+            tile = _bias_tile(bias, keys, rows, N, EVEN)
+        st = _exponent(product, factor, tile, logsum[None, :], BIAS)
         keep = _kept(bits, window, rows, first, N, words, MASKED, EVEN, BM, BN)
         # Transposed as bytes: one shuffle of a byte per score, no second copy of the bits.
         keep = tl.trans(keep.to(tl.int8)) != 0
-        pt = tl.where(keep, tl.exp2(st - logsum[None, :]), 0.0)
+        pt = tl.where(keep, tl.exp2(st), 0.0)
         acc_v = tl.dot(pt.to(dot.dtype), dot, acc_v, input_precision=PRECISION)
         dpt = tl.dot(vt, tl.trans(dot), input_precision=PRECISION)
         dst = pt * (dpt - difference[None, :])
@@ -486,7 +469,7 @@ def _dkv_kernel(
 
 
 @triton.jit
-def _dbias_kernel(
+def dbias_kernel(
     q,
     k,
     v,
@@ -521,7 +504,7 @@ def _dbias_kernel(
     MASKED: tl.constexpr,
     EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
-):
+) -> None:
     """Gradient of a block of the bias, summed over one share of the windows in a fixed order."""
     program = tl.program_id(0)
     row_blocks = tl.cdiv(N, BM)
@@ -532,7 +515,7 @@ def _dbias_kernel(
     share = (program // key_blocks // row_blocks // heads).to(tl.int64)
     keys = first + tl.arange(0, BN)
 
-    b = _bias_tile(bias + head * N * N, rows, keys, N, EVEN)
+    tile = _bias_tile(bias + head * N * N, rows, keys, N, EVEN)
     acc = tl.zeros([BM, BN], tl.float32)
     begin = share * per_share
     for index in range(begin, tl.minimum(begin + per_share, windows)):
@@ -544,268 +527,11 @@ def _dbias_kernel(
         row = (window * heads + head) * N + rows
         logsum = tl.load(lse + row, mask=rows < N, other=0.0)
         difference = tl.load(delta + row, mask=rows < N, other=0.0)
-        s = tl.dot(qt, tl.trans(kt), input_precision=PRECISION) * factor + b
+        product = tl.dot(qt, tl.trans(kt), input_precision=PRECISION)
+        s = _exponent(product, factor, tile, logsum[:, None], True)
         keep = _kept(bits, window, rows, first, N, words, MASKED, EVEN, BM, BN)
-        p = tl.where(keep, tl.exp2(s - logsum[:, None]), 0.0)
+        p = tl.where(keep, tl.exp2(s), 0.0)
         dp = tl.dot(dot, tl.trans(vt), input_precision=PRECISION)
         acc += p * (dp - difference[:, None])
     place = dbias + (share * heads + head) * N * N + rows[:, None] * N + keys[None, :]
     tl.store(place, acc, mask=(rows[:, None] < N) & (keys[None, :] < N))
-
-
-def forward(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    bits: Tensor | None,
-    bias: Tensor | None,
-    scale: float,
-    union: Union | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Attention over kept keys.
-
-    Args:
-        q: Shape (nW, h, N, D), D at most 128; rows contiguous.
-        k: Same shape and dtype.
-        v: Same shape and dtype.
-        bits: Shape (nW, N, ceil(N / 32)), int32, contiguous; None if every key is kept.
-        bias: Shape (h, N, N), contiguous, or None.
-        scale: Factor of the scores.
-        union: The keys to visit; None for all.
-
-    Returns:
-        Output (nW, h, N, D), in memory (nW, N, h, D) as the next layer wants it, and the base-2
-        logarithm of each row's sum of exponentials (nW, h, N), float32.
-    """
-    launch = plan_forward(q, k, v, bits, bias, scale, union)
-    with torch.cuda.device_of(q):
-        launch.run()
-    return launch.arguments["o"], launch.arguments["lse"]
-
-
-def backward(
-    grad: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    o: Tensor,
-    lse: Tensor,
-    bits: Tensor | None,
-    bias: Tensor | None,
-    scale: float,
-    union: Union | None = None,
-    *,
-    bias_gradient: bool = False,
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Gradients of `forward`'s output; arguments as there.
-
-    Returns:
-        Gradients of q, k, v, in memory (nW, N, h, D), and of the bias, (h, N, N) float32, if asked.
-    """
-    launches = plan_backward(
-        grad, q, k, v, o, lse, bits, bias, scale, union, bias_gradient=bias_gradient
-    )
-    with torch.cuda.device_of(q):
-        for launch in launches:
-            launch.run()
-    own_queries, own_keys, *own_bias = (launch.arguments for launch in launches)
-    dbias = own_bias[0]["dbias"].sum(dim=0) if own_bias else None
-    return own_queries["dq"], own_keys["dk"], own_keys["dv"], dbias
-
-
-def plan_forward(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    bits: Tensor | None,
-    bias: Tensor | None,
-    scale: float,
-    union: Union | None = None,
-) -> Launch:
-    """Allocate what `forward` writes and lay out its launch; works on the meta device."""
-    tile = choose_tile("forward", q, union)
-    o = _token_major(q)
-    half = q.dtype == torch.float16
-    # Float16 has too few exponents for weights far below their bound.
-    bound = bits is not None and not half and q.shape[2] >= _FIRST_BOUND
-    key_norm = bias_max = None
-    if bound:
-        key_norm = torch.linalg.vector_norm(k, dim=-1, dtype=torch.float32).amax(dim=-1)
-        bias_max = None if bias is None else bias.amax(dim=-1).float()
-    arguments = {
-        **_common(tile, q, k, v, bits, bias, scale),
-        **_listed(union),
-        "key_norm": key_norm,
-        "bias_max": bias_max,
-        "o": o,
-        "lse": q.new_empty(q.shape[:3], dtype=torch.float32),
-        **_strides("o", o),
-        "BIAS": bias is not None,
-        "BOUND": bound,
-        # Weights of float16 are scaled by 2^14, to use both ends of its range.
-        "SHIFT": 14.0 if half else 0.0,
-        "ENOUGH": 1.0 if half else 2.0**-60,
-    }
-    programs = q.shape[0] * q.shape[1] * triton.cdiv(q.shape[2], tile.queries)
-    return Launch(_forward_kernel, programs, arguments, tile)
-
-
-def plan_backward(
-    grad: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    o: Tensor,
-    lse: Tensor,
-    bits: Tensor | None,
-    bias: Tensor | None,
-    scale: float,
-    union: Union | None = None,
-    *,
-    bias_gradient: bool = False,
-) -> list[Launch]:
-    """The launches of `backward` in their order: dQ, then dK with dV, then the bias's if asked."""
-    windows, heads, tokens, _ = q.shape
-    dq = _token_major(q)
-    o = o if o.stride() == dq.stride() else _token_major(q).copy_(o)
-    shared = {
-        "do": grad,
-        "lse": lse,
-        "delta": torch.empty_like(lse),
-        **_strides("do", grad),
-    }
-    gradient = {"scale": scale, "BIAS": bias is not None, **_strides("o", o)}
-
-    tile = choose_tile("dq", q, union)
-    arguments = {
-        **_common(tile, q, k, v, bits, bias, scale),
-        **shared,
-        **gradient,
-        **_listed(union),
-        "o": o,
-        "dq": dq,
-    }
-    programs = windows * heads * triton.cdiv(tokens, tile.queries)
-    launches = [Launch(_dq_kernel, programs, arguments, tile)]
-
-    tile = choose_tile("dkv", q)
-    arguments = {
-        **_common(tile, q, k, v, bits, bias, scale),
-        **shared,
-        **gradient,
-        "dk": _token_major(q),
-        "dv": _token_major(q),
-    }
-    programs = windows * heads * triton.cdiv(tokens, tile.keys)
-    launches.append(Launch(_dkv_kernel, programs, arguments, tile))
-
-    if bias_gradient:
-        tile = choose_tile("dbias", q)
-        tiles = heads * triton.cdiv(tokens, tile.queries) * triton.cdiv(tokens, tile.keys)
-        # Small windows are many and have few blocks: shares of the windows keep the device busy.
-        per_share = triton.cdiv(windows, max(1, _ENOUGH_PROGRAMS // tiles))
-        shares = triton.cdiv(windows, per_share) if windows else 0
-        arguments = {
-            **_common(tile, q, k, v, bits, bias, scale),
-            **shared,
-            "dbias": q.new_empty((shares, heads, tokens, tokens), dtype=torch.float32),
-            "windows": windows,
-            "per_share": per_share,
-        }
-        launches.append(Launch(_dbias_kernel, tiles * shares, arguments, tile))
-    return launches
-
-
-# Below this many tokens the two small launches for the bound cost more than it saves.
-_FIRST_BOUND = 256
-
-# Programs that fill a large GPU a few times over.
-_ENOUGH_PROGRAMS = 1024
-
-# By bytes per number, then widest head: found by counting instructions, benchmarks/bench_offline.py.
-_TILES: dict[str, dict[int, dict[int, Tile]]] = {
-    "forward": {
-        2: {32: Tile(128, 64, 4, 3), 64: Tile(128, 64, 4, 3), 128: Tile(128, 64, 8, 2)},
-        4: {32: Tile(64, 32, 4, 2), 64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 2)},
-    },
-    "dq": {
-        2: {32: Tile(128, 64, 4, 2), 64: Tile(128, 64, 8, 2), 128: Tile(128, 64, 8, 2)},
-        4: {32: Tile(64, 32, 4, 2), 64: Tile(64, 32, 4, 2), 128: Tile(32, 32, 4, 1)},
-    },
-    "dkv": {
-        2: {32: Tile(64, 128, 4, 2), 64: Tile(64, 128, 8, 2), 128: Tile(64, 128, 8, 2)},
-        4: {32: Tile(32, 64, 4, 2), 64: Tile(32, 64, 4, 2), 128: Tile(32, 32, 4, 1)},
-    },
-    "dbias": {
-        2: {32: Tile(64, 64, 4, 2), 64: Tile(64, 64, 4, 2), 128: Tile(64, 64, 4, 2)},
-        4: {32: Tile(32, 32, 4, 2), 64: Tile(32, 32, 4, 2), 128: Tile(32, 32, 4, 1)},
-    },
-}
-
-
-def choose_tile(kernel: str, q: Tensor, union: Union | None = None) -> Tile:
-    """Blocks for a kernel ("forward", "dq", "dkv", "dbias") on queries (nW, h, N, D)."""
-    by_width = _TILES[kernel][q.element_size()]
-    tile = by_width[next(width for width in by_width if q.shape[3] <= width)]
-    return tile if union is None else tile._replace(queries=union.block)
-
-
-def _common(
-    tile: Tile,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    bits: Tensor | None,
-    bias: Tensor | None,
-    scale: float,
-) -> dict[str, Any]:
-    """Arguments that all kernels have."""
-    heads, tokens, head_dim = q.shape[1:]
-    return {
-        "q": q,
-        "k": k,
-        "v": v,
-        "bits": bits,
-        "bias": bias,
-        **_strides("q", q),
-        **_strides("k", k),
-        **_strides("v", v),
-        "heads": heads,
-        "N": tokens,
-        "words": triton.cdiv(tokens, 32),
-        "factor": scale / math.log(2),
-        "D": head_dim,
-        "BD": max(16, triton.next_power_of_2(head_dim)),
-        "BM": tile.queries,
-        "BN": tile.keys,
-        "MASKED": bits is not None,
-        "EVEN": tokens % tile.queries == 0 and tokens % tile.keys == 0,
-        "PRECISION": _precision(q.dtype),
-    }
-
-
-def _listed(union: Union | None) -> dict[str, Any]:
-    if union is None:
-        return {"union_keys": None, "union_sizes": None, "UNION": False}
-    # The choice of keys is then over places in the list.
-    return {
-        "union_keys": union.keys,
-        "union_sizes": union.sizes,
-        "bits": union.bits,
-        "UNION": True,
-    }
-
-
-def _precision(dtype: torch.dtype) -> str:
-    exact = dtype != torch.float32 or torch.get_float32_matmul_precision() == "highest"
-    return "ieee" if exact else "tf32"
-
-
-def _strides(name: str, x: Tensor) -> dict[str, int]:
-    return dict(zip((f"{name}_w", f"{name}_h", f"{name}_n"), x.stride(), strict=False))
-
-
-def _token_major(q: Tensor) -> Tensor:
-    """New tensor (nW, h, N, D) with the heads of a token side by side."""
-    windows, heads, tokens, head_dim = q.shape
-    return q.new_empty((windows, tokens, heads, head_dim)).transpose(1, 2)

@@ -66,7 +66,9 @@ def _similarity_kernel(
         channels = start + tl.arange(0, BC)
         inside = channels[None, :] < C
         a = tl.load(
-            x + rows[:, None] * x_n + channels[None, :], mask=inside & (rows[:, None] < N), other=0.0
+            x + rows[:, None] * x_n + channels[None, :],
+            mask=inside & (rows[:, None] < N),
+            other=0.0,
         )
         b = tl.load(
             x + columns[:, None] * x_n + channels[None, :],
@@ -125,9 +127,7 @@ def _select_kernel(
 
         shifted = tl.reshape(keep.to(tl.int32), [NP // 32, 32]) << tl.arange(0, 32)[None, :]
         word = tl.arange(0, NP // 32)
-        tl.store(
-            bits + (window * N + row) * words + word, tl.sum(shifted, 1), mask=word < words
-        )
+        tl.store(bits + (window * N + row) * words + word, tl.sum(shifted, 1), mask=word < words)
 
 
 def select(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
@@ -142,8 +142,8 @@ def select(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
 def plan(x: Tensor, k: int, groups: Tensor | None, bits: Tensor) -> list[Launch]:
     """The launches of `select`, in pairs over one scratch; works on the meta device."""
     num_windows, num_tokens, channels = x.shape
-    tile = 128 if x.element_size() == 2 else 64
-    columns = 128 if x.element_size() == 2 else 64
+    # Rows and columns of a block of similarities, and warps.
+    tile, columns, warps = (128, 128, 8) if x.element_size() == 2 else (64, 64, 4)
     padded = max(32, triton.next_power_of_2(num_tokens))
     blocks = num_windows * triton.cdiv(num_tokens, tile)
     chunk = max(1, min(blocks, _SCRATCH_BYTES // (4 * tile * num_tokens)))
@@ -165,7 +165,7 @@ def plan(x: Tensor, k: int, groups: Tensor | None, bits: Tensor) -> list[Launch]
             "PRECISION": _precision(x.dtype),
         }
         grid = (count * triton.cdiv(num_tokens, columns),)
-        launches.append(Launch(_similarity_kernel, grid, product, warps=4, stages=3))
+        launches.append(Launch(_similarity_kernel, grid, product, warps, stages=3))
         choice = {
             "similarity": similarity,
             "groups": groups,
@@ -178,8 +178,8 @@ def plan(x: Tensor, k: int, groups: Tensor | None, bits: Tensor) -> list[Launch]
             "NP": padded,
             "GROUPED": groups is not None,
         }
-        warps = max(1, min(8, padded // 1024))
-        launches.append(Launch(_select_kernel, (count * tile,), choice, warps, stages=1))
+        row_warps = max(1, min(8, padded // 1024))
+        launches.append(Launch(_select_kernel, (count * tile,), choice, row_warps, stages=1))
     return launches
 
 
