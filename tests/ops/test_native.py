@@ -44,6 +44,11 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ATTENTION_BACKENDS, "native", native.BACKEND)
 
 
+def require(instructions: str) -> None:
+    if KERNELS.index(instructions) < KERNELS.index(native._best_instructions()):
+        pytest.skip(f"this processor has no {instructions}")
+
+
 def make_dictionary(tokens: int, k: int, windows: int = 2) -> KeySemanticDictionary:
     """Random sets of k keys, as bits also where that is every key."""
     dictionary = key_semantic_dictionary(torch.randn(windows, tokens, 8), k)
@@ -113,12 +118,14 @@ def test_kernels_for_lesser_processors_equal_the_definition(
 
 @pytest.mark.parametrize("instructions", KERNELS)
 def test_bias_is_optional(instructions: str) -> None:
+    require(instructions)
     inputs = make_inputs(70, 30)[:3]
     assert_equals_the_definition(inputs, make_dictionary(70, 9), instructions=instructions)
 
 
 @pytest.mark.parametrize("instructions", KERNELS)
 def test_rows_with_fewer_eligible_keys_attend_to_those(instructions: str) -> None:
+    require(instructions)
     groups = torch.zeros(2, 64, dtype=torch.long)
     groups[:, :3] = 1
     for k in (20, 64):
@@ -129,6 +136,7 @@ def test_rows_with_fewer_eligible_keys_attend_to_those(instructions: str) -> Non
 @pytest.mark.parametrize("instructions", KERNELS)
 @pytest.mark.parametrize("poison", [200.0, float("inf"), float("nan")])
 def test_unselected_keys_do_not_count_whatever_they_hold(poison: float, instructions: str) -> None:
+    require(instructions)
     tokens, unused = 100, 0
     mask = torch.rand(2, tokens, tokens) < 0.2
     mask[:, :, 1] = True
@@ -183,7 +191,7 @@ def test_compiles_as_one_graph() -> None:
         return key_semantic_attention(*args[:3], dictionary, bias=args[3], backend="native")
 
     compiled = torch.compile(attend, fullgraph=True, backend="aot_eager")
-    native._cannot_load.cache_clear()
+    native._load.cache_clear()
     expected = torch.autograd.grad(attend(*inputs).square().sum(), inputs)
     for a, b in zip(
         torch.autograd.grad(compiled(*inputs).square().sum(), inputs), expected, strict=True
@@ -211,12 +219,12 @@ def test_predicate_says_why_not(change: dict, reason: str | None) -> None:
 @pytest.mark.usefixtures("registered")
 def test_an_unbuilt_backend_names_the_command_that_builds_it(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
-    native._cannot_load.cache_clear()
+    native._load.cache_clear()
     q, k, v, _ = make_inputs(40, 8)
     with pytest.raises(NotImplementedError, match=r"python -m semanir_arch\.ops\.attention\.nativ"):
         key_semantic_attention(q, k, v, make_dictionary(40, 5), backend="native")
     monkeypatch.undo()
-    native._cannot_load.cache_clear()
+    native._load.cache_clear()
     assert native._cannot_load() is None
 
 

@@ -4,7 +4,7 @@ The sources in `csrc` are compiled on request, never in the middle of a forward:
 `python -m semanir_arch.ops.attention.native`, or `build()`, needs a C++ compiler and ninja and
 leaves the result in torch's cache of extensions (the environment variable TORCH_EXTENSIONS_DIR,
 default ~/.cache/torch_extensions). From then on every process loads it when it first asks. It has
-kernels for AVX-512 and portable ones, chosen by the processor it runs on.
+kernels for AVX-512, for AVX2 and for any processor, chosen when it runs.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def build(*, verbose: bool = False) -> Path:
             is_python_module=False,
             verbose=verbose,
         )
-        _cannot_load.cache_clear()
+        _load.cache_clear()
     return path
 
 
@@ -76,14 +76,15 @@ def attend(
     bias: Tensor | None,
     scale: float,
     *,
-    portable: bool = False,
+    instructions: str | None = None,
 ) -> Tensor:
     """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`.
 
-    `portable` takes the kernels that run on any processor.
+    `instructions` names the kernels: "avx512", "avx2" or "portable"; default: the best that this
+    processor has.
     """
     assert dictionary.bits is not None, "refused by the predicate"
-    return _forward(q, k, v, dictionary.bits, bias, scale, portable)
+    return _forward(q, k, v, dictionary.bits, bias, scale, instructions or _best_instructions())
 
 
 def _why_not(request: Request) -> str | None:
@@ -98,12 +99,41 @@ def _why_not(request: Request) -> str | None:
     return _cannot_load()
 
 
-BACKEND = Backend(name="native", run=attend, why_not=_why_not)
+def _preferred(request: Request) -> bool:
+    # Where both the forward and the backward were measured faster than `masked`: see docs/ops.md.
+    # Asked only of a request that can be served, so the library is loaded.
+    return request.k * _SLOWDOWN[_best_instructions()] <= request.num_tokens
+
+
+# Tokens per kept key from which on touching only the kept keys is faster than masking all.
+_SLOWDOWN = {"avx512": 2, "avx2": 8, "portable": 16}
+
+BACKEND = Backend(name="native", run=attend, why_not=_why_not, preferred=_preferred)
+
+
+def _cannot_load() -> str | None:
+    """Load the compiled library, the first time; say why that is impossible, or None."""
+    return _load()
+
+
+def _best_instructions() -> str:
+    """Of the library's kernels, those for which this processor is made."""
+    return _ask_processor()
+
+
+# What torch.compiler.assume_constant_result sets, without its import of the compiler. The marked
+# functions must not be the caches themselves, which the compiler looks through.
+for _function in (_cannot_load, _best_instructions):
+    _function._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @functools.cache
-def _cannot_load() -> str | None:
-    """Load the compiled library; say why that is impossible, or None."""
+def _ask_processor() -> str:
+    return torch.ops.semanir_native.best_instructions()
+
+
+@functools.cache
+def _load() -> str | None:
     path = _library_path()
     if not path.exists():
         return f"not compiled: {_missing_tool() or f'run `{_COMMAND}` once'}"
@@ -112,10 +142,6 @@ def _cannot_load() -> str | None:
     except OSError as error:
         return f"{path} does not load ({error}): run `{_COMMAND}`"
     return None
-
-
-# What torch.compiler.assume_constant_result sets, without its import of the compiler.
-_cannot_load._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _library_path() -> Path:
@@ -140,7 +166,7 @@ def _missing_tool() -> str | None:
 
 
 _ARGUMENTS = (
-    "Tensor q, Tensor k, Tensor v, Tensor bits, Tensor? bias, float scale, bool portable"
+    "Tensor q, Tensor k, Tensor v, Tensor bits, Tensor? bias, float scale, str instructions"
 )
 
 
@@ -157,9 +183,9 @@ def _forward(
     bits: Tensor,
     bias: Tensor | None,
     scale: float,
-    portable: bool,
+    instructions: str,
 ) -> Tensor:
-    return torch.ops.semanir_native.forward(q, k, v, bits, bias, scale, portable)
+    return torch.ops.semanir_native.forward(q, k, v, bits, bias, scale, instructions)
 
 
 @_forward.register_fake
@@ -181,10 +207,10 @@ def _backward(
     bits: Tensor,
     bias: Tensor | None,
     scale: float,
-    portable: bool,
+    instructions: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     # Without a bias its gradient is empty: an operator returns tensors, not None.
-    return torch.ops.semanir_native.backward(grad, q, k, v, bits, bias, scale, portable)
+    return torch.ops.semanir_native.backward(grad, q, k, v, bits, bias, scale, instructions)
 
 
 @_backward.register_fake
@@ -196,20 +222,20 @@ def _(
     _bits: Tensor,
     bias: Tensor | None,
     _scale: float,
-    _portable: bool,
+    _instructions: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
     return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch passes it by name
-    *tensors, ctx.scale, ctx.portable = inputs
+    *tensors, ctx.scale, ctx.instructions = inputs
     ctx.save_for_backward(*tensors)
 
 
 def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     q, k, v, bits, bias = ctx.saved_tensors
-    dq, dk, dv, dbias = _backward(grad, q, k, v, bits, bias, ctx.scale, ctx.portable)
+    dq, dk, dv, dbias = _backward(grad, q, k, v, bits, bias, ctx.scale, ctx.instructions)
     return dq, dk, dv, None, None if bias is None else dbias, None, None
 
 

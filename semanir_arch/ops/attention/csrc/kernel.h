@@ -133,12 +133,7 @@ struct Attention {
   static void add_to_bias(const Problem<T>& p, int64_t window, int64_t head, int64_t i,
                           const float* ds) {
     const uint32_t* bits = p.bits + (window * p.tokens + i) * p.words();
-    float* row = p.dbias + (head * p.tokens + i) * p.tokens;
-    for (int64_t word = 0; word < p.words(); ++word) {
-      for (uint32_t rest = bits[word]; rest; rest &= rest - 1) {
-        row[32 * word + __builtin_ctz(rest)] += *ds++;
-      }
-    }
+    scatter_add(bits, p.tokens, ds, p.dbias + (head * p.tokens + i) * p.tokens);
   }
 
   static void pack(const Problem<T>& p, int64_t window, int64_t head, T* keys_values) {
@@ -157,7 +152,7 @@ struct Attention {
     const uint32_t* bits = p.bits + (window * p.tokens + i) * p.words();
     const T* bias = p.bias ? p.bias + (head * p.tokens + i) * p.tokens : nullptr;
     const int64_t count =
-        collect(bits, p.words(), kStride, bias, scratch.offsets, scratch.weights);
+        collect(bits, p.words(), kStride, bias, p.tokens, scratch.offsets, scratch.weights);
     for (int t = 0; t < kLanes; ++t) scratch.offsets[count + t] = 0;
     return count;
   }
@@ -216,19 +211,6 @@ struct Attention {
       out[c] = parts[0][c];
       for (int s = 1; s < kSums; ++s) out[c] += parts[s][c];
     }
-  }
-
-  // Rows in the caller's memory have `width` channels, ours kWidth.
-  static void load_narrow(const T* p, int64_t width, Vec (&row)[V]) {
-    T padded[kWidth] = {};
-    __builtin_memcpy(padded, p, width * sizeof(T));
-    load_row(padded, row);
-  }
-
-  static void store_narrow(T* p, int64_t width, const Vec (&row)[V]) {
-    T padded[kWidth];
-    store_row(padded, row);
-    __builtin_memcpy(p, padded, width * sizeof(T));
   }
 };
 

@@ -1,4 +1,5 @@
 // The kernels for processors with AVX-512 (F, BW, DQ, VL).
+#if defined(__x86_64__)
 #include "problem.h"
 
 #include <immintrin.h>
@@ -19,3 +20,4 @@ namespace {
 
 #include "widths.h"
 }  // namespace semanir::avx512
+#endif

@@ -7,29 +7,41 @@
 #include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
-#include <memory>
+#include <algorithm>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <vector>
 
 namespace semanir {
 namespace {
 
-bool has_avx512() {
+// The fastest instructions of this processor for which there are kernels.
+std::string best_instructions() {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-#else
-  return false;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return "avx512";
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "avx2";
 #endif
+  return "portable";
 }
 
 template <class T>
-const Kernels<T>& choose(int64_t head_dim, bool portable) {
+const Kernels<T>& choose(int64_t head_dim, const std::string& instructions) {
   const Kernels<T>* kernels = nullptr;
+  if (instructions == "portable") {
+    kernels = portable::kernels(T{}, head_dim);
 #if defined(__x86_64__)
-  if (!portable && has_avx512()) kernels = avx512::kernels(T{}, head_dim);
+  } else if (instructions == "avx2") {
+    kernels = avx2::kernels(T{}, head_dim);
+  } else if (instructions == "avx512") {
+    kernels = avx512::kernels(T{}, head_dim);
 #endif
-  if (!kernels) kernels = portable::kernels(T{}, head_dim);
+  } else {
+    TORCH_CHECK(false, "there are no kernels for ", instructions);
+  }
   TORCH_CHECK(kernels, "head width ", head_dim, " is above 128");
   return *kernels;
 }
@@ -112,11 +124,11 @@ void for_each_window_and_head(int64_t windows, int64_t heads, int64_t tokens, si
 }
 
 template <class T>
-at::Tensor forward_of(const Inputs& in, double scale, bool portable) {
+at::Tensor forward_of(const Inputs& in, double scale, const std::string& instructions) {
   const at::Tensor out = at::empty(in.q.sizes(), in.q.options().memory_format(at::MemoryFormat::Contiguous));
   Problem<T> p = in.problem<T>(scale);
   p.out = rows<T>(out);
-  const Kernels<T>& kernels = choose<T>(p.head_dim, portable);
+  const Kernels<T>& kernels = choose<T>(p.head_dim, instructions);
   for_each_window_and_head(
       p.windows, p.heads, p.tokens, kernels.scratch_bytes(p.tokens, false),
       [&](int64_t window, int64_t head, void* scratch) { kernels.forward(p, window, head, scratch); });
@@ -126,7 +138,7 @@ at::Tensor forward_of(const Inputs& in, double scale, bool portable) {
 using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
 template <class T>
-Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale, bool portable) {
+Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale, const std::string& instructions) {
   const at::Tensor grad = with_unit_stride(grad_);
   TORCH_CHECK(grad.sizes() == in.q.sizes() && grad.scalar_type() == in.q.scalar_type(),
               "the gradient must have the shape and dtype of q");
@@ -145,7 +157,7 @@ Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale, b
     p.dbias = dbias.data_ptr<float>();
     p.turn = turn.data();
   }
-  const Kernels<T>& kernels = choose<T>(p.head_dim, portable);
+  const Kernels<T>& kernels = choose<T>(p.head_dim, instructions);
   for_each_window_and_head(
       p.windows, p.heads, p.tokens, kernels.scratch_bytes(p.tokens, true),
       [&](int64_t window, int64_t head, void* scratch) { kernels.backward(p, window, head, scratch); });
@@ -166,31 +178,32 @@ auto with_element_type(const at::Tensor& q, const F& f) {
 
 at::Tensor forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                    const at::Tensor& bits, const std::optional<at::Tensor>& bias, double scale,
-                   bool portable) {
+                   const std::string& instructions) {
   const Inputs in(q, k, v, bits, bias);
   return with_element_type(
-      q, [&](auto element) { return forward_of<decltype(element)>(in, scale, portable); });
+      q, [&](auto element) { return forward_of<decltype(element)>(in, scale, instructions); });
 }
 
 Gradients backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
                    const at::Tensor& v, const at::Tensor& bits,
-                   const std::optional<at::Tensor>& bias, double scale, bool portable) {
+                   const std::optional<at::Tensor>& bias, double scale, const std::string& instructions) {
   const Inputs in(q, k, v, bits, bias);
   return with_element_type(
-      q, [&](auto element) { return backward_of<decltype(element)>(grad, in, scale, portable); });
+      q, [&](auto element) { return backward_of<decltype(element)>(grad, in, scale, instructions); });
 }
 
 }  // namespace
 
 TORCH_LIBRARY(semanir_native, library) {
-  library.def("has_avx512() -> bool", has_avx512);
+  library.def("best_instructions() -> str", best_instructions);
+  // `instructions` is "avx512", "avx2" or "portable", and at most the best of this processor.
   library.def(
-      "forward(Tensor q, Tensor k, Tensor v, Tensor bits, Tensor? bias, float scale, bool portable) "
-      "-> Tensor",
+      "forward(Tensor q, Tensor k, Tensor v, Tensor bits, Tensor? bias, float scale, "
+      "str instructions) -> Tensor",
       forward);
   library.def(
       "backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor bits, Tensor? bias, float scale, "
-      "bool portable) -> (Tensor, Tensor, Tensor, Tensor)",
+      "str instructions) -> (Tensor, Tensor, Tensor, Tensor)",
       backward);
 }
 

@@ -63,13 +63,13 @@ struct Kernels {
 };
 
 // The narrowest kernels that fit; null if there are none.
-namespace avx512 {
-const Kernels<float>* kernels(float, int64_t head_dim);
-const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim);
-}  // namespace avx512
-namespace portable {
-const Kernels<float>* kernels(float, int64_t head_dim);
-const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim);
-}  // namespace portable
+#define SEMANIR_DECLARE_KERNELS(instructions)                   \
+  namespace instructions {                                      \
+  const Kernels<float>* kernels(float, int64_t head_dim);       \
+  const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim); \
+  }
+SEMANIR_DECLARE_KERNELS(avx512)
+SEMANIR_DECLARE_KERNELS(avx2)
+SEMANIR_DECLARE_KERNELS(portable)
 
 }  // namespace semanir
