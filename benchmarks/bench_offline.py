@@ -86,7 +86,9 @@ def launches(shape: Shape) -> Iterator[tuple[str, Any]]:
     """Name and launch of each attention kernel, on tensors without data."""
     from semanir_arch.ops.attention import launch as kernels
 
-    windows, heads, tokens = 64, 6, shape.tokens
+    heads, tokens = 6, shape.tokens
+    # As many tokens in all, so that a share of the windows is more than one.
+    windows = 65536 // tokens * (16 if tokens < 256 else 1)
     if shape.packed:
         packed = torch.empty(
             (windows, tokens, 3, heads, shape.head_dim), dtype=shape.dtype, device="meta"

@@ -129,7 +129,8 @@ def plan_forward(
 ) -> Launch:
     """Allocate what `forward` writes and lay out its launch; works on the meta device."""
     tile = choose_tile("forward", q, bias, union)
-    o = _token_major(q)
+    o, head_dim = _token_major(q), q.shape[3]
+    q, k, v = map(_aligned, (q, k, v))
     half = q.dtype == torch.float16
     # Float16 has too few exponents for weights far below their bound.
     bound = bits is not None and not half and q.shape[2] >= _FIRST_BOUND
@@ -144,6 +145,7 @@ def plan_forward(
         "bias_max": bias_max,
         "o": o,
         "lse": q.new_empty(q.shape[:3], dtype=torch.float32),
+        "D": head_dim,
         **_strides("o", o),
         "BIAS": bias is not None,
         "BOUND": bound,
@@ -170,16 +172,17 @@ def plan_backward(
     bias_gradient: bool = False,
 ) -> list[Launch]:
     """The launches of `backward` in their order: dQ, then dK with dV, then the bias's if asked."""
-    windows, heads, tokens, _ = q.shape
-    dq = _token_major(q)
-    o = o if o.stride() == dq.stride() else _token_major(q).copy_(o)
+    windows, heads, tokens, head_dim = q.shape
+    dq, dk, dv = (_token_major(q) for _ in range(3))
+    grad, q, k, v = map(_aligned, (grad, q, k, v))
+    o = o if o.stride() == dq.stride() else torch.empty_like(dq).copy_(o)
     shared = {
         "do": grad,
         "lse": lse,
         "delta": torch.empty_like(lse),
         **_strides("do", grad),
     }
-    gradient = {"scale": scale, "BIAS": bias is not None, **_strides("o", o)}
+    gradient = {"scale": scale, "D": head_dim, "BIAS": bias is not None, **_strides("o", o)}
 
     across = _transposed(bias)
 
@@ -200,8 +203,8 @@ def plan_backward(
         **_common(tile, q, k, v, bits, across, scale),
         **shared,
         **gradient,
-        "dk": _token_major(q),
-        "dv": _token_major(q),
+        "dk": dk,
+        "dv": dv,
     }
     programs = windows * heads * _cdiv(tokens, tile.keys)
     launches.append(Launch(kernels.dkv_kernel, programs, arguments, tile))
@@ -225,6 +228,9 @@ def plan_backward(
 
 # Below this many tokens the two small launches for the bound cost more than it saves.
 _FIRST_BOUND = 256
+
+# Below this many tokens a row is read by so few blocks that a copy costs more than it saves.
+_FIRST_COPY = 256
 
 # Programs that fill a large GPU a few times over.
 _ENOUGH_PROGRAMS = 1024
@@ -289,7 +295,7 @@ def _common(
     scale: float,
 ) -> dict[str, Any]:
     """Arguments that all kernels have."""
-    heads, tokens, head_dim = q.shape[1:]
+    heads, tokens, stored = q.shape[1:]
     return {
         "q": q,
         "k": k,
@@ -303,8 +309,8 @@ def _common(
         "N": tokens,
         "words": _cdiv(tokens, 32),
         "factor": scale / math.log(2),
-        "D": head_dim,
-        "BD": max(16, 1 << (head_dim - 1).bit_length()),
+        "DI": stored,
+        "BD": max(16, 1 << (stored - 1).bit_length()),
         "BM": tile.queries,
         "BN": tile.keys,
         "MASKED": bits is not None,
@@ -324,6 +330,14 @@ def _listed(union: Union | None, across: Tensor | None) -> dict[str, Any]:
         "bias": across,
         "UNION": True,
     }
+
+
+def _aligned(x: Tensor) -> Tensor:
+    """`x`, or where its rows are no whole 16 bytes and are read often, a copy padded with zeros."""
+    odd = x.shape[3] * x.element_size() % 16
+    if x.element_size() == 4 or not odd or x.shape[2] < _FIRST_COPY:
+        return x
+    return torch.nn.functional.pad(x, (0, (16 - odd) // x.element_size()))
 
 
 def _transposed(bias: Tensor | None) -> Tensor | None:

@@ -10,8 +10,9 @@ loops over the windows (the bias's gradient). Nothing is added atomically: resul
 
 Exponentials and logarithms have base 2: a score is (q . k) scale log2(e) + bias log2(e).
 
-Legend: h heads, N tokens per window, D channels per head, BD its next power of two, BM queries and
-BN keys per block. Offsets of windows and heads are 64-bit; `fused` keeps the others below 2^31.
+Legend: h heads, N tokens per window, D channels per head, DI of them as stored in the inputs (D, or
+more with zeros), BD the next power of two, BM queries and BN keys per block. Offsets of windows and
+heads are 64-bit; `fused` keeps the others below 2^31.
 """
 
 # Arguments of kernels are pointers, numbers and compile-time constants; Triton infers their types.
@@ -154,7 +155,7 @@ def _attend(
     N,
     words,
     factor,
-    D: tl.constexpr,
+    DI: tl.constexpr,
     BD: tl.constexpr,
     BM: tl.constexpr,
     BN: tl.constexpr,
@@ -171,7 +172,7 @@ def _attend(
     total = tl.zeros([BM], tl.float32)
     for start in range(0, size, BN):
         keys = _keys(union_keys, start, size, UNION, BN)
-        kt = _rows(k, keys, k_n, N, D, BD, EVEN or UNION)
+        kt = _rows(k, keys, k_n, N, DI, BD, EVEN or UNION)
         product = tl.dot(q, tl.trans(kt), input_precision=PRECISION)
         tile = bias
         if BIAS:
@@ -193,7 +194,7 @@ def _attend(
             total *= shrink
             shift = raised
         total += tl.sum(p, 1)
-        vt = _rows(v, keys, v_n, N, D, BD, EVEN or UNION)
+        vt = _rows(v, keys, v_n, N, DI, BD, EVEN or UNION)
         acc = tl.dot(p.to(vt.dtype), vt, acc, input_precision=PRECISION)
     return acc, total, shift
 
@@ -228,6 +229,7 @@ def forward_kernel(
     words,
     factor,
     D: tl.constexpr,
+    DI: tl.constexpr,
     BD: tl.constexpr,
     BM: tl.constexpr,
     BN: tl.constexpr,
@@ -260,7 +262,7 @@ def forward_kernel(
         union_keys += entry * N
         size = tl.load(union_sizes + entry)
 
-    qt = _rows(q, rows, q_n, N, D, BD, EVEN)
+    qt = _rows(q, rows, q_n, N, DI, BD, EVEN)
     shift = tl.full([BM], float("-inf"), tl.float32)
     fast_size = size
     if BOUND:
@@ -273,12 +275,12 @@ def forward_kernel(
             shift += tl.load(bias_max + head * N + rows, mask=rows < N, other=0.0) * _LOG2E
         acc, total, shift = _attend(
             qt, k, v, bits, bias, union_keys, window, rows, shift, fast_size, k_n, v_n, N,
-            words, factor, D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _BOUND, PRECISION,
+            words, factor, DI, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _BOUND, PRECISION,
         )  # fmt: skip
     else:
         acc, total, shift = _attend(
             qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N,
-            words, factor, D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _ALL, PRECISION,
+            words, factor, DI, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _ALL, PRECISION,
         )  # fmt: skip
     if MASKED:
         # Weights may have vanished beside keys that are not kept, or below a loose bound; NaN, from
@@ -288,7 +290,7 @@ def forward_kernel(
             shift = tl.full([BM], float("-inf"), tl.float32)
             acc, total, shift = _attend(
                 qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N,
-                words, factor, D, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _KEPT, PRECISION,
+                words, factor, DI, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _KEPT, PRECISION,
             )  # fmt: skip
 
     _store_rows(o + window * o_w + head * o_h, rows, o_n, N, acc / total[:, None], D, BD)
@@ -330,6 +332,7 @@ def dq_kernel(
     factor,
     scale,
     D: tl.constexpr,
+    DI: tl.constexpr,
     BD: tl.constexpr,
     BM: tl.constexpr,
     BN: tl.constexpr,
@@ -357,8 +360,8 @@ def dq_kernel(
         union_keys += entry * N
         size = tl.load(union_sizes + entry)
 
-    qt = _rows(q + window * q_w + head * q_h, rows, q_n, N, D, BD, EVEN)
-    dot = _rows(do + window * do_w + head * do_h, rows, do_n, N, D, BD, EVEN)
+    qt = _rows(q + window * q_w + head * q_h, rows, q_n, N, DI, BD, EVEN)
+    dot = _rows(do + window * do_w + head * do_h, rows, do_n, N, DI, BD, EVEN)
     ot = _rows(o + window * o_w + head * o_h, rows, o_n, N, D, BD, EVEN)
     row = (window * heads + head) * N + rows
     difference = tl.sum(ot.to(tl.float32) * dot.to(tl.float32), 1)
@@ -368,8 +371,8 @@ def dq_kernel(
     acc = tl.zeros([BM, BD], tl.float32)
     for start in range(0, size, BN):
         keys = _keys(union_keys, start, size, UNION, BN)
-        kt = _rows(k, keys, k_n, N, D, BD, EVEN or UNION)
-        vt = _rows(v, keys, v_n, N, D, BD, EVEN or UNION)
+        kt = _rows(k, keys, k_n, N, DI, BD, EVEN or UNION)
+        vt = _rows(v, keys, v_n, N, DI, BD, EVEN or UNION)
         product = tl.dot(qt, tl.trans(kt), input_precision=PRECISION)
         tile = bias
         if BIAS:
@@ -417,6 +420,7 @@ def dkv_kernel(
     factor,
     scale,
     D: tl.constexpr,
+    DI: tl.constexpr,
     BD: tl.constexpr,
     BM: tl.constexpr,
     BN: tl.constexpr,
@@ -440,14 +444,14 @@ def dkv_kernel(
     if BIAS:
         bias += head * N * N
 
-    kt = _rows(k + window * k_w + head * k_h, keys, k_n, N, D, BD, EVEN)
-    vt = _rows(v + window * v_w + head * v_h, keys, v_n, N, D, BD, EVEN)
+    kt = _rows(k + window * k_w + head * k_h, keys, k_n, N, DI, BD, EVEN)
+    vt = _rows(v + window * v_w + head * v_h, keys, v_n, N, DI, BD, EVEN)
     acc_k = tl.zeros([BN, BD], tl.float32)
     acc_v = tl.zeros([BN, BD], tl.float32)
     for start in range(0, N, BM):
         rows = start + tl.arange(0, BM)
-        qt = _rows(q, rows, q_n, N, D, BD, EVEN)
-        dot = _rows(do, rows, do_n, N, D, BD, EVEN)
+        qt = _rows(q, rows, q_n, N, DI, BD, EVEN)
+        dot = _rows(do, rows, do_n, N, DI, BD, EVEN)
         logsum = tl.load(lse + rows, mask=rows < N, other=0.0)
         difference = tl.load(delta + rows, mask=rows < N, other=0.0)
         product = tl.dot(kt, tl.trans(qt), input_precision=PRECISION)
@@ -497,7 +501,7 @@ def dbias_kernel(
     factor,
     windows,
     per_share,
-    D: tl.constexpr,
+    DI: tl.constexpr,
     BD: tl.constexpr,
     BM: tl.constexpr,
     BN: tl.constexpr,
@@ -520,10 +524,10 @@ def dbias_kernel(
     begin = share * per_share
     for index in range(begin, tl.minimum(begin + per_share, windows)):
         window = tl.cast(index, tl.int64)
-        qt = _rows(q + window * q_w + head * q_h, rows, q_n, N, D, BD, EVEN)
-        kt = _rows(k + window * k_w + head * k_h, keys, k_n, N, D, BD, EVEN)
-        vt = _rows(v + window * v_w + head * v_h, keys, v_n, N, D, BD, EVEN)
-        dot = _rows(do + window * do_w + head * do_h, rows, do_n, N, D, BD, EVEN)
+        qt = _rows(q + window * q_w + head * q_h, rows, q_n, N, DI, BD, EVEN)
+        kt = _rows(k + window * k_w + head * k_h, keys, k_n, N, DI, BD, EVEN)
+        vt = _rows(v + window * v_w + head * v_h, keys, v_n, N, DI, BD, EVEN)
+        dot = _rows(do + window * do_w + head * do_h, rows, do_n, N, DI, BD, EVEN)
         row = (window * heads + head) * N + rows
         logsum = tl.load(lse + row, mask=rows < N, other=0.0)
         difference = tl.load(delta + row, mask=rows < N, other=0.0)
