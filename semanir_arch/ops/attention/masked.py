@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKEND", "attend"]
 
-# The joined bias and mask of a chunk, in bytes. On a CPU it should stay in the outer cache; a GPU
-# wants fewer, larger launches.
-_CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 256 * 2**20}
+# The joined bias and mask of a chunk, in bytes. On a CPU it should stay in the cache; a GPU wants
+# fewer, larger launches.
+_CHUNK_BYTES = {"cpu": 4 * 2**20, "cuda": 256 * 2**20}
 
 
 def attend(

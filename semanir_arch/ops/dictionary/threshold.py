@@ -67,12 +67,18 @@ def _largest(keys: Tensor, k: int) -> Tensor:
     """Mark the k largest entries of each row of `keys`, equal ones in order of index."""
     threshold = keys.topk(k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
     kept = keys >= threshold
-    # The position of a tie matters only where ties cross the threshold, which real features rarely
-    # do: one count over everything decides. On a GPU the question would cost a synchronisation,
-    # more than the work it saves.
-    if not keys.is_cuda and torch.count_nonzero(kept) == kept.numel() // keys.shape[-1] * k:
-        return kept
+    if keys.is_cuda:
+        # Asking whether ties cross the threshold would cost a synchronisation, more than settling.
+        return _settle(keys, threshold, k)
+    # Only rows with more than k survivors have ties across the threshold; real features have few.
+    rows = kept.sum(dim=-1, dtype=torch.int32) > k
+    kept[rows] = _settle(keys[rows], threshold[rows], k)
+    return kept
+
+
+def _settle(keys: Tensor, threshold: Tensor, k: int) -> Tensor:
+    """Keep what is above the threshold, and of what equals it the lowest indices up to k in all."""
     above = keys > threshold
     spare = k - above.sum(dim=-1, keepdim=True)
-    tied = kept & ~above
+    tied = keys == threshold
     return above | (tied & (tied.cumsum(dim=-1) <= spare))

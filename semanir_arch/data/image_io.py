@@ -1,0 +1,339 @@
+"""Image files in and out: 8 and 16 bit, gray, colour and alpha, with errors that name the file.
+
+PNG, JPEG, TIFF, WebP and BMP. Everywhere here an image is an array (H, W, C) in RGB order, where C
+is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow,
+because it refuses truncated files, and 16-bit files by OpenCV, because Pillow reduces 16-bit colour
+to 8 bits.
+
+- `scan_images(root)`: paths of all images of a folder, in natural order
+- `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and colour profile
+- `read_image(path, channels)`: float32 in [0, 1], gray or RGB
+- `write_image(path, pixels)`: atomic; the suffix chooses the format
+- `to_float`, `to_integer`: between stored pixels and [0, 1]
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+from numpy.typing import DTypeLike, NDArray
+
+from semanir_arch.data.image_encoding import encode_image
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+"""File names that count as images, in any case."""
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# positions in the header chunk of a PNG file (PNG specification, 11.2.1)
+_PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25
+_PNG_GRAY_WITH_ALPHA = 4
+
+_TIFF_BITS_PER_SAMPLE, _EXIF_ORIENTATION = 258, 274
+
+_READABLE_MODES = {
+    "1": "L",
+    "P": "RGB",
+    "PA": "RGBA",
+    "CMYK": "RGB",
+    "YCbCr": "RGB",
+    "RGBX": "RGB",
+    "RGBa": "RGBA",
+    "La": "LA",
+} | {mode: mode for mode in ("L", "LA", "RGB", "RGBA")}
+
+# what the decoders raise on files that are cut short, damaged or no images
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    cv2.error,
+    PIL.Image.DecompressionBombError,
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded file.
+
+    Args:
+        pixels: (H, W, C), uint8 or uint16 as stored, RGB order, upright (EXIF orientation is
+            applied).
+        icc_profile: The embedded colour profile, to be handed to `write_image`; None without one.
+            Other metadata (EXIF, several pages) is not read.
+    """
+
+    pixels: NDArray[Any]
+    icc_profile: bytes | None = None
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits per sample: 8 or 16."""
+        return 8 * self.pixels.dtype.itemsize
+
+    @property
+    def color(self) -> NDArray[Any]:
+        """The pixels without alpha: (H, W, 1) or (H, W, 3)."""
+        return self.pixels[..., : 1 if self.pixels.shape[2] <= 2 else 3]
+
+    @property
+    def alpha(self) -> NDArray[Any] | None:
+        """Opacity (H, W, 1) in the depth of the pixels, None for an opaque image."""
+        return self.pixels[..., -1:] if self.pixels.shape[2] in (2, 4) else None
+
+
+def scan_images(root: str | os.PathLike[str]) -> list[Path]:
+    """Find the images of a folder and its sub-folders.
+
+    Hidden files and folders and everything without a suffix of `IMAGE_SUFFIXES` are passed over.
+
+    Args:
+        root: A folder (links are followed), or one image.
+
+    Returns:
+        Paths in natural order: `img2` comes before `img10`.
+
+    Raises:
+        FileNotFoundError: `root` does not exist.
+        ValueError: There is no image in it.
+    """
+    root = Path(root)
+    if root.is_file():
+        return [root]
+    if not root.exists():
+        raise FileNotFoundError(f"{root}: no such folder or image")
+    found = []
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        # in place: tells os.walk where not to go
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if _is_image_name(name)]
+    if not found:
+        raise ValueError(f"{root}: holds no image (looked for {', '.join(IMAGE_SUFFIXES)})")
+    return sorted(found, key=lambda path: _natural_key(path.relative_to(root)))
+
+
+def load_image(path: str | os.PathLike[str]) -> Image:
+    """Read a file in the depth and with the channels it has.
+
+    Of an animation or a file with several pages, the first image is read.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: The file is empty, cut short, damaged, no image, or of another pixel type.
+    """
+    path = Path(path)
+    if not path.is_file():
+        reason = "is a folder, not an image" if path.is_dir() else "no such file"
+        raise FileNotFoundError(f"{path}: {reason}")
+    return decode_image(path.read_bytes(), str(path))
+
+
+def decode_image(data: bytes, name: str) -> Image:
+    """Decode the contents of an image file, as `load_image` does.
+
+    Args:
+        data: The file's bytes.
+        name: What error messages call it.
+
+    Raises:
+        ValueError: As `load_image`.
+    """
+    if not data:
+        raise ValueError(f"{name}: the file is empty")
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as file:
+            return _decode(file, data)
+    except PIL.UnidentifiedImageError as error:
+        raise ValueError(f"{name}: not an image, or damaged at its beginning") from error
+    except _DECODER_ERRORS as error:
+        raise ValueError(f"{name}: cannot be read as an image: {error}") from error
+
+
+def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDArray[np.float32]:
+    """Read an image for training or testing.
+
+    Gray from colour is OpenCV's conversion (BT.601 luma, full range, rounded to the depth of the
+    file) of the decoded picture. OpenCV's `IMREAD_GRAYSCALE`, used by published gray-denoising
+    scripts, asks the PNG decoder instead and gets values up to one level lower; for gray files
+    there is no difference.
+
+    Args:
+        path: The file.
+        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray. None: the
+            channels that the file has, alpha included.
+
+    Returns:
+        (H, W, C) float32 in [0, 1], RGB order: uint8 / 255 or uint16 / 65535.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Unreadable file (see `load_image`), or `channels` is something else.
+    """
+    return to_float(convert_channels(load_image(path), channels))
+
+
+def convert_channels(image: Image, channels: int | None) -> NDArray[Any]:
+    """Pixels of an image as gray or RGB, in the depth they have; the rule of `read_image`.
+
+    Raises:
+        ValueError: `channels` is neither None nor 1 nor 3.
+    """
+    if channels is None:
+        return image.pixels
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1, 3 or None, received {channels!r}")
+    color = image.color
+    if channels == color.shape[2]:
+        return np.ascontiguousarray(color)
+    if channels == 3:
+        return np.repeat(color, 3, axis=2)
+    return cv2.cvtColor(np.ascontiguousarray(color), cv2.COLOR_RGB2GRAY)[..., None]
+
+
+def write_image(
+    path: str | os.PathLike[str],
+    pixels: NDArray[Any],
+    *,
+    icc_profile: bytes | None = None,
+    quality: int = 95,
+) -> None:
+    """Write an image so that `path` holds either the old file or the complete new one.
+
+    Folders on the way are made.
+
+    Args:
+        path: Destination; the suffix chooses the format. WebP is written lossless.
+        pixels: (H, W, C) or (H, W), uint8 or uint16, RGB order. 16 bits need PNG or TIFF; alpha
+            needs PNG, TIFF or WebP. Gray in WebP and 16-bit gray with alpha become RGB.
+        icc_profile: Colour profile to embed; left out in BMP, which has none, and 16-bit TIFF.
+        quality: Of JPEG, 1 to 100.
+
+    Raises:
+        TypeError: The pixels are neither uint8 nor uint16 (`to_integer` converts).
+        ValueError: The format is unknown or cannot hold these pixels.
+    """
+    path = Path(path)
+    replace_file(path, encode_image(pixels, path, icc_profile=icc_profile, quality=quality))
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file under a temporary name and move it in place; folders on the way are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Stored pixels as float32 in [0, 1], by their type.
+
+    Raises:
+        TypeError: The pixels are neither uint8 nor uint16.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]:
+    """Floats in [0, 1] as stored pixels: clipped, scaled and rounded to the nearest level.
+
+    Raises:
+        TypeError: `dtype` is neither uint8 nor uint16.
+        ValueError: The image has values that are not numbers.
+    """
+    if np.dtype(dtype) not in (np.uint8, np.uint16):
+        raise TypeError(f"dtype must be uint8 or uint16, received {np.dtype(dtype)}")
+    if np.isnan(image).any():
+        raise ValueError("the image has values that are not numbers (nan)")
+    # float32 holds every 16-bit level exactly, but not the products on the way to it
+    scaled = np.clip(image, 0, 1).astype(np.float64) * np.iinfo(dtype).max
+    return np.rint(scaled).astype(dtype)
+
+
+def _is_image_name(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _natural_key(path: Path) -> list[tuple[list[str | int], str]]:
+    """Sort key in which runs of digits count as numbers; `1` and `01` differ by their text."""
+    return [
+        ([int(word) if word.isdecimal() else word for word in re.split(r"([0-9]+)", part)], part)
+        for part in path.parts
+    ]
+
+
+def _decode(file: PIL.Image.Image, data: bytes) -> Image:
+    icc_profile = file.info.get("icc_profile")
+    if file.mode == "CMYK":
+        # describes the inks, not the RGB picture made of them
+        icc_profile = None
+    if _bits_per_sample(file, data) == 16:
+        return Image(_decode_16_bit(file, data), icc_profile)
+    if file.mode not in _READABLE_MODES:
+        raise ValueError(f"pixel type {file.mode!r} is not supported; 8 and 16 bits are")
+    mode = _READABLE_MODES[file.mode]
+    file.load()
+    if "transparency" in file.info:
+        mode = "LA" if mode in ("L", "LA") else "RGBA"
+    # after loading, because Pillow itself turns TIFF files upright
+    orientation = file.getexif().get(_EXIF_ORIENTATION, 1)
+    pixels = np.asarray(file if file.mode == mode else file.convert(mode))
+    return Image(_upright(pixels.reshape(*pixels.shape[:2], -1), orientation), icc_profile)
+
+
+def _bits_per_sample(file: PIL.Image.Image, data: bytes) -> int:
+    if data.startswith(_PNG_SIGNATURE):
+        return data[_PNG_BIT_DEPTH]
+    if file.format == "TIFF":
+        return max(file.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (1,)))  # type: ignore[attr-defined]
+    return 8
+
+
+def _decode_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
+    # OpenCV may fill up what is missing from a file that was cut short; Pillow raises
+    file.load()
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("OpenCV cannot decode these 16-bit pixels")
+    if pixels.dtype != np.uint16:
+        raise ValueError(f"pixel type {pixels.dtype} is not supported; 8 and 16 bits are")
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    if pixels.shape[2] >= 3:
+        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
+    if data.startswith(_PNG_SIGNATURE) and data[_PNG_COLOR_TYPE] == _PNG_GRAY_WITH_ALPHA:
+        pixels = pixels[..., [0, 3]]
+    # OpenCV itself turns TIFF files upright
+    orientation = 1 if file.format == "TIFF" else file.getexif().get(_EXIF_ORIENTATION, 1)
+    return _upright(pixels, orientation)
+
+
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo the camera's orientation (EXIF 2.3, tag 274), as a contiguous array of our own."""
+    if orientation in (5, 7):
+        pixels = pixels.swapaxes(0, 1)
+    turns = {3: 2, 6: -1, 7: 2, 8: 1}.get(orientation, 0)
+    pixels = np.rot90(pixels, turns)
+    if orientation in (2, 4):
+        pixels = np.flip(pixels, axis=1 if orientation == 2 else 0)
+    return np.array(pixels, order="C")

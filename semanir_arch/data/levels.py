@@ -1,0 +1,81 @@
+"""A degradation's strength in option files: a number, a range, or a list of numbers.
+
+- `sigma: 25`: always 25
+- `sigma: [0, 50]`: uniform between 0 and 50
+- `sigma: {list: [15, 25, 50]}`: one of the three
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from semanir_arch.data.randomness import integer, uniform
+
+_FORMS = "a number, a range [low, high] or {list: [values]}"
+
+
+@dataclass(frozen=True)
+class Level:
+    """Values that may be drawn.
+
+    Args:
+        values: The value of a constant, the ends of a range, or all values of a list.
+        is_range: Whether `values` are the ends of a range.
+    """
+
+    values: tuple[float, ...]
+    is_range: bool = False
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every draw gives the same value."""
+        return len(set(self.values)) == 1
+
+    def draw(self, generator: torch.Generator) -> float:
+        """One value."""
+        if self.is_range:
+            low, high = self.values
+            return uniform(low, high, generator)
+        return self.values[integer(len(self.values), generator)]
+
+
+def parse_level(value: Any, key: str, lowest: float, highest: float) -> Level:
+    """Read a strength from an option file.
+
+    Args:
+        value: What the file says.
+        key: Name of the option, for error messages.
+        lowest: Smallest value allowed.
+        highest: Largest value allowed.
+
+    Raises:
+        ValueError: The value has none of the three forms, or exceeds the limits.
+    """
+    is_range = isinstance(value, (list, tuple))
+    numbers = _numbers(value)
+    if not numbers or (is_range and len(numbers) != 2):
+        raise ValueError(f"{key} must be {_FORMS}, received {value!r}")
+    if not all(lowest <= number <= highest for number in numbers):
+        raise ValueError(f"{key} must lie in [{lowest:g}, {highest:g}], received {value!r}")
+    if is_range and numbers[0] > numbers[1]:
+        raise ValueError(f"{key} must go from low to high, received {value!r}")
+    return Level(tuple(float(number) for number in numbers), is_range)
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers in any of the three forms; none where the form is wrong."""
+    if isinstance(value, Mapping):
+        value = value["list"] if set(value) == {"list"} else []
+    elif not isinstance(value, (list, tuple)):
+        value = [value]
+    if not isinstance(value, (list, tuple)) or not all(map(_is_number, value)):
+        return []
+    return list(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

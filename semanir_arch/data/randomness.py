@@ -1,0 +1,29 @@
+"""Where the randomness of data sets comes from."""
+
+from __future__ import annotations
+
+import torch
+
+_SEEDS = 2**63 - 1
+
+
+def item_generator() -> torch.Generator:
+    """A generator for one training item, seeded from PyTorch's global state.
+
+    The loader gives every worker a new PyTorch seed at each pass over the data, so crops, flips
+    and noise differ between workers and passes, with and without workers, and `torch.manual_seed`
+    reproduces a run. NumPy's and Python's global states cannot do that: BasicSR's
+    `worker_init_fn` sets them to the same values at the start of every pass.
+    """
+    seed = int(torch.randint(_SEEDS, ()))
+    return torch.Generator().manual_seed(seed)
+
+
+def uniform(low: float, high: float, generator: torch.Generator) -> float:
+    """A number drawn uniformly from [low, high)."""
+    return low + (high - low) * float(torch.rand((), dtype=torch.float64, generator=generator))
+
+
+def integer(stop: int, generator: torch.Generator) -> int:
+    """An integer drawn uniformly from 0 to `stop` - 1."""
+    return int(torch.randint(stop, (), generator=generator))

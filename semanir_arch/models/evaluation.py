@@ -1,0 +1,59 @@
+"""Scores of restored images, row by row, and their means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+__all__ = ["Evaluation", "Row", "mean"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of one image.
+
+    Args:
+        image: Name of the image.
+        input: Scores of the degraded image; empty where it has another size than the target.
+        output: Scores of the restored image.
+    """
+
+    image: str
+    input: dict[str, float]
+    output: dict[str, float]
+
+
+@dataclass
+class Evaluation:
+    """Scores of one dataset.
+
+    Args:
+        dataset: Name of the dataset.
+        protocol: Name of the evaluation protocol, or None where only single metrics were asked for.
+        rows: One per image.
+    """
+
+    dataset: str
+    protocol: str | None
+    rows: list[Row] = field(default_factory=list)
+
+    def means(self) -> dict[str, float]:
+        """Mean over the images of every score of the restored images."""
+        names = self.rows[0].output if self.rows else {}
+        return {name: mean(row.output[name] for row in self.rows)[0] for name in names}
+
+
+def mean(values: Iterable[float]) -> tuple[float, int]:
+    """Mean of the finite values, and how many were left out.
+
+    The PSNR of identical images is infinite, and the SSIM of images smaller than its window is not
+    a number; one of them would make the mean of a whole dataset meaningless.
+
+    Returns:
+        The mean, and the number of values left out; where none is finite, all count.
+    """
+    everything = list(values)
+    finite = [value for value in everything if math.isfinite(value)]
+    kept = finite or everything
+    return sum(kept) / len(kept) if kept else math.nan, len(everything) - len(kept)

@@ -1,0 +1,1 @@
+"""Shows results: tables in the terminal and in files."""

@@ -1,0 +1,92 @@
+"""Tables of scores: one row per image and the mean, with the protocol that gave the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from semanir_arch.models.evaluation import Evaluation, mean
+
+__all__ = ["Table", "tabulate", "to_markdown", "to_text"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be laid out.
+
+    Args:
+        title: Dataset and protocol.
+        header: Names of the columns.
+        rows: Cells, one row per image.
+        mean: Cells of the last row.
+        notes: What the reader must know about the numbers.
+    """
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    mean: list[str]
+    notes: list[str]
+
+
+def tabulate(evaluation: Evaluation) -> Table:
+    """Lay out an evaluation; scores of the input appear where all images have them."""
+    columns = score_columns(evaluation)
+    means, notes = ["mean"], []
+    for label, values in columns.items():
+        average, left_out = mean(values)
+        means.append(_cell(label, average))
+        if left_out:
+            images = "1 image is" if left_out == 1 else f"{left_out} images are"
+            notes.append(f"{label}: {images} not finite and left out of the mean.")
+    names = [row.image for row in evaluation.rows]
+    cells = [[_cell(label, value) for value in values] for label, values in columns.items()]
+    return Table(
+        title=f"{evaluation.dataset} (protocol: {evaluation.protocol or 'none'})",
+        header=["image", *columns],
+        rows=[list(row) for row in zip(names, *cells, strict=True)],
+        mean=means,
+        notes=notes,
+    )
+
+
+def score_columns(evaluation: Evaluation) -> dict[str, list[float]]:
+    """Scores by column: `PSNR in`, `PSNR out`, ... each with one value per image."""
+    columns: dict[str, list[float]] = {}
+    rows = evaluation.rows
+    for name in rows[0].output if rows else {}:
+        if all(name in row.input for row in rows):
+            columns[f"{name.upper()} in"] = [row.input[name] for row in rows]
+        columns[f"{name.upper()} out"] = [row.output[name] for row in rows]
+    return columns
+
+
+def to_text(table: Table) -> str:
+    """The table for a terminal, with aligned columns."""
+    lines = [table.header, *table.rows, table.mean]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
+    laid_out = [
+        "  ".join(
+            [
+                line[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)),
+            ]
+        )
+        for line in lines
+    ]
+    rule = "-" * len(laid_out[0])
+    return "\n".join(
+        [table.title, laid_out[0], rule, *laid_out[1:-1], rule, laid_out[-1], *table.notes]
+    )
+
+
+def to_markdown(table: Table) -> str:
+    """The table as Markdown, below a heading."""
+    align = [":--", *["--:"] * (len(table.header) - 1)]
+    mean_row = [f"**{cell}**" for cell in table.mean]
+    lines = [f"| {' | '.join(line)} |" for line in (table.header, align, *table.rows, mean_row)]
+    return "\n".join([f"## {table.title}", "", *lines, *(f"\n{note}" for note in table.notes), ""])
+
+
+def _cell(label: str, value: float) -> str:
+    # Two decimals of a decibel and four of a similarity are what papers print.
+    return f"{value:.2f}" if label.startswith("PSNR") else f"{value:.4f}"

@@ -1,0 +1,196 @@
+"""Files with weights or a training state: written atomically, read without running code.
+
+A network file is a dictionary as BasicSR writes it, plus what is needed to rebuild the network::
+
+    {'params': state dict, 'params_ema': state dict (if averaged), 'network_g': option block,
+    'metadata': {...}}
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semanir_arch.utils.atomic import replacing
+
+PARAM_KEYS = ("params_ema", "params", "state_dict")
+"""Where a file may keep its weights; `param_key='auto'` takes the first that is present."""
+
+_SHOWN = 8
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be used as a checkpoint; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Contents of a network file.
+
+    Args:
+        params: State dict on the CPU, without `module.` prefixes.
+        network: Option block of the network (`{'type': ..., **arguments}`), or None where the file
+            has none.
+        metadata: What else was recorded, for example iteration and versions.
+        source: The file.
+    """
+
+    params: dict[str, Tensor]
+    network: dict[str, Any] | None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    source: Path = Path()
+
+
+def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
+    """Write a checkpoint: `path` holds the old file or the complete new one, never a part.
+
+    Args:
+        path: Destination; its folder must exist.
+        state: Tensors and plain Python values only, so that it can be read back without running
+            code.
+
+    Raises:
+        OSError: The file cannot be written, for example because the disk is full. `path` is
+            untouched.
+    """
+    with replacing(Path(path)) as file:
+        torch.save(dict(state), file)
+
+
+def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a dictionary written by `torch.save` onto the CPU.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: The file is cut short, is no checkpoint, or holds Python objects instead of
+            plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint file")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(f"{path}: {_explain_refusal(str(error))}") from error
+    except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise CheckpointError(f"{path}: cut short or not a torch checkpoint") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path}: expected a dictionary, found {type(state).__name__}")
+    return state
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], param_key: str | Sequence[str] = "auto"
+) -> Checkpoint:
+    """Read a network file: BasicSR's layout, ours, or a bare state dict.
+
+    Args:
+        path: The file.
+        param_key: Which weights: a key of the file, several in order of preference, or `auto` for
+            the averaged ones where there are any.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: Unreadable (see `load_state`), or without weights under `param_key`.
+    """
+    path = Path(path)
+    state = load_state(path)
+    if param_key == "auto":
+        wanted = list(PARAM_KEYS)
+    else:
+        wanted = [param_key] if isinstance(param_key, str) else list(param_key)
+    present = [key for key in wanted if isinstance(state.get(key), Mapping)]
+    if present:
+        params = state[present[0]]
+    elif _is_state_dict(state):
+        params = state
+    else:
+        keys = _names(map(str, state))
+        raise CheckpointError(f"{path}: no weights under {' or '.join(wanted)}; its keys: {keys}")
+    if not _is_state_dict(params):
+        raise CheckpointError(f"{path}: the weights are not a dictionary of tensors")
+    return Checkpoint(
+        params={name.removeprefix("module."): tensor for name, tensor in params.items()},
+        network=state.get("network_g"),
+        metadata=dict(state.get("metadata") or {}),
+        source=path,
+    )
+
+
+def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Copy all weights of a checkpoint into a network of the same layout.
+
+    Args:
+        network: Changed in place, only if everything fits.
+        checkpoint: From `load_checkpoint`.
+
+    Raises:
+        CheckpointError: See `check_fit`.
+    """
+    check_fit(network, checkpoint)
+    network.load_state_dict(checkpoint.params)
+
+
+def check_fit(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Compare names and shapes of weights; the network may be on the meta device.
+
+    Raises:
+        CheckpointError: They differ; one message says where, and what the file was saved from.
+    """
+    own, given = network.state_dict(), checkpoint.params
+    problems = {
+        "missing in the file": [name for name in own if name not in given],
+        "unknown to the network": [name for name in given if name not in own],
+        "of another shape": [
+            f"{name} {tuple(given[name].shape)} instead of {tuple(own[name].shape)}"
+            for name in own
+            if name in given and own[name].shape != given[name].shape
+        ],
+    }
+    if any(problems.values()):
+        lines = [f"{checkpoint.source}: these weights do not fit {type(network).__name__}."]
+        lines += [f"  {len(n)} {what}: {_names(n)}" for what, n in problems.items() if n]
+        lines.append(f"  The file was saved from {describe_network(checkpoint.network)}.")
+        raise CheckpointError("\n".join(lines))
+
+
+def describe_network(network: Mapping[str, Any] | None) -> str:
+    """A network's option block in one line, for messages."""
+    if not network:
+        return "a network it does not name"
+    arguments = ", ".join(f"{key}={value!r}" for key, value in network.items() if key != "type")
+    return f"{network.get('type', 'a network without type')}({arguments})"
+
+
+def _is_state_dict(state: Mapping[Any, Any]) -> bool:
+    return bool(state) and all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
+    )
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = list(names)
+    rest = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return (", ".join(listed[:_SHOWN]) or "nothing") + rest
+
+
+def _explain_refusal(error: str) -> str:
+    """Words for a refused file; torch's message names the offending type."""
+    foreign = re.search(r"GLOBAL (\S+)", error)
+    if foreign is None:
+        return "cut short or not a torch checkpoint"
+    return (
+        f"holds a Python object ({foreign.group(1)}), and loading such objects can run code. "
+        "If you trust the author, load it once with torch.load(..., weights_only=False) "
+        "and keep only the weights: torch.save({'params': state_dict}, file)"
+    )

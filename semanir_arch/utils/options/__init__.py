@@ -1,0 +1,26 @@
+"""Option files that inherit, are checked, and say what is wrong with them (`docs/options.md`)."""
+
+from semanir_arch.utils.options.declaration import REQUIRED, Option, read_options
+from semanir_arch.utils.options.files import check_files
+from semanir_arch.utils.options.loading import to_yaml
+from semanir_arch.utils.options.problems import OptionError, Problem, hint
+from semanir_arch.utils.options.resolution import Resolved, derive_name, resolve
+from semanir_arch.utils.options.typing_rules import signature_options
+from semanir_arch.utils.options.validation import Catalogue, validate
+
+__all__ = [
+    "REQUIRED",
+    "Catalogue",
+    "Option",
+    "OptionError",
+    "Problem",
+    "Resolved",
+    "check_files",
+    "derive_name",
+    "hint",
+    "read_options",
+    "resolve",
+    "signature_options",
+    "to_yaml",
+    "validate",
+]

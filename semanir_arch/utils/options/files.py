@@ -1,0 +1,59 @@
+"""Whether the files and folders that options name are there, before anything is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint
+from semanir_arch.utils.options.resolution import Resolved
+
+
+def check_files(resolved: Resolved) -> None:
+    """Look for data folders, lists of images and weights.
+
+    Raises:
+        OptionError: Something is missing or empty; lists everything that is.
+    """
+    problems = [
+        Problem(resolved.merged.origin(key), key, problem)
+        for key, problem in [*_data_problems(resolved.options), *_weight_problems(resolved.options)]
+    ]
+    if problems:
+        raise OptionError(problems)
+
+
+def _data_problems(options: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    for name, dataset in (options.get("datasets") or {}).items():
+        for option, value in dataset.items():
+            if not option.startswith(("dataroot", "meta_info")):
+                continue
+            for root in value if isinstance(value, list) else [value]:
+                problem = _explain_root(root) if isinstance(root, str) else None
+                if problem:
+                    yield ("datasets", name, option), problem
+
+
+def _weight_problems(options: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    for option, value in (options.get("path") or {}).items():
+        if option.startswith(("pretrain_network", "resume_state")) and isinstance(value, str):
+            path = Path(value).expanduser()
+            if not path.is_file():
+                others = (
+                    [other.name for other in path.parent.glob(f"*{path.suffix}")]
+                    if path.parent.is_dir()
+                    else []
+                )
+                advice = hint(path.name, others) if others else "a training writes it; has it run?"
+                yield ("path", option), f"no such file: {value!r}; {advice}"
+
+
+def _explain_root(root: str) -> str | None:
+    path = Path(root).expanduser()
+    if not path.exists():
+        return f"no such folder: {root!r} (paths are relative to {Path.cwd()})"
+    if path.is_dir() and not any(files for _, _, files in os.walk(path)):
+        return f"the folder {root!r} is empty"
+    return None

@@ -1,0 +1,62 @@
+"""What can be wrong with an option file, and how it is told."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+KeyPath = tuple[str, ...]
+"""Keys from the top of an option file down to one value."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to correct.
+
+    Args:
+        origin: Where the value was written: `file:line`, a file, or the command line.
+        key: Which value.
+        text: What was received and what is allowed.
+    """
+
+    origin: str
+    key: KeyPath
+    text: str
+
+    def __str__(self) -> str:
+        where = f"{self.origin}: " if self.origin else ""
+        what = f"{join(self.key)}: " if self.key else ""
+        return f"{where}{what}{self.text}"
+
+
+class OptionError(ValueError):
+    """Everything that is wrong with an option file, one line per problem."""
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        count = len(self.problems)
+        headline = [f"{count} problems with the options:"] if count > 1 else []
+        super().__init__("\n".join([*headline, *map(str, self.problems)]))
+
+
+def join(key: KeyPath) -> str:
+    """A key path as `--force_yml` writes it: `train:optim_g:lr`."""
+    return ":".join(key)
+
+
+def hint(name: str, allowed: Iterable[str]) -> str:
+    """`did you mean 'x'?` where a name is close, else the list of what is allowed."""
+    names = sorted(map(str, allowed))
+    near = difflib.get_close_matches(str(name), names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A file's name for messages: relative to the working folder where it lies inside."""
+    path = Path(os.path.normpath(Path.cwd() / path))
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,38 @@
+"""Flags are BasicSR's."""
+
+from __future__ import annotations
+
+import pytest
+
+from semanir_arch.engine.command_line import parse_arguments
+
+
+def test_flags_of_basicsr_are_understood():
+    argv = [
+        "-opt",
+        "a.yml",
+        "--launcher",
+        "pytorch",
+        "--auto_resume",
+        "--debug",
+        "--force_yml",
+        "a=1",
+        "b:c=2",
+    ]
+    arguments = parse_arguments(argv, "")
+    assert (arguments.opt, arguments.launcher) == ("a.yml", "pytorch")
+    assert arguments.auto_resume
+    assert arguments.debug
+    assert arguments.force_yml == ["a=1", "b:c=2"]
+
+
+@pytest.mark.parametrize("flag", ["--local_rank=1", "--local-rank=1"])
+def test_both_spellings_of_the_local_rank_are_accepted(flag):
+    """As reported in BasicSR #626."""
+    assert parse_arguments(["-opt", "a.yml", flag], "").local_rank == 1
+
+
+def test_a_missing_option_file_ends_with_usage(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse_arguments([], "")
+    assert "-opt" in capsys.readouterr().err
