@@ -14,7 +14,7 @@ from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request
 from semanir_arch.ops.dictionary.packing import pack
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
-KERNELS = ("avx512", "avx2", "portable")
+KERNELS = ("avx512", "portable")
 TYPICAL = {"device": "cpu", "dtype": torch.float32, "num_tokens": 1024, "head_dim": 30}
 
 
@@ -45,7 +45,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def require(instructions: str) -> None:
-    if KERNELS.index(instructions) < KERNELS.index(native._best_instructions()):
+    if instructions not in (native._best_instructions(), "portable"):
         pytest.skip(f"this processor has no {instructions}")
 
 
@@ -106,14 +106,10 @@ def test_bfloat16_equals_the_definition(head_dim: int) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("head_dim", [14, 30, 36, 64, 128])
-@pytest.mark.parametrize("instructions", KERNELS[1:])
-def test_kernels_for_lesser_processors_equal_the_definition(
-    head_dim: int, dtype: torch.dtype, instructions: str
-) -> None:
-    require(instructions)
+def test_portable_kernels_equal_the_definition(head_dim: int, dtype: torch.dtype) -> None:
     for tokens, k in ((1, 1), (64, 64), (70, 5)):
         inputs = make_inputs(tokens, head_dim, dtype)
-        assert_equals_the_definition(inputs, make_dictionary(tokens, k), instructions=instructions)
+        assert_equals_the_definition(inputs, make_dictionary(tokens, k), instructions="portable")
 
 
 @pytest.mark.parametrize("instructions", KERNELS)
@@ -187,8 +183,8 @@ def test_compiles_as_one_graph() -> None:
     dictionary = make_dictionary(40, 5)
     inputs = make_inputs(40, 8)
 
-    def attend(*args: Tensor) -> Tensor:
-        return key_semantic_attention(*args[:3], dictionary, bias=args[3], backend="native")
+    def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        return key_semantic_attention(q, k, v, dictionary, bias=bias, backend="native")
 
     compiled = torch.compile(attend, fullgraph=True, backend="aot_eager")
     native._load.cache_clear()
@@ -237,9 +233,27 @@ def test_without_a_compiler_the_build_says_so(monkeypatch) -> None:
 def test_inputs_that_would_be_read_wrongly_are_refused() -> None:
     q, k, v, bias = make_inputs(40, 8)
     bits = make_dictionary(40, 5).bits
+    assert bits is not None
     with pytest.raises(RuntimeError, match="bits must be int32"):
         native._forward(q, k, v, bits[:, :, :1], bias, 0.3, "portable")
     with pytest.raises(RuntimeError, match="bias must have shape"):
         native._forward(q, k, v, bits, bias[:1], 0.3, "portable")
     with pytest.raises(RuntimeError, match="share one dtype"):
         native._forward(q, k, v, bits, bias.bfloat16(), 0.3, "portable")
+
+
+@pytest.mark.parametrize(
+    ("instructions", "change", "preferred"),
+    [
+        ("avx512", {"k": 512}, True),
+        ("avx512", {"k": 513}, False),
+        ("avx512", {"k": 257, "head_dim": 100}, False),
+        ("portable", {"k": 64}, True),
+        ("portable", {"k": 65}, False),
+    ],
+)
+def test_it_volunteers_where_it_was_measured_faster(
+    monkeypatch, instructions: str, change: dict, preferred: bool
+) -> None:
+    monkeypatch.setattr(native, "_best_instructions", lambda: instructions)
+    assert native.BACKEND.preferred(Request(**(TYPICAL | {"masked": True} | change))) is preferred

@@ -4,7 +4,7 @@ The sources in `csrc` are compiled on request, never in the middle of a forward:
 `python -m semanir_arch.ops.attention.native`, or `build()`, needs a C++ compiler and ninja and
 leaves the result in torch's cache of extensions (the environment variable TORCH_EXTENSIONS_DIR,
 default ~/.cache/torch_extensions). From then on every process loads it when it first asks. It has
-kernels for AVX-512, for AVX2 and for any processor, chosen when it runs.
+kernels for AVX-512 and for any processor, chosen when it runs.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def attend(
 ) -> Tensor:
     """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`.
 
-    `instructions` names the kernels: "avx512", "avx2" or "portable"; default: the best that this
-    processor has.
+    `instructions` names the kernels: "avx512" or "portable"; default: the best that this processor
+    has.
     """
     assert dictionary.bits is not None, "refused by the predicate"
     return _forward(q, k, v, dictionary.bits, bias, scale, instructions or _best_instructions())
@@ -102,11 +102,11 @@ def _why_not(request: Request) -> str | None:
 def _preferred(request: Request) -> bool:
     # Where both the forward and the backward were measured faster than `masked`: see docs/ops.md.
     # Asked only of a request that can be served, so the library is loaded.
-    return request.k * _SLOWDOWN[_best_instructions()] <= request.num_tokens
+    tokens_per_key = 16
+    if _best_instructions() == "avx512":
+        tokens_per_key = 2 if request.head_dim <= 64 else 4
+    return request.k * tokens_per_key <= request.num_tokens
 
-
-# Tokens per kept key from which on touching only the kept keys is faster than masking all.
-_SLOWDOWN = {"avx512": 2, "avx2": 8, "portable": 16}
 
 BACKEND = Backend(name="native", run=attend, why_not=_why_not, preferred=_preferred)
 

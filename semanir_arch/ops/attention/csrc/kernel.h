@@ -26,7 +26,8 @@ struct Attention {
     int64_t list;
     size_t bytes;
 
-    Scratch(void* memory, int64_t tokens, bool backward) : list((tokens + 2 * kLanes + 15) / 16 * 16) {
+    Scratch(void* memory, int64_t tokens, bool backward)
+        : list((tokens + 2 * kLanes + 15) / 16 * 16) {
       char* next = static_cast<char*>(memory);
       const auto take = [&](auto*& pointer, size_t count) {
         pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(next);
@@ -71,7 +72,8 @@ struct Attention {
       const int64_t start = block * rows;
       const int64_t stop = start + rows < p.tokens ? start + rows : p.tokens;
       for (int64_t i = start; i < stop; ++i) {
-        backward_row(p, window, head, i, scratch, scratch.score_gradients + (i - start) * scratch.list);
+        float* ds = scratch.score_gradients + (i - start) * scratch.list;
+        backward_row(p, window, head, i, scratch, ds);
       }
       if (!p.dbias) continue;
       std::atomic<int64_t>& turn = p.turn[head * blocks + block];
@@ -146,7 +148,7 @@ struct Attention {
     }
   }
 
-  // Fill the lists of row i: offsets of the kept keys, and their bias in the place of their weights.
+  // Fill the lists of row i: the offsets of its kept keys, and as their weights for now their bias.
   static int64_t list_row(const Problem<T>& p, int64_t window, int64_t head, int64_t i,
                           const Scratch& scratch) {
     const uint32_t* bits = p.bits + (window * p.tokens + i) * p.words();

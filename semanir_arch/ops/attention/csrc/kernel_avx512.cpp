@@ -9,7 +9,8 @@
 
 // Only what follows: a header's inline functions compiled for AVX-512 could end up in the portable
 // kernels.
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2,popcnt,prefer-vector-width=512")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2,popcnt")
+#pragma GCC target("prefer-vector-width=512")
 #define SEMANIR_AVX512
 
 namespace semanir::avx512 {

@@ -23,7 +23,6 @@ std::string best_instructions() {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     return "avx512";
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "avx2";
 #endif
   return "portable";
 }
@@ -34,8 +33,6 @@ const Kernels<T>& choose(int64_t head_dim, const std::string& instructions) {
   if (instructions == "portable") {
     kernels = portable::kernels(T{}, head_dim);
 #if defined(__x86_64__)
-  } else if (instructions == "avx2") {
-    kernels = avx2::kernels(T{}, head_dim);
   } else if (instructions == "avx512") {
     kernels = avx512::kernels(T{}, head_dim);
 #endif
@@ -60,6 +57,9 @@ Rows<const T> const_rows(const at::Tensor& x) {
   return {static_cast<const T*>(x.const_data_ptr()), x.stride(0), x.stride(1), x.stride(2)};
 }
 
+// Offsets of keys in a window's scratch memory are int32.
+constexpr int64_t kMaxTokens = 1 << 22;
+
 // The inputs in a layout that the kernels read. Keeps alive what a `Problem` points to.
 struct Inputs {
   at::Tensor q, k, v, bits, bias;
@@ -74,15 +74,16 @@ struct Inputs {
     TORCH_CHECK(q.dim() == 4 && k.sizes() == q.sizes() && v.sizes() == q.sizes(),
                 "q, k and v must share one shape (windows, heads, tokens, channels)");
     const int64_t tokens = q.size(2);
-    TORCH_CHECK(bits.scalar_type() == at::kInt && bits.sizes() == at::IntArrayRef({q.size(0), tokens, (tokens + 31) / 32}),
+    TORCH_CHECK(tokens >= 1 && tokens <= kMaxTokens, "windows of ", tokens, " tokens");
+    TORCH_CHECK(bits.scalar_type() == at::kInt &&
+                    bits.sizes() == at::IntArrayRef({q.size(0), tokens, (tokens + 31) / 32}),
                 "bits must be int32 of shape (windows, tokens, ceil(tokens / 32))");
     TORCH_CHECK(!bias.defined() || bias.sizes() == at::IntArrayRef({q.size(1), tokens, tokens}),
                 "bias must have shape (heads, tokens, tokens)");
     for (const auto& x : {k, v, bias}) {
-      TORCH_CHECK(!x.defined() || x.scalar_type() == q.scalar_type(), "q, k, v and bias must share one dtype");
+      TORCH_CHECK(!x.defined() || x.scalar_type() == q.scalar_type(),
+                  "q, k, v and bias must share one dtype");
     }
-    // Offsets of keys in a window's scratch memory are int32.
-    TORCH_CHECK(tokens <= (1 << 22), "windows of ", tokens, " tokens are too large");
   }
 
   template <class T>
@@ -125,34 +126,37 @@ void for_each_window_and_head(int64_t windows, int64_t heads, int64_t tokens, si
 
 template <class T>
 at::Tensor forward_of(const Inputs& in, double scale, const std::string& instructions) {
-  const at::Tensor out = at::empty(in.q.sizes(), in.q.options().memory_format(at::MemoryFormat::Contiguous));
+  const at::Tensor out = at::empty(in.q.sizes(), in.q.options());
   Problem<T> p = in.problem<T>(scale);
   p.out = rows<T>(out);
   const Kernels<T>& kernels = choose<T>(p.head_dim, instructions);
   for_each_window_and_head(
       p.windows, p.heads, p.tokens, kernels.scratch_bytes(p.tokens, false),
-      [&](int64_t window, int64_t head, void* scratch) { kernels.forward(p, window, head, scratch); });
+      [&](int64_t window, int64_t head, void* scratch) {
+        kernels.forward(p, window, head, scratch);
+      });
   return out;
 }
 
 using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
 template <class T>
-Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale, const std::string& instructions) {
+Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale,
+                      const std::string& instructions) {
   const at::Tensor grad = with_unit_stride(grad_);
   TORCH_CHECK(grad.sizes() == in.q.sizes() && grad.scalar_type() == in.q.scalar_type(),
               "the gradient must have the shape and dtype of q");
-  const auto options = in.q.options().memory_format(at::MemoryFormat::Contiguous);
-  const at::Tensor dq = at::empty(in.q.sizes(), options), dk = at::empty(in.q.sizes(), options),
-                   dv = at::empty(in.q.sizes(), options);
+  const at::Tensor dq = at::empty(in.q.sizes(), in.q.options());
+  const at::Tensor dk = at::empty(in.q.sizes(), in.q.options());
+  const at::Tensor dv = at::empty(in.q.sizes(), in.q.options());
   const bool has_bias = in.bias.defined();
   const at::Tensor dbias = at::zeros(has_bias ? in.bias.sizes() : at::IntArrayRef({0}),
                                      in.q.options().dtype(at::kFloat));
   Problem<T> p = in.problem<T>(scale);
   p.grad = const_rows<T>(grad);
   p.dq = rows<T>(dq), p.dk = rows<T>(dk), p.dv = rows<T>(dv);
-  const int64_t rows_of_block = rows_per_block(p.tokens);
-  std::vector<std::atomic<int64_t>> turn(p.heads * ((p.tokens + rows_of_block - 1) / rows_of_block));
+  const int64_t block = rows_per_block(p.tokens);
+  std::vector<std::atomic<int64_t>> turn(p.heads * ((p.tokens + block - 1) / block));
   if (has_bias) {
     p.dbias = dbias.data_ptr<float>();
     p.turn = turn.data();
@@ -160,7 +164,9 @@ Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale, c
   const Kernels<T>& kernels = choose<T>(p.head_dim, instructions);
   for_each_window_and_head(
       p.windows, p.heads, p.tokens, kernels.scratch_bytes(p.tokens, true),
-      [&](int64_t window, int64_t head, void* scratch) { kernels.backward(p, window, head, scratch); });
+      [&](int64_t window, int64_t head, void* scratch) {
+        kernels.backward(p, window, head, scratch);
+      });
   return {dq, dk, dv, dbias.to(in.q.scalar_type())};
 }
 
@@ -180,23 +186,26 @@ at::Tensor forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v
                    const at::Tensor& bits, const std::optional<at::Tensor>& bias, double scale,
                    const std::string& instructions) {
   const Inputs in(q, k, v, bits, bias);
-  return with_element_type(
-      q, [&](auto element) { return forward_of<decltype(element)>(in, scale, instructions); });
+  return with_element_type(q, [&](auto element) {
+    return forward_of<decltype(element)>(in, scale, instructions);
+  });
 }
 
 Gradients backward(const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k,
                    const at::Tensor& v, const at::Tensor& bits,
-                   const std::optional<at::Tensor>& bias, double scale, const std::string& instructions) {
+                   const std::optional<at::Tensor>& bias, double scale,
+                   const std::string& instructions) {
   const Inputs in(q, k, v, bits, bias);
-  return with_element_type(
-      q, [&](auto element) { return backward_of<decltype(element)>(grad, in, scale, instructions); });
+  return with_element_type(q, [&](auto element) {
+    return backward_of<decltype(element)>(grad, in, scale, instructions);
+  });
 }
 
 }  // namespace
 
 TORCH_LIBRARY(semanir_native, library) {
   library.def("best_instructions() -> str", best_instructions);
-  // `instructions` is "avx512", "avx2" or "portable", and at most the best of this processor.
+  // `instructions` is "avx512" or "portable", and at most the best of this processor.
   library.def(
       "forward(Tensor q, Tensor k, Tensor v, Tensor bits, Tensor? bias, float scale, "
       "str instructions) -> Tensor",

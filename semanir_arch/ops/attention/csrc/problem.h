@@ -1,4 +1,4 @@
-// What a kernel is asked to do, in plain pointers: this header and the kernels know nothing of torch.
+// What a kernel is asked to do, in plain pointers: neither this file nor the kernels know torch.
 //
 // Legend: nW windows, h heads, N tokens per window, d channels per head.
 #pragma once
@@ -30,7 +30,7 @@ struct Problem {
   int64_t windows, heads, tokens, head_dim;
   float scale;
   Rows<const T> q, k, v;
-  // (nW, N, ceil(N / 32)): key 32 j + b of a row is bit b of word j; bits beyond the last key are 0.
+  // (nW, N, ceil(N / 32)): key 32 j + b of a row is bit b of word j; spare bits are 0.
   const uint32_t* bits;
   // (h, N, N), or null.
   const T* bias;
@@ -69,7 +69,6 @@ struct Kernels {
   const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim); \
   }
 SEMANIR_DECLARE_KERNELS(avx512)
-SEMANIR_DECLARE_KERNELS(avx2)
 SEMANIR_DECLARE_KERNELS(portable)
 
 }  // namespace semanir

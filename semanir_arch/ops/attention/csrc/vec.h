@@ -95,7 +95,7 @@ inline float sum(Vec x) { return _mm512_reduce_add_ps((__m512)x); }
 
 inline float max(Vec x) { return _mm512_reduce_max_ps((__m512)x); }
 
-// Lane t of the result is the sum of x[t]: `row(t)` yields x[t], each when it is needed, so that few
+// Lane t of the result is the sum of row(t), which is called when it is needed, so that few vectors
 // are alive at a time.
 template <class Row>
 inline Vec sums(Row row) {
@@ -123,8 +123,8 @@ inline __m512 load_selected(const BFloat16* p, __mmask16 m) {
 }
 
 // List the set bits of a row: `stride` times their position, and what `values` holds there (if not
-// null). Both lists need room for 16 entries more. The values asked for next are `next_row` further.
-// Returns how many.
+// null). Both lists need room for 16 entries more. The values that will be asked for next are
+// `next_row` further. Returns how many there are.
 template <class T>
 inline int64_t collect(const uint32_t* bits, int64_t words, int32_t stride, const T* values,
                        int64_t next_row, int32_t* offsets, float* collected) {
