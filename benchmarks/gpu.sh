@@ -11,8 +11,9 @@ report=$results/gpu_$(date -u +%F).md
 mkdir -p "$results"
 
 if "$python" -c 'import pytest' 2>/dev/null; then
-    timeout 240 "$python" -m pytest -q -m gpu tests/ops/test_triton_gpu.py 2>&1 | tee "$results/gpu_tests.log" | tail -30
-    tests="$(tail -1 "$results/gpu_tests.log")"
+    log=$(mktemp)
+    timeout 280 "$python" -m pytest -q -m gpu tests/ops/test_triton_gpu.py 2>&1 | tee "$log" | tail -30
+    tests=$(tail -1 "$log")
 else
     tests="not run: pytest is not installed"
 fi

@@ -35,7 +35,7 @@ def union_table(weights: Path, device: str) -> str:
     network = network.to(device).eval()
     stages = {n: m for n, m in network.named_modules() if isinstance(m, KeySemanticStage)}
     rows = []
-    for k in (64, 256, 512):
+    for k in (16, 64, 256, 512):
         setattr(network, "k", k)  # noqa: B010 - a module's attributes have no other types
         shares: dict[str, list[list[float]]] = {name: [] for name in stages}
         tokens = dict.fromkeys(stages, 0)

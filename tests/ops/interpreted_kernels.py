@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from semanir_arch.modules.stage import KeySemanticStage
 from semanir_arch.ops import (
     KeySemanticDictionary,
     key_semantic_attention,
@@ -287,3 +288,20 @@ def test_interpreter_is_never_chosen_automatically():
     request = Request("cpu", torch.float32, num_tokens=1024, head_dim=30, k=64, masked=True)
     assert fused.BACKEND.why_not(request) is None
     assert choose(request).name not in BACKENDS
+
+
+def test_stage_lists_the_keys_once_for_all_its_layers(monkeypatch):
+    built = []
+
+    def count(*arguments):
+        built.append(arguments)
+        return key_unions(*arguments)
+
+    monkeypatch.setattr("semanir_arch.ops.dictionary.key_unions", count)
+    stage = KeySemanticStage(16, 3, 2, window_size=4, k=5, bias_dim=8, backend="triton_union")
+    x = torch.randn(1, 16, 4, 8)
+    out = stage(x)
+    out.sum().backward()
+    assert len(built) == 1
+    stage.backend = "naive"
+    torch.testing.assert_close(stage(x), out, rtol=1e-4, atol=1e-4)

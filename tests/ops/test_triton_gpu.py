@@ -50,14 +50,23 @@ def assert_as_defined(inputs, dictionary, backend) -> None:
         assert error <= TOLERANCE[inputs[0].dtype], f"{name} is off by {error:.2e}"
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("head_dim", [14, 30, 32, 36, 64, 128])
-@pytest.mark.parametrize(("tokens", "k"), [(31, 5), (64, 1), (100, 64), (256, 64), (1024, 512)])
+@pytest.mark.parametrize(
+    ("tokens", "k", "head_dim"),
+    [(31, 5, 14), (64, 1, 36), (100, 64, 64), (256, 5, 128), (256, 64, 32), (1024, 512, 30)],
+)
 def test_outputs_and_gradients_equal_the_definition(tokens, k, head_dim, backend, bias, dtype):
     inputs = make_inputs(tokens, head_dim, bias=bias, dtype=dtype)
     assert_as_defined(inputs, make_dictionary(tokens, k), backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("tokens", "head_dim"), [(70, 16), (1024, 30)])
+def test_float16_equals_the_definition(tokens, head_dim, backend):
+    inputs = make_inputs(tokens, head_dim, dtype=torch.float16)
+    assert_as_defined(inputs, make_dictionary(tokens, 20), backend)
 
 
 @pytest.mark.parametrize("tokens", [1, 64, 70, 256])
@@ -79,8 +88,8 @@ def test_unselected_keys_200_above_have_no_weight(backend, dtype):
     assert_as_defined([q, k, v], dictionary, backend)
 
 
-@pytest.mark.parametrize("tokens", [1, 31, 64, 70, 256, 1024, 4096])
-@pytest.mark.parametrize("k", [1, 5, 64, 512])
+@pytest.mark.parametrize("tokens", [1, 31, 70, 256, 1024, 4096])
+@pytest.mark.parametrize("k", [1, 64, 512])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_selection_equals_a_stable_sort_where_similarities_tie(tokens, k, dtype):
     x = torch.randint(-2, 3, (2, tokens, 6), device="cuda").float()

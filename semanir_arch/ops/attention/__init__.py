@@ -12,7 +12,7 @@ from torch import Tensor
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose
 from semanir_arch.ops.dictionary import KeySemanticDictionary
 
-from . import dense, fused, gather, masked, naive
+from . import dense, fused, gather, masked, naive, native
 
 __all__ = ["key_semantic_attention"]
 
@@ -22,6 +22,7 @@ for _backend in (
     gather.BACKEND,
     fused.BACKEND,
     fused.UNION_BACKEND,
+    native.BACKEND,
     masked.BACKEND,
     naive.BACKEND,
 ):

@@ -273,6 +273,10 @@ _TILES: dict[str, dict[int, dict[int, tuple[Tile, Tile]]]] = {
 }
 _SMALL_TILE = Tile(64, 64, 4, 2)
 
+# Shared memory per program that the blocks of heads wider than 32 need; consumer GPUs have 99 KB.
+_SHARED_BYTES = 150_000
+_NARROW = 32
+
 
 def choose_tile(kernel: str, q: Tensor, bias: Tensor | None, union: Union | None = None) -> Tile:
     """Blocks for a kernel ("forward", "dq", "dkv", "dbias") on queries (nW, h, N, D)."""
@@ -280,9 +284,15 @@ def choose_tile(kernel: str, q: Tensor, bias: Tensor | None, union: Union | None
     width = next(width for width in by_width if q.shape[3] <= width)
     tile = by_width[width][bias is not None]
     if union is not None:
-        return tile._replace(queries=union.block)
-    small = q.shape[2] <= _SMALL_TILE.queries and q.element_size() == 2
-    return _SMALL_TILE if small else tile
+        tile = tile._replace(queries=union.block)
+    if union is not None or q.element_size() == 4:
+        return tile
+    if width > _NARROW and q.is_cuda:
+        # Absent from torch's type stubs.
+        properties: Any = torch.cuda.get_device_properties(q.device)
+        if properties.shared_memory_per_block_optin < _SHARED_BYTES:
+            return _SMALL_TILE._replace(stages=1)
+    return _SMALL_TILE if q.shape[2] <= _SMALL_TILE.queries else tile
 
 
 def _common(
