@@ -65,7 +65,7 @@ inline void store_row(BFloat16* p, const Vec (&row)[V]) {
   }
 }
 
-// exp(x) for x <= 0 within 1.1 units in the last place; 0 below -87, near the end of normal numbers.
+// exp(x) for x <= 0 within 1.1 units in the last place; 0 below -87, where normal numbers end.
 inline Vec exp(Vec x) {
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
   const float kRound = 12582912.0f;
