@@ -150,6 +150,19 @@ def test_unselected_keys_200_above_have_no_weight(backend, dtype, first_bound, m
     assert_as_defined([q, k, v], dictionary, backend)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_scores_far_below_a_bound_that_was_tried_are_summed_again(backend, bias, monkeypatch):
+    monkeypatch.setattr(launch, "_FIRST_BOUND", 1)
+    inputs = make_inputs(40, 16, bias=bias)
+    with torch.no_grad():
+        # |q| |k| is about 50 in powers of two, and every score about -50: weights near 2^-100.
+        inputs[0][..., 0], inputs[1][..., 0] = 12, -12
+        inputs[0][..., 1:] *= 0.1
+        inputs[1][..., 1:] *= 0.1
+    assert_as_defined(inputs, make_dictionary(40, 9), backend)
+
+
 @pytest.mark.parametrize("first_bound", [1, 1000])
 def test_nan_in_a_key_that_nobody_keeps_does_not_spread(first_bound, monkeypatch):
     monkeypatch.setattr(launch, "_FIRST_BOUND", first_bound)
