@@ -3,14 +3,19 @@
 An operator has several implementations ("backends") with the same results. Each is described by a
 `Backend`, whose predicate returns why it cannot serve a `Request`, or None. The automatic choice
 depends only on what the request
-states: device, dtype, shape and k.
+states: device, dtype, shape, k, and whether the bias wants a gradient.
+
+Environment: with TRITON_INTERPRET=1, set before the kernels are first used, they run on CPU tensors
+in Triton's interpreter, thousands of times slower: for tests, never chosen automatically.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -24,6 +29,7 @@ __all__ = [
     "never",
     "no_objection",
     "report",
+    "why_no_triton",
 ]
 
 
@@ -38,6 +44,7 @@ class Request:
         head_dim: Channels per head, d.
         k: Keys kept per query; equal to `num_tokens` when all are kept.
         masked: Whether any query-key pair is excluded.
+        bias_gradient: Whether there is a bias that wants a gradient.
     """
 
     device: str
@@ -46,6 +53,7 @@ class Request:
     head_dim: int
     k: int
     masked: bool
+    bias_gradient: bool = False
 
 
 def no_objection(_: Request) -> None:
@@ -118,6 +126,42 @@ def choose(
             f"backend {name!r} cannot run {request}: {reason}; able: {', '.join(able)}"
         )
     return backends[name]
+
+
+# Bfloat16 products came with Ampere.
+_MIN_CAPABILITY = (8, 0)
+
+
+def why_no_triton(device: str) -> str | None:
+    """Say why Triton kernels cannot run on tensors of a type of device.
+
+    Args:
+        device: Device type, e.g. "cuda".
+
+    Returns:
+        The reason, or None if they can.
+    """
+    return _why_no_triton(device)
+
+
+def _why_no_triton(device: str) -> str | None:
+    if find_spec("triton") is None:
+        return "Triton is not installed"
+    if os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes"):
+        return None
+    if device != "cuda":
+        return f"Triton kernels do not run on {device!r} devices"
+    if not torch.cuda.is_available():
+        return "there is no CUDA device"
+    capability = torch.cuda.get_device_capability()
+    if capability < _MIN_CAPABILITY:
+        return f"compute capability {capability} is below {_MIN_CAPABILITY}"
+    return None
+
+
+# torch.compile takes the answer as a constant instead of tracing how it was found. (The public
+# decorator for this imports the compiler at once, which costs seconds.)
+_why_no_triton._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def report(device: str | None = None) -> dict[str, str | None]:

@@ -164,12 +164,15 @@ def test_misspelt_backend_is_met_with_the_nearest_name() -> None:
 def test_automatic_choice_depends_on_the_request_alone() -> None:
     def chosen(**changes: object) -> str:
         values = {"device": "cpu", "dtype": torch.float32, "num_tokens": 1024, "head_dim": 30}
-        return choose(Request(**(values | {"k": 512, "masked": True} | changes))).name
+        request = Request(**(values | {"k": 512, "masked": True} | changes))
+        # The native backend exists only where somebody built it.
+        portable = {n: b for n, b in ATTENTION_BACKENDS.items() if n != "native"}
+        return choose(request, backends=portable).name
 
     assert chosen() == "masked"
     assert chosen(k=1024, masked=False) == "dense"
     assert chosen(num_tokens=4096, k=8) == "gather"
-    assert chosen(device="cuda", num_tokens=4096, k=8) == "masked"
+    assert chosen(device="cuda", num_tokens=4096, k=8) in ("masked", "triton")
 
 
 def test_report_gives_a_reason_for_every_backend_that_cannot_run() -> None:

@@ -6,18 +6,27 @@ and name it below.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose
 from semanir_arch.ops.dictionary import KeySemanticDictionary
 
-from . import dense, gather, masked, naive
+from . import dense, fused, gather, masked, naive, native
 
 __all__ = ["key_semantic_attention"]
 
 # In the order of the automatic choice.
-for _module in (dense, gather, masked, naive):
-    ATTENTION_BACKENDS[_module.BACKEND.name] = _module.BACKEND
+for _backend in (
+    dense.BACKEND,
+    gather.BACKEND,
+    fused.BACKEND,
+    fused.UNION_BACKEND,
+    native.BACKEND,
+    masked.BACKEND,
+    naive.BACKEND,
+):
+    ATTENTION_BACKENDS[_backend.name] = _backend
 
 
 def key_semantic_attention(
@@ -31,6 +40,8 @@ def key_semantic_attention(
     backend: str = "auto",
 ) -> Tensor:
     """Attend over the kept keys: softmax(scale q k^T + bias) v, other keys having no weight.
+
+    Under autocast, queries, keys and values are cast to its dtype, as for torch's attention.
 
     Args:
         q: Queries, shape (nW, h, N, d): windows, heads, tokens per window, channels per head.
@@ -49,6 +60,9 @@ def key_semantic_attention(
         ValueError: If shapes or dtypes disagree, or no backend has that name.
         NotImplementedError: If the named backend cannot serve this input.
     """
+    if torch.is_autocast_enabled(q.device.type):
+        dtype = torch.get_autocast_dtype(q.device.type)
+        q, k, v = (x if x.dtype == torch.float64 else x.to(dtype) for x in (q, k, v))
     _check(q, k, v, dictionary, bias)
     request = Request(
         device=q.device.type,
@@ -57,6 +71,7 @@ def key_semantic_attention(
         head_dim=q.shape[3],
         k=dictionary.k,
         masked=dictionary.bits is not None,
+        bias_gradient=bias is not None and bias.requires_grad and torch.is_grad_enabled(),
     )
     if bias is not None:
         bias = bias.to(q.dtype)

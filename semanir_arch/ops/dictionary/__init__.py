@@ -7,15 +7,15 @@ similarities.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import naive
+from . import fused, naive, threshold
 from .packing import pack, unpack
-from .threshold import select_bits
+from .union import key_unions
 
 __all__ = ["KeySemanticDictionary", "key_semantic_dictionary"]
 
@@ -41,6 +41,9 @@ class KeySemanticDictionary:
     num_tokens: int
     k: int
     device: torch.device
+    _unions: dict[int, tuple[Tensor, Tensor, Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def mask(self, windows: slice = slice(None)) -> Tensor:
         """Whether key j is kept by token i, shape (number of windows in the slice, N, N), bool."""
@@ -54,6 +57,20 @@ class KeySemanticDictionary:
         """Kept keys in ascending order, shape (nW, N, k), int64; -1 fills shorter rows."""
         kept, index = self.mask().to(torch.uint8).sort(dim=-1, descending=True, stable=True)
         return index[..., : self.k].masked_fill(kept[..., : self.k] == 0, -1)
+
+    def union(self, block: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys used by each block of `block` queries, as `union.key_unions` lists them.
+
+        Made on the first call and kept: all layers of a stage share them.
+
+        Raises:
+            ValueError: If every key is kept.
+        """
+        if self.bits is None:
+            raise ValueError("every key is kept: a union would list them all")
+        if block not in self._unions:
+            self._unions[block] = key_unions(self.bits, self.num_tokens, block)
+        return self._unions[block]
 
 
 @torch.no_grad()
@@ -82,11 +99,12 @@ def key_semantic_dictionary(
             None: no restriction.
         sim_norm: "none" for raw inner products (the paper), "l2" for cosine similarity.
         backend: "naive" for the definition (a stable sort of all windows at once, in plain torch
-            operations),
-            anything else for the fast selection with the same result.
+            operations), "triton" or "triton_union" for the kernels, anything else for the fastest
+            selection here. All give the same result.
 
     Raises:
         ValueError: If `x` or `groups` has another shape, `k` is below 1 or `sim_norm` is unknown.
+        NotImplementedError: If the kernels are named and cannot run here.
     """
     if x.dim() != 3 or not x.is_floating_point():
         raise ValueError(
@@ -106,8 +124,20 @@ def key_semantic_dictionary(
         bits = None if groups is None else pack(groups.unsqueeze(-1) == groups.unsqueeze(-2))
         return KeySemanticDictionary(bits, num_windows, num_tokens, k, x.device)
     with torch.autocast(x.device.type, enabled=False):
-        x = x.detach().float()
-        if sim_norm == "l2":
-            x = F.normalize(x, dim=-1)
-        bits = pack(naive.select(x, k, groups)) if backend == "naive" else select_bits(x, k, groups)
+        bits = _select(x.detach(), k, groups, sim_norm, backend)
     return KeySemanticDictionary(bits, num_windows, num_tokens, k, x.device)
+
+
+def _select(x: Tensor, k: int, groups: Tensor | None, sim_norm: str, backend: str) -> Tensor:
+    named = backend.startswith("triton")
+    reason = fused.why_not(x.device.type, x.shape[1])
+    if named and reason is not None:
+        raise NotImplementedError(f"backend {backend!r} cannot select keys here: {reason}")
+    if sim_norm == "l2":
+        x = F.normalize(x.float(), dim=-1)
+    if named or (reason is None and x.is_cuda and backend != "naive"):
+        # Products of 16-bit features are exact in float32: no need to widen the features first.
+        return fused.select_bits(x.float() if x.dtype == torch.float64 else x, k, groups)
+    if backend == "naive":
+        return pack(naive.select(x.float(), k, groups))
+    return threshold.select_bits(x.float(), k, groups)

@@ -56,7 +56,7 @@ def resolve(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Reso
 
 
 def _leave_out_null_datasets(options: dict[str, Any]) -> None:
-    """Drop datasets that a leaf or the command line set to null, to do without one that is absent."""
+    """Drop datasets that a leaf or the command line set to null."""
     datasets = options.get("datasets")
     if isinstance(datasets, dict):
         options["datasets"] = {name: block for name, block in datasets.items() if block is not None}

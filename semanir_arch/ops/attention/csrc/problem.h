@@ -1,0 +1,74 @@
+// What a kernel is asked to do, in plain pointers: neither this file nor the kernels know torch.
+//
+// Legend: nW windows, h heads, N tokens per window, d channels per head.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace semanir {
+
+// bfloat16 is the upper half of a float.
+struct BFloat16 {
+  uint16_t bits;
+};
+
+// A tensor (nW, h, N, d) of elements T with unit stride in d; the other strides in elements.
+template <class T>
+struct Rows {
+  T* data;
+  int64_t window, head, token;
+
+  T* at(int64_t w, int64_t h, int64_t i) const {
+    return data + w * window + h * head + i * token;
+  }
+};
+
+template <class T>
+struct Problem {
+  int64_t windows, heads, tokens, head_dim;
+  float scale;
+  Rows<const T> q, k, v;
+  // (nW, N, ceil(N / 32)): key 32 j + b of a row is bit b of word j; spare bits are 0.
+  const uint32_t* bits;
+  // (h, N, N), or null.
+  const T* bias;
+  // Forward only.
+  Rows<T> out;
+  // Backward only.
+  Rows<const T> grad;
+  Rows<T> dq, dk, dv;
+  // (h, N, N), zero at the start; null without a bias. Windows are added in their order: of the
+  // block b of rows of head h, `turn[h * row_blocks + b]` windows have been added.
+  float* dbias;
+  std::atomic<int64_t>* turn;
+
+  int64_t words() const { return (tokens + 31) / 32; }
+};
+
+// Rows whose gradients of scores are kept until it is their window's turn to be added to dbias.
+inline int64_t rows_per_block(int64_t tokens) {
+  const int64_t rows = 16384 / tokens;
+  return rows < 1 ? 1 : rows > 64 ? 64 : rows;
+}
+
+// The kernels for elements T and head widths up to `max_head_dim`, each for one window and head.
+template <class T>
+struct Kernels {
+  int64_t max_head_dim;
+  size_t (*scratch_bytes)(int64_t tokens, bool backward);
+  void (*forward)(const Problem<T>&, int64_t window, int64_t head, void* scratch);
+  void (*backward)(const Problem<T>&, int64_t window, int64_t head, void* scratch);
+};
+
+// The narrowest kernels that fit; null if there are none.
+#define SEMANIR_DECLARE_KERNELS(instructions)                   \
+  namespace instructions {                                      \
+  const Kernels<float>* kernels(float, int64_t head_dim);       \
+  const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim); \
+  }
+SEMANIR_DECLARE_KERNELS(avx512)
+SEMANIR_DECLARE_KERNELS(portable)
+
+}  // namespace semanir

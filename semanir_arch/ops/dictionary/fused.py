@@ -1,0 +1,50 @@
+"""The selection on a GPU, registered as an operator; the kernels are imported when first used."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from semanir_arch.ops.backend import why_no_triton
+
+from .packing import num_words
+
+__all__ = ["select_bits", "why_not"]
+
+# A row is held in the registers of one program.
+_MAX_TOKENS = 2**14
+
+
+def why_not(device: str, num_tokens: int) -> str | None:
+    """Why windows of `num_tokens` tokens cannot be served on a type of device, or None."""
+    if num_tokens > _MAX_TOKENS:
+        return f"{num_tokens} tokens per window are more than {_MAX_TOKENS}"
+    return why_no_triton(device)
+
+
+@torch.library.custom_op(
+    "semanir::fused_dictionary",
+    mutates_args=(),
+    tags=(torch.Tag.flexible_layout,),
+    schema="(Tensor x, int k, Tensor? groups) -> Tensor",
+)
+def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
+    """Same selection as `naive.select`, as packed bits.
+
+    Args:
+        x: Features, shape (nW, N, C), float32, bfloat16 or float16.
+        k: Keys kept per row, 1 <= k <= N.
+        groups: Shape (nW, N), integer, or None; see `naive.select`.
+
+    Returns:
+        Shape (nW, N, ceil(N / 32)), int32, in the layout of `packing`.
+    """
+    from . import triton
+
+    x = x if x.stride(2) == 1 and x.stride(1) * x.shape[1] < 2**31 else x.contiguous()
+    return triton.select(x, k, None if groups is None else groups.contiguous())
+
+
+@select_bits.register_fake
+def _(x: Tensor, *_: object) -> Tensor:
+    return x.new_empty((x.shape[0], x.shape[1], num_words(x.shape[1])), dtype=torch.int32)

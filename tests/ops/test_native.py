@@ -1,0 +1,259 @@
+"""The C++ backend must agree with the definition, and say why where it cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention, key_semantic_dictionary
+from semanir_arch.ops.attention import naive, native
+from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request
+from semanir_arch.ops.dictionary.packing import pack
+
+TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
+KERNELS = ("avx512", "portable")
+TYPICAL = {"device": "cpu", "dtype": torch.float32, "num_tokens": 1024, "head_dim": 30}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library() -> None:
+    missing = native._missing_tool()
+    if missing is not None:
+        pytest.skip(f"the native backend cannot be compiled here: {missing}")
+    # Compiles once, about 20 s on one core, and is kept in torch's cache of extensions.
+    native.build()
+
+
+@pytest.fixture(autouse=True)
+def poisoned_memory() -> Iterator[None]:
+    """New tensors are filled with NaN, so that an element that is never written shows."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    assert torch.empty(3).isnan().all()
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ATTENTION_BACKENDS, "native", native.BACKEND)
+
+
+def require(instructions: str) -> None:
+    if instructions not in (native._best_instructions(), "portable"):
+        pytest.skip(f"this processor has no {instructions}")
+
+
+def make_dictionary(tokens: int, k: int, windows: int = 2) -> KeySemanticDictionary:
+    """Random sets of k keys, as bits also where that is every key."""
+    dictionary = key_semantic_dictionary(torch.randn(windows, tokens, 8), k)
+    if dictionary.bits is not None:
+        return dictionary
+    bits = pack(torch.ones(windows, tokens, tokens, dtype=torch.bool))
+    return KeySemanticDictionary(bits, windows, tokens, tokens, dictionary.device)
+
+
+def make_inputs(
+    tokens: int, head_dim: int, dtype: torch.dtype = torch.float32, windows: int = 2, heads: int = 2
+) -> list[Tensor]:
+    q, k, v = (torch.randn(windows, heads, tokens, head_dim).to(dtype) for _ in range(3))
+    return [x.requires_grad_() for x in (q, k, v, torch.randn(heads, tokens, tokens).to(dtype))]
+
+
+def run(attend, inputs: list[Tensor], dictionary: KeySemanticDictionary, **kwargs) -> list[Tensor]:
+    """Output and gradients of q, k, v and, if there is one, the bias."""
+    q, k, v, *bias = inputs
+    out = attend(q, k, v, dictionary, bias[0] if bias else None, 0.3, **kwargs)
+    weight = torch.linspace(-1, 1, out.numel(), dtype=torch.float64).view(out.shape).to(out.dtype)
+    return [out.detach(), *torch.autograd.grad(out, inputs, weight)]
+
+
+def assert_equals_the_definition(
+    inputs: list[Tensor], dictionary: KeySemanticDictionary, *, instructions: str | None = None
+) -> None:
+    exact = [x.detach().double().requires_grad_() for x in inputs]
+    expected = run(naive.attend, exact, dictionary)
+    actual = run(native.attend, inputs, dictionary, instructions=instructions)
+    for name, a, e in zip(("output", "dq", "dk", "dv", "dbias"), actual, expected, strict=False):
+        assert a.dtype == inputs[0].dtype
+        error = (a.double() - e).abs().max() / e.abs().max().clamp(min=1)
+        assert error <= TOLERANCE[a.dtype], f"{name} is off by {error:.2e}"
+
+
+@pytest.mark.parametrize("tokens", [1, 31, 64, 70, 100, 128, 256])
+@pytest.mark.parametrize("head_dim", [14, 16, 30, 32, 36, 64])
+def test_output_and_gradients_equal_the_definition(tokens: int, head_dim: int) -> None:
+    for k in sorted({1, min(5, tokens), min(64, tokens), tokens}):
+        assert_equals_the_definition(make_inputs(tokens, head_dim), make_dictionary(tokens, k))
+
+
+def test_a_full_window_of_the_published_networks_equals_the_definition() -> None:
+    inputs = make_inputs(1024, 30, windows=2, heads=1)
+    assert_equals_the_definition(inputs, make_dictionary(1024, 512))
+
+
+@pytest.mark.parametrize("head_dim", [14, 30, 36, 64, 100, 128])
+def test_bfloat16_equals_the_definition(head_dim: int) -> None:
+    for tokens in (31, 64, 100):
+        inputs = make_inputs(tokens, head_dim, torch.bfloat16)
+        assert_equals_the_definition(inputs, make_dictionary(tokens, 20))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("head_dim", [14, 30, 36, 64, 128])
+def test_portable_kernels_equal_the_definition(head_dim: int, dtype: torch.dtype) -> None:
+    for tokens, k in ((1, 1), (64, 64), (70, 5)):
+        inputs = make_inputs(tokens, head_dim, dtype)
+        assert_equals_the_definition(inputs, make_dictionary(tokens, k), instructions="portable")
+
+
+@pytest.mark.parametrize("instructions", KERNELS)
+def test_bias_is_optional(instructions: str) -> None:
+    require(instructions)
+    inputs = make_inputs(70, 30)[:3]
+    assert_equals_the_definition(inputs, make_dictionary(70, 9), instructions=instructions)
+
+
+@pytest.mark.parametrize("instructions", KERNELS)
+def test_rows_with_fewer_eligible_keys_attend_to_those(instructions: str) -> None:
+    require(instructions)
+    groups = torch.zeros(2, 64, dtype=torch.long)
+    groups[:, :3] = 1
+    for k in (20, 64):
+        dictionary = key_semantic_dictionary(torch.randn(2, 64, 8), k, groups=groups)
+        assert_equals_the_definition(make_inputs(64, 16), dictionary, instructions=instructions)
+
+
+@pytest.mark.parametrize("instructions", KERNELS)
+@pytest.mark.parametrize("poison", [200.0, float("inf"), float("nan")])
+def test_unselected_keys_do_not_count_whatever_they_hold(poison: float, instructions: str) -> None:
+    require(instructions)
+    tokens, unused = 100, 0
+    mask = torch.rand(2, tokens, tokens) < 0.2
+    mask[:, :, 1] = True
+    mask[:, :, unused] = False
+    dictionary = KeySemanticDictionary(pack(mask), 2, tokens, tokens, torch.device("cpu"))
+    q, k, v, bias = (x.detach() for x in make_inputs(tokens, 30))
+    clean = native.attend(q, k, v, dictionary, bias, 0.3, instructions=instructions)
+    bias = torch.where(mask.any(0), bias, poison)
+    k[:, :, unused] = v[:, :, unused] = poison
+    poisoned = native.attend(q, k, v, dictionary, bias, 0.3, instructions=instructions)
+    assert torch.equal(poisoned, clean)
+
+
+def test_strided_inputs_give_what_their_copies_give() -> None:
+    dictionary = make_dictionary(40, 11)
+    q, k, v = torch.randn(2, 40, 3, 2, 14).permute(2, 0, 3, 1, 4).unbind(0)
+    bias = torch.randn(40, 40, 2).permute(2, 0, 1)
+    strided = [x.requires_grad_() for x in (q, k.mT.contiguous().mT, v, bias)]
+    copies = [x.detach().contiguous().requires_grad_() for x in strided]
+    for a, b in zip(
+        run(native.attend, strided, dictionary), run(native.attend, copies, dictionary), strict=True
+    ):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(("tokens", "windows"), [(64, 9), (520, 3)])
+def test_the_number_of_threads_changes_no_bit(tokens: int, windows: int) -> None:
+    inputs = make_inputs(tokens, 30, windows=windows, heads=3)
+    dictionary = make_dictionary(tokens, 40, windows)
+    results = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        results.append(run(native.attend, inputs, dictionary))
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_registered_operator_passes_opcheck(with_bias: bool) -> None:
+    q, k, v, bias = make_inputs(40, 8)
+    bits = make_dictionary(40, 5).bits
+    arguments = (q, k, v, bits, bias if with_bias else None, 0.3, "portable")
+    torch.library.opcheck(native._forward, arguments)
+
+
+@pytest.mark.usefixtures("registered")
+def test_compiles_as_one_graph() -> None:
+    dictionary = make_dictionary(40, 5)
+    inputs = make_inputs(40, 8)
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        return key_semantic_attention(q, k, v, dictionary, bias=bias, backend="native")
+
+    compiled = torch.compile(attend, fullgraph=True, backend="aot_eager")
+    native._load.cache_clear()
+    expected = torch.autograd.grad(attend(*inputs).square().sum(), inputs)
+    for a, b in zip(
+        torch.autograd.grad(compiled(*inputs).square().sum(), inputs), expected, strict=True
+    ):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"device": "cuda"}, "runs on the CPU, not on cuda"),
+        ({"masked": False, "k": 1024}, "every key is kept"),
+        ({"dtype": torch.float64}, "not in torch.float64"),
+        ({"dtype": torch.float16}, "not in torch.float16"),
+        ({"head_dim": 129}, "at most 128 channels, not 129"),
+        ({}, None),
+    ],
+)
+def test_predicate_says_why_not(change: dict, reason: str | None) -> None:
+    request = Request(**({"k": 64, "masked": True} | TYPICAL | change))
+    actual = native.BACKEND.why_not(request)
+    assert actual is None if reason is None else reason in str(actual)
+
+
+@pytest.mark.usefixtures("registered")
+def test_an_unbuilt_backend_names_the_command_that_builds_it(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    native._load.cache_clear()
+    q, k, v, _ = make_inputs(40, 8)
+    with pytest.raises(NotImplementedError, match=r"python -m semanir_arch\.ops\.attention\.nativ"):
+        key_semantic_attention(q, k, v, make_dictionary(40, 5), backend="native")
+    monkeypatch.undo()
+    native._load.cache_clear()
+    assert native._cannot_load() is None
+
+
+def test_without_a_compiler_the_build_says_so(monkeypatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(RuntimeError, match="no C\\+\\+ compiler 'no-such-compiler'"):
+        native.build()
+
+
+def test_inputs_that_would_be_read_wrongly_are_refused() -> None:
+    q, k, v, bias = make_inputs(40, 8)
+    bits = make_dictionary(40, 5).bits
+    assert bits is not None
+    with pytest.raises(RuntimeError, match="bits must be int32"):
+        native._forward(q, k, v, bits[:, :, :1], bias, 0.3, "portable")
+    with pytest.raises(RuntimeError, match="bias must have shape"):
+        native._forward(q, k, v, bits, bias[:1], 0.3, "portable")
+    with pytest.raises(RuntimeError, match="share one dtype"):
+        native._forward(q, k, v, bits, bias.bfloat16(), 0.3, "portable")
+
+
+@pytest.mark.parametrize(
+    ("instructions", "change", "preferred"),
+    [
+        ("avx512", {"k": 512}, True),
+        ("avx512", {"k": 513}, False),
+        ("avx512", {"k": 257, "head_dim": 100}, False),
+        ("portable", {"k": 64}, True),
+        ("portable", {"k": 65}, False),
+    ],
+)
+def test_it_volunteers_where_it_was_measured_faster(
+    monkeypatch, instructions: str, change: dict, preferred: bool
+) -> None:
+    monkeypatch.setattr(native, "_best_instructions", lambda: instructions)
+    assert native.BACKEND.preferred(Request(**(TYPICAL | {"masked": True} | change))) is preferred
