@@ -103,7 +103,7 @@ def _backward(
             dq[part] = ds @ pk * scale
             dk[part] = ds.mT @ pq * scale
             if bias is not None:
-                dbias += ds.sum(dim=0)
+                dbias[part[1]] += ds.sum(dim=0)
     return dq, dk, dv, dbias if bias is None else dbias.to(bias.dtype)
 
 
@@ -137,28 +137,29 @@ _forward.register_autograd(_differentiate, setup_context=_setup_context)
 
 def _chunks(
     q: Tensor, bits: Tensor | None, bias: Tensor | None, dtype: torch.dtype
-) -> Iterator[tuple[slice, Tensor | None]]:
-    """Yield slices of windows with what is added to their scores: (W or 1, h or 1, N, N)."""
-    num_windows, heads, num_tokens, _ = q.shape
-    rows = (1 if bias is None else heads) * num_tokens
-    size = max(1, _CHUNK_BYTES.get(q.device.type, 2**28) // (rows * num_tokens * dtype.itemsize))
-    if bias is not None:
-        bias = bias.to(dtype)
-    octet_table = None if bits is None else _octet_table(dtype, q.device)
+) -> Iterator[tuple[tuple[slice, slice], Tensor | None]]:
+    """Yield slices of windows and heads with what is added to their scores: (W, h or 1, N, N)."""
+    num_windows, num_heads, num_tokens, _ = q.shape
+    matrices = _CHUNK_BYTES.get(q.device.type, 2**28) // (num_tokens**2 * dtype.itemsize)
+    # Several heads of a window before several windows, because they share its mask.
+    heads = num_heads if bias is None else max(1, min(num_heads, matrices))
+    windows = max(1, matrices // heads)
+    octet_table = _octet_table(dtype, q.device)
+    bias = None if bias is None else bias.to(dtype)
     buffer: Tensor | None = None
-    for start in range(0, num_windows, size):
-        part = slice(start, min(start + size, num_windows))
-        if bits is None or octet_table is None:
-            yield part, None if bias is None else bias.unsqueeze(0)
-            continue
-        mask = _additive(bits[part], octet_table, num_tokens).unsqueeze(1)
-        if bias is None:
-            yield part, mask
-            continue
-        count = part.stop - part.start
-        if buffer is None or buffer.shape[0] != count:
-            buffer = bias.new_empty((count, *bias.shape))
-        yield part, torch.add(bias, mask, out=buffer)
+    for start in range(0, num_windows, windows):
+        some = slice(start, min(start + windows, num_windows))
+        mask = None if bits is None else _additive(bits[some], octet_table, num_tokens).unsqueeze(1)
+        for first in range(0, num_heads, heads):
+            part = (some, slice(first, min(first + heads, num_heads)))
+            if bias is None or mask is None:
+                yield part, mask if bias is None else bias[part[1]].unsqueeze(0)
+                continue
+            shape = (mask.shape[0], part[1].stop - first, num_tokens, num_tokens)
+            # Memory fresh from the system costs as much as the sum.
+            if buffer is None or buffer.shape != shape:
+                buffer = bias.new_empty(shape)
+            yield part, torch.add(bias[part[1]], mask, out=buffer)
 
 
 def _octet_table(dtype: torch.dtype, device: torch.device) -> Tensor:
