@@ -12,6 +12,7 @@ in Triton's interpreter, thousands of times slower: for tests, never chosen auto
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -145,12 +146,23 @@ def why_no_triton(device: str) -> str | None:
 
 
 def _why_no_triton(device: str) -> str | None:
-    if find_spec("triton") is None:
-        return "Triton is not installed"
     if os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes"):
-        return None
+        return None if _has_triton() else _MISSING
     if device != "cuda":
         return f"Triton kernels do not run on {device!r} devices"
+    return _why_no_cuda() if _has_triton() else _MISSING
+
+
+_MISSING = "Triton is not installed"
+
+
+@functools.cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+@functools.cache
+def _why_no_cuda() -> str | None:
     if not torch.cuda.is_available():
         return "there is no CUDA device"
     capability = torch.cuda.get_device_capability()

@@ -16,7 +16,10 @@ from semanir_arch.ops.dictionary import naive
 from semanir_arch.ops.dictionary.fused import select_bits
 from semanir_arch.ops.dictionary.packing import pack
 
-pytestmark = pytest.mark.gpu
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
 
 BACKENDS = ("triton", "triton_union")
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}

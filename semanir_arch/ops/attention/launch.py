@@ -252,7 +252,11 @@ _TILES: dict[str, dict[int, dict[int, tuple[Tile, Tile]]]] = {
             64: (Tile(128, 128, 8, 2), Tile(128, 128, 8, 2)),
             128: (Tile(128, 64, 8, 2), Tile(128, 64, 8, 2)),
         },
-        4: {32: 2 * (Tile(64, 32, 4, 2),), 128: 2 * (Tile(32, 32, 4, 1),)},
+        4: {
+            32: 2 * (Tile(64, 32, 4, 2),),
+            64: 2 * (Tile(32, 32, 4, 2),),
+            128: 2 * (Tile(32, 32, 4, 1),),
+        },
     },
     "dkv": {
         2: {
@@ -292,7 +296,9 @@ def choose_tile(kernel: str, q: Tensor, bias: Tensor | None, union: Union | None
         properties: Any = torch.cuda.get_device_properties(q.device)
         if properties.shared_memory_per_block_optin < _SHARED_BYTES:
             return _SMALL_TILE._replace(stages=1)
-    return _SMALL_TILE if q.shape[2] <= _SMALL_TILE.queries else tile
+    # Masks for the ends of rows and columns take registers that large blocks do not have.
+    uneven = q.shape[2] % tile.queries or q.shape[2] % tile.keys
+    return _SMALL_TILE if uneven else tile
 
 
 def _common(
