@@ -56,6 +56,7 @@ setup(
         ],
         "test": [
             "mypy>=1.14",
+            "ninja>=1.11",  # compiles the native attention kernels
             "pre-commit>=4.0",
             "pytest>=8.0",
             "ruff>=0.9",

@@ -2,8 +2,8 @@
 
 An operator has several implementations ("backends") with the same results. Each is described by a
 `Backend`, whose predicate returns why it cannot serve a `Request`, or None. The automatic choice
-depends only on what the request
-states: device, dtype, shape, k, and whether the bias wants a gradient.
+depends only on what the request states (device, dtype, shape, k, whether the bias wants a gradient)
+and on what is installed.
 
 Environment: with TRITON_INTERPRET=1, set before the kernels are first used, they run on CPU tensors
 in Triton's interpreter, thousands of times slower: for tests, never chosen automatically.
@@ -81,8 +81,7 @@ class Backend:
             `semanir_arch.ops.key_semantic_attention`.
         why_not: Returns why the request cannot be served here, or None if it can.
         preferred: Whether the automatic choice may take this backend for the request. Backends are
-            asked in the
-            order in which they were registered.
+            asked in the order in which they were registered.
     """
 
     name: str

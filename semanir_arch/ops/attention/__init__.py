@@ -19,11 +19,11 @@ __all__ = ["key_semantic_attention"]
 # In the order of the automatic choice.
 for _backend in (
     dense.BACKEND,
+    native.BACKEND,
     gather.BACKEND,
+    masked.BACKEND,
     fused.BACKEND,
     fused.UNION_BACKEND,
-    native.BACKEND,
-    masked.BACKEND,
     naive.BACKEND,
 ):
     ATTENTION_BACKENDS[_backend.name] = _backend

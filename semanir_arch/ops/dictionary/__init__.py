@@ -85,22 +85,19 @@ def key_semantic_dictionary(
     """Build the key-semantic dictionary of a batch of windows.
 
     Similarities are inner products in float32, whatever the dtype of `x` and whether or not
-    autocast is on: rounded
-    to bfloat16, the k-th place would be ambiguous in most rows. Equal similarities go to the lower
-    index.
+    autocast is on: rounded to bfloat16, the k-th place would be ambiguous in most rows. Equal
+    similarities go to the lower index.
 
     Args:
         x: Features of the tokens, shape (nW, N, C), any floating dtype.
         k: Keys kept per token; values above N mean N.
         groups: Shape (nW, N), integer: tokens of a window may look at each other only if they carry
-            the same number
-            (the regions of a cyclically shifted window, or padding against content). Applied before
-            the selection.
-            None: no restriction.
+            the same number (the regions of a cyclically shifted window, or padding against
+            content). Applied before the selection. None: no restriction.
         sim_norm: "none" for raw inner products (the paper), "l2" for cosine similarity.
         backend: "naive" for the definition (a stable sort of all windows at once, in plain torch
-            operations), "triton" or "triton_union" for the kernels, anything else for the fastest
-            selection here. All give the same result.
+            operations), "triton" or "triton_union" for the kernels, anything else for the fast
+            selection of `threshold`. All give the same result.
 
     Raises:
         ValueError: If `x` or `groups` has another shape, `k` is below 1 or `sim_norm` is unknown.
@@ -129,13 +126,12 @@ def key_semantic_dictionary(
 
 
 def _select(x: Tensor, k: int, groups: Tensor | None, sim_norm: str, backend: str) -> Tensor:
-    named = backend.startswith("triton")
-    reason = fused.why_not(x.device.type, x.shape[1])
-    if named and reason is not None:
-        raise NotImplementedError(f"backend {backend!r} cannot select keys here: {reason}")
     if sim_norm == "l2":
         x = F.normalize(x.float(), dim=-1)
-    if named or (reason is None and x.is_cuda and backend != "naive"):
+    if backend.startswith("triton"):
+        reason = fused.why_not(x.device.type, x.shape[1])
+        if reason is not None:
+            raise NotImplementedError(f"backend {backend!r} cannot select keys here: {reason}")
         # Products of 16-bit features are exact in float32: no need to widen the features first.
         return fused.select_bits(x.float() if x.dtype == torch.float64 else x, k, groups)
     if backend == "naive":
