@@ -12,6 +12,7 @@ from typing import Any
 from semanir_arch import host
 from semanir_arch.archs import NETWORKS
 from semanir_arch.data import DATASETS
+from semanir_arch.losses import LOSSES
 from semanir_arch.metrics import REGISTERED
 from semanir_arch.models.restoration_model import RestorationModel
 
@@ -21,6 +22,7 @@ ENTRIES: dict[str, Mapping[str, Any]] = {
     "ARCH_REGISTRY": NETWORKS,
     "DATASET_REGISTRY": DATASETS,
     "MODEL_REGISTRY": {RestorationModel.__name__: RestorationModel},
+    "LOSS_REGISTRY": LOSSES,
     "METRIC_REGISTRY": REGISTERED,
 }
 """What this package adds to each of BasicSR's registries, by name."""

@@ -17,7 +17,7 @@ from semanir_arch.data.image_io import write_image
 from semanir_arch.engine import test as engine_test
 from semanir_arch.engine import train as engine_train
 from semanir_arch.engine.run import complete_options
-from semanir_arch.utils.options import basicsr_keys, resolve
+from semanir_arch.utils.options import OptionError, basicsr_keys, resolve
 from semanir_arch.utils.options.inheritance import merge_file
 from tests.helpers import TINY_SR, TINY_UNET
 
@@ -118,6 +118,13 @@ def test_training_and_test_of_a_leaf_have_one_name():
     for leaf in TRAIN_LEAVES:
         partner = OPTIONS / "test" / leaf.relative_to(OPTIONS / "train")
         assert resolve(leaf).options["name"] == resolve(partner).options["name"]
+
+
+def test_a_patch_that_the_scale_does_not_divide_is_refused():
+    leaf = str(OPTIONS / "train" / "sr" / "SemanIR_tiny_x2.yml")
+    with pytest.raises(OptionError, match="gt_size: received 128; allowed: multiples of scale"):
+        complete_options(leaf, ["scale=3"], is_train=True)
+    complete_options(leaf, ["scale=3", "vars:gt_size=192"], is_train=True)
 
 
 @pytest.mark.parametrize("path", [*LEAVES, *FRAGMENTS], ids=name_of)

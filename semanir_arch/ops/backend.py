@@ -2,8 +2,7 @@
 
 An operator has several implementations ("backends") with the same results. Each is described by a
 `Backend`, whose predicate returns why it cannot serve a `Request`, or None. The automatic choice
-depends only on what the request states (device, dtype, shape, k, whether the bias wants a gradient)
-and on what is installed.
+depends only on what the request states (device, dtype, shape, k) and on what is installed.
 
 Environment: with TRITON_INTERPRET=1, set before the kernels are first used, they run on CPU tensors
 in Triton's interpreter, thousands of times slower: for tests, never chosen automatically.
@@ -45,7 +44,6 @@ class Request:
         head_dim: Channels per head, d.
         k: Keys kept per query; equal to `num_tokens` when all are kept.
         masked: Whether any query-key pair is excluded.
-        bias_gradient: Whether there is a bias that wants a gradient.
     """
 
     device: str
@@ -54,7 +52,6 @@ class Request:
     head_dim: int
     k: int
     masked: bool
-    bias_gradient: bool = False
 
 
 def no_objection(_: Request) -> None:

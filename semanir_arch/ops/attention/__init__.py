@@ -71,7 +71,6 @@ def key_semantic_attention(
         head_dim=q.shape[3],
         k=dictionary.k,
         masked=dictionary.bits is not None,
-        bias_gradient=bias is not None and bias.requires_grad and torch.is_grad_enabled(),
     )
     if bias is not None:
         bias = bias.to(q.dtype)

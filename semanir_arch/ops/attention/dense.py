@@ -38,9 +38,4 @@ def _why_not(request: Request) -> str | None:
     return f"only k={request.k} of {request.num_tokens} keys are kept" if request.masked else None
 
 
-def _preferred(request: Request) -> bool:
-    # With a gradient of the bias this is `masked`; on a GPU the fused kernels come next.
-    return request.device != "cuda" or not request.bias_gradient
-
-
-BACKEND = Backend(name="dense", run=attend, why_not=_why_not, preferred=_preferred)
+BACKEND = Backend(name="dense", run=attend, why_not=_why_not)

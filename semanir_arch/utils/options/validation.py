@@ -98,6 +98,7 @@ class _Checker:
             self._typed_block(("train", "optim_g"), self._catalogue.optimizers)
             self._typed_block(("train", "scheduler"), host.SCHEDULERS)
             self._schedule_length()
+            self._patch_size()
             for name in ("pixel_opt", "perceptual_opt"):
                 self._typed_block(("train", name), self._catalogue.losses)
         self._channels()
@@ -219,6 +220,15 @@ class _Checker:
         if isinstance(total, (int, float)) and sum(periods) < total:
             text = f"received {periods}, {sum(periods)} iterations in all; total_iter is {total}"
             self._report(("train", "scheduler", "periods"), text)
+
+    def _patch_size(self) -> None:
+        """A high-resolution patch must be made of whole low-resolution pixels."""
+        scale = self._find(("scale",))
+        for name in self._blocks(("datasets",)):
+            key = ("datasets", name, "gt_size")
+            size = self._find(key)
+            if isinstance(scale, int) and isinstance(size, int) and scale > 0 and size % scale:
+                self._report(key, f"received {size}; allowed: multiples of scale, which is {scale}")
 
     def _channels(self) -> None:
         """The images of this package's datasets must fit the network."""
