@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-COLORS = ("rgb", "y", "gray")
-"""`rgb`: all channels as they are; `y`: studio-range luma; `gray`: full-range luma."""
+COLORS = ("rgb", "y", "y_rounded", "gray")
+"""`rgb`: all channels as they are; `y`: studio-range luma; `y_rounded`: the same in 8 bits, as
+MATLAB's rgb2ycbcr returns it for 8-bit images; `gray`: full-range luma."""
 
 # BT.601 luma in studio range, 16 to 235 of 255, for red, green and blue in [0, 1]
 # (MATLAB's rgb2ycbcr, BasicSR's bgr2ycbcr)
@@ -56,7 +57,7 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
         data_range: Value of white.
 
     Returns:
-        (..., C or 1, H, W) float64.
+        (..., C or 1, H, W): a luma in float64, channels taken as they are in their own type.
 
     Raises:
         ValueError: `color` is unknown, or a luma is asked of an image that is neither gray nor RGB.
@@ -64,8 +65,14 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
     if color not in COLORS:
         raise ValueError(f"color must be one of {', '.join(COLORS)}, received {color!r}")
     if color == "rgb" or x.shape[-3] == 1:
-        return x.to(torch.float64)
-    return rgb_to_y(x, data_range) if color == "y" else rgb_to_gray(x)
+        return x
+    if color == "gray":
+        return rgb_to_gray(x)
+    luma = rgb_to_y(x, data_range)
+    if color == "y":
+        return luma
+    # MATLAB rounds halves up; torch.round takes the even neighbour.
+    return (luma * (255 / data_range) + 0.5).floor() * (data_range / 255)
 
 
 def quantize_uint8(x: Tensor) -> Tensor:

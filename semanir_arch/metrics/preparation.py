@@ -21,7 +21,7 @@ def prepare_pair(
         data_range: Value of white.
 
     Returns:
-        Both as (B, C, H, W) float64.
+        Both as (B, C, H, W): a luma in float64, channels taken as they are in their own type.
 
     Raises:
         ValueError: Shapes differ or are not those of images, values are not finite, or nothing is
@@ -44,7 +44,7 @@ def prepare_pair(
     pair = []
     for image in (x, y):
         chosen = select_color(image[inside], color, data_range)
-        if not torch.isfinite(chosen).all():
+        if chosen.is_floating_point() and not torch.isfinite(chosen).all():
             raise ValueError("the images have values that are not finite (nan or inf)")
         pair.append(chosen if chosen.dim() == 4 else chosen[None])
     return pair[0], pair[1]

@@ -7,38 +7,51 @@ it by more than most papers gain (`docs/metrics.md`).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
+from semanir_arch.metrics.alignment import aligned_scores
 from semanir_arch.metrics.color import quantize_uint8
+from semanir_arch.metrics.mae import mae
 from semanir_arch.metrics.psnr import psnr
-from semanir_arch.metrics.ssim import WINDOW, ssim
+from semanir_arch.metrics.psnr_b import psnr_b
+from semanir_arch.metrics.ssim import KINDS, ssim
+
+_EXTRAS: dict[str, Callable[..., Tensor]] = {"psnr_b": psnr_b, "mae": mae}
 
 
 @dataclass(frozen=True)
 class Protocol:
     """One way of measuring.
 
-    Scores of a set are the mean over its images of the score of each image. The PSNR of identical
-    images is infinite: report it, and leave it out of a mean only with a word about it.
+    Scores of a set are the mean over its images (for SIDD, over its blocks) of the score of each.
+    The PSNR of identical images is infinite: report it, and leave it out of a mean only with a word
+    about it.
 
     Args:
         name: What option files and tables call it.
-        color: Channels compared: 'rgb', 'y' (BT.601 studio range, not rounded) or 'gray'.
-        rounding: Whether restored image and target are clamped and rounded to 8 bits first.
-        crop_border: Pixels left out at each edge; 'scale' stands for the scale of super-resolution.
-        ssim_kind: 'wang': the authors' 11 x 11 Gaussian window, valid region, mean of the channels.
+        color: Channels compared: 'rgb', 'y' (BT.601 studio range, not rounded), 'y_rounded' (the
+            same in 8 bits) or 'gray'.
+        ssim_kind: One of `ssim.KINDS`.
         source: Which published code measures like this.
+        rounding: Whether restored image and target are rounded to 8 bits first; the restored image
+            is clamped to [0, 1] in any case.
+        crop_border: Pixels left out at each edge; 'scale' stands for the scale of super-resolution.
+        extras: Scores beside PSNR and SSIM: 'psnr_b' and 'mae'.
+        aligned: Whether the restored image is first aligned with its target (`alignment`).
     """
 
     name: str
-    color: Literal["rgb", "y", "gray"]
-    rounding: bool
-    crop_border: int | Literal["scale"]
-    ssim_kind: Literal["wang"]
+    color: Literal["rgb", "y", "y_rounded", "gray"]
+    ssim_kind: Literal["wang", "matlab", "skimage", "zero_padded"]
     source: str
+    rounding: bool = True
+    crop_border: int | Literal["scale"] = 0
+    extras: tuple[Literal["psnr_b", "mae"], ...] = ()
+    aligned: bool = False
 
     def evaluate(
         self, restored: Tensor, target: Tensor, scale: int | None = None
@@ -51,26 +64,35 @@ class Protocol:
             scale: Of super-resolution; needed where `crop_border` is 'scale'.
 
         Returns:
-            `psnr` in decibel, `inf` for identical images; `ssim`, `nan` where fewer than 11 x 11
-            pixels lie inside the border, for which it is not defined.
+            `psnr` in decibel, `inf` for identical images; `ssim`; what `extras` names. A score that
+            is not defined for so small an image is `nan`: SSIM below its window (11 x 11 or 7 x 7
+            pixels inside the border), PSNR-B below 9 x 9.
 
         Raises:
             ValueError: `scale` is missing, or the images do not fit (`preparation.prepare_pair`).
         """
         border = self._border(scale)
+        data_range = 1.0
+        pair = restored.clamp(0, 1), target
         if self.rounding:
             pair = quantize_uint8(restored), quantize_uint8(target)
             data_range = 255.0
-        else:
-            pair = restored, target
-            data_range = 1.0
-        ratio = psnr(*pair, crop_border=border, color=self.color, data_range=data_range)
-        similarity = math.nan
-        if min(target.shape[-2:]) - 2 * border >= WINDOW:
-            similarity = ssim(
-                *pair, crop_border=border, color=self.color, data_range=data_range
-            ).item()
-        return {"psnr": ratio.item(), "ssim": similarity}
+        if self.aligned:
+            single = [image.reshape(image.shape[-3:]) / data_range for image in pair]
+            return aligned_scores(single[0], single[1])
+        inside = min(target.shape[-2:]) - 2 * border
+        compared = {"crop_border": border, "color": self.color, "data_range": data_range}
+        scores = {"psnr": psnr(*pair, **compared).item()}  # type: ignore[arg-type]
+        fits = inside >= KINDS[self.ssim_kind].window
+        scores["ssim"] = (
+            ssim(*pair, **compared, kind=self.ssim_kind).item()  # type: ignore[arg-type]
+            if fits
+            else math.nan
+        )
+        for name in self.extras:
+            defined = name != "psnr_b" or inside > 8
+            scores[name] = _EXTRAS[name](*pair, **compared).item() if defined else math.nan
+        return scores
 
     def _border(self, scale: int | None) -> int:
         if self.crop_border != "scale":
@@ -80,33 +102,72 @@ class Protocol:
         return scale
 
 
-PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol(
-            name="denoise_rgb",
-            color="rgb",
-            rounding=True,
-            crop_border=0,
-            ssim_kind="wang",
-            source="SwinIR and Restormer, colour denoising (CBSD68, Kodak24, McMaster, Urban100)",
-        ),
-        Protocol(
-            name="denoise_gray",
-            color="gray",
-            rounding=True,
-            crop_border=0,
-            ssim_kind="wang",
-            source="SwinIR and Restormer, gray denoising (Set12, BSD68, Urban100)",
-        ),
-        Protocol(
-            name="sr_y",
-            color="y",
-            rounding=True,
-            crop_border="scale",
-            ssim_kind="wang",
-            source="BasicSR and SwinIR, super-resolution (Set5, Set14, BSD100, Urban100, Manga109)",
-        ),
-    )
-}
+_ALL = (
+    Protocol(
+        "denoise_rgb", "rgb", "wang", "SwinIR, Restormer: CBSD68, Kodak24, McMaster, Urban100"
+    ),
+    Protocol("denoise_gray", "gray", "wang", "SwinIR, Restormer: Set12, BSD68, Urban100"),
+    Protocol(
+        "sr_y",
+        "y",
+        "wang",
+        "BasicSR, SwinIR, RAMiT: Set5, Set14, BSD100, Urban100, Manga109",
+        crop_border="scale",
+    ),
+    Protocol(
+        "sr_y_semanir",
+        "y_rounded",
+        "zero_padded",
+        "GRL's code, with which SemanIR's super-resolution tables were measured",
+        crop_border="scale",
+    ),
+    Protocol("jpeg_gray", "gray", "wang", "SwinIR, KAIR: classic5, LIVE1", extras=("psnr_b",)),
+    Protocol(
+        "jpeg_gray_semanir",
+        "gray",
+        "zero_padded",
+        "GRL's code, with which SemanIR's gray JPEG tables were measured",
+        extras=("psnr_b",),
+    ),
+    Protocol("jpeg_color", "rgb", "wang", "FBCNN: LIVE1, BSDS500, ICB", extras=("psnr_b",)),
+    Protocol(
+        "jpeg_color_semanir",
+        "rgb",
+        "zero_padded",
+        "GRL's code, with which SemanIR's colour JPEG tables were measured",
+        extras=("psnr_b",),
+    ),
+    Protocol("demosaick_rgb", "rgb", "wang", "GRL, SemanIR (PSNR): Kodak24, McMaster"),
+    Protocol(
+        "derain_y_matlab",
+        "y_rounded",
+        "wang",
+        "Restormer's and MPRNet's MATLAB scripts: Test100, Rain100H, Rain100L, Test2800, Test1200",
+    ),
+    Protocol("derain_y", "y", "wang", "RAMiT and most Python code: the same five sets"),
+    Protocol("deblur_matlab", "rgb", "matlab", "MATLAB's psnr and ssim: GoPro, HIDE"),
+    Protocol(
+        "realblur_aligned", "rgb", "wang", "RealBlur's own script: RealBlur-J, -R", aligned=True
+    ),
+    Protocol(
+        "defocus_float",
+        "rgb",
+        "skimage",
+        "Restormer, DPDNet: DPDD, single image and dual pixel",
+        rounding=False,
+        extras=("mae",),
+    ),
+    Protocol(
+        "sidd_blocks",
+        "rgb",
+        "matlab",
+        "Restormer's MATLAB script: the 1280 validation blocks of SIDD",
+        rounding=False,
+    ),
+    Protocol("lowlight_rgb", "rgb", "wang", "RAMiT: LOL, VE-LOL, without rescaled brightness"),
+    Protocol("weather_y", "y", "wang", "WeatherDiffusion: Test1, RainDrop, Snow100K-L"),
+    Protocol("weather_rgb", "rgb", "wang", "whole images, all channels: the same three sets"),
+)
+
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
 """Presets by name."""

@@ -34,5 +34,5 @@ def psnr(
         tensor([20.], dtype=torch.float64)
     """
     x, y = prepare_pair(x, y, crop_border, color, data_range)
-    error = (x - y).square().mean(dim=(1, 2, 3))
+    error = (x.double() - y).square().mean(dim=(1, 2, 3))
     return 10 * (data_range**2 / error).log10()

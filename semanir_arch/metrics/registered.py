@@ -16,7 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semanir_arch.metrics.mae import mae
 from semanir_arch.metrics.psnr import psnr
+from semanir_arch.metrics.psnr_b import psnr_b
 from semanir_arch.metrics.ssim import ssim
 
 
@@ -29,7 +31,8 @@ def semanir_psnr(
         img: (H, W, 3) BGR or (H, W), (H, W, 1) gray; uint8.
         img2: The same shape.
         crop_border: Pixels to leave out at each edge.
-        color: 'rgb' (all channels), 'y' (BT.601 studio-range luma) or 'gray' (full-range luma).
+        color: 'rgb' (all channels), 'y' (BT.601 studio-range luma), 'y_rounded' (the same in 8
+            bits) or 'gray' (full-range luma).
 
     Raises:
         TypeError: An image is not uint8.
@@ -39,20 +42,44 @@ def semanir_psnr(
     return psnr(*pair, crop_border=crop_border, color=color, data_range=255).item()
 
 
-def semanir_ssim(
+def semanir_psnr_b(
     img: NDArray[Any], img2: NDArray[Any], crop_border: int = 0, color: str = "rgb"
 ) -> float:
-    """Structural similarity, at most 1.
+    """PSNR with a penalty for blocks in `img`, in decibel; arguments and errors as `semanir_psnr`.
 
-    Arguments and errors as `semanir_psnr`; images need 11 x 11 pixels inside the border.
+    Images need more than 8 x 8 pixels inside the border.
     """
     pair = _to_tensor(img), _to_tensor(img2)
-    return ssim(*pair, crop_border=crop_border, color=color, data_range=255).item()
+    return psnr_b(*pair, crop_border=crop_border, color=color, data_range=255).item()
+
+
+def semanir_mae(
+    img: NDArray[Any], img2: NDArray[Any], crop_border: int = 0, color: str = "rgb"
+) -> float:
+    """Mean absolute error as a share of white; arguments and errors as `semanir_psnr`."""
+    pair = _to_tensor(img), _to_tensor(img2)
+    return mae(*pair, crop_border=crop_border, color=color, data_range=255).item()
+
+
+def semanir_ssim(
+    img: NDArray[Any],
+    img2: NDArray[Any],
+    crop_border: int = 0,
+    color: str = "rgb",
+    kind: str = "wang",
+) -> float:
+    """Structural similarity, at most 1; arguments and errors as `semanir_psnr`.
+
+    `kind` is 'wang' (valid region), 'matlab' (across colours), 'skimage' (its default) or
+    'zero_padded'. Images need 11 x 11 pixels inside the border, for 'skimage' 7 x 7.
+    """
+    pair = _to_tensor(img), _to_tensor(img2)
+    return ssim(*pair, crop_border=crop_border, color=color, data_range=255, kind=kind).item()
 
 
 REGISTERED: dict[str, Callable[..., float]] = {
-    "semanir_psnr": semanir_psnr,
-    "semanir_ssim": semanir_ssim,
+    function.__name__: function
+    for function in (semanir_psnr, semanir_ssim, semanir_psnr_b, semanir_mae)
 }
 """Metrics that `semanir_arch.plugin` registers."""
 

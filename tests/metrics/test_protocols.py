@@ -67,3 +67,42 @@ def test_batch_of_one_is_accepted(pair):
 def test_names_lead_to_their_entries():
     assert all(name == protocol.name for name, protocol in PROTOCOLS.items())
     assert all(name == function.__name__ for name, function in REGISTERED.items())
+
+
+def test_motion_deblurring_uses_matlabs_ssim(pair):
+    restored, target = (quantize_uint8(image) for image in pair)
+    scores = PROTOCOLS["deblur_matlab"].evaluate(*pair)
+    expected = ssim(restored, target, data_range=255, kind="matlab").item()
+    assert scores["ssim"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_defocus_is_scored_without_rounding_but_clamped(pair):
+    restored, target = pair
+    scores = PROTOCOLS["defocus_float"].evaluate(*pair)
+    clamped = restored.clamp(0, 1)
+    assert list(scores) == ["psnr", "ssim", "mae"]
+    assert scores["psnr"] == pytest.approx(psnr(clamped, target).item(), abs=1e-12)
+    assert scores["mae"] == pytest.approx((clamped - target).abs().mean().item(), abs=1e-6)
+    assert scores["ssim"] == pytest.approx(ssim(clamped, target, kind="skimage").item(), abs=1e-12)
+
+
+def test_matlab_rounds_luma_to_levels(pair):
+    restored, target = (
+        (rgb_to_y(quantize_uint8(image), 255) + 0.5).floor().to(torch.uint8) for image in pair
+    )
+    scores = PROTOCOLS["derain_y_matlab"].evaluate(*pair)
+    assert scores["psnr"] == pytest.approx(psnr(restored, target, data_range=255).item(), abs=1e-12)
+    assert scores["psnr"] != pytest.approx(PROTOCOLS["derain_y"].evaluate(*pair)["psnr"], abs=1e-6)
+
+
+def test_jpeg_protocols_report_blocks(pair):
+    scores = PROTOCOLS["jpeg_gray"].evaluate(*(image[:1] for image in pair))
+    assert scores["psnr_b"] <= scores["psnr"]
+
+
+def test_scores_that_are_undefined_for_small_images_are_nan():
+    target = torch.rand(3, 8, 8)
+    scores = PROTOCOLS["jpeg_color"].evaluate(target * 0.9, target)
+    assert math.isfinite(scores["psnr"])
+    assert math.isnan(scores["ssim"])
+    assert math.isnan(scores["psnr_b"])

@@ -182,7 +182,12 @@ def test_gray_images_are_taken_as_they_are():
     [
         ((3, 16, 16), (3, 16, 15), {}, r"differ in shape: \(3, 16, 16\) and \(3, 16, 15\)"),
         ((16, 16), (16, 16), {}, r"expected \(C, H, W\) or \(B, C, H, W\), received"),
-        ((3, 16, 16), (3, 16, 16), {"color": "ycbcr"}, "color must be one of rgb, y, gray"),
+        (
+            (3, 16, 16),
+            (3, 16, 16),
+            {"color": "ycbcr"},
+            "color must be one of rgb, y, y_rounded, gray",
+        ),
         ((4, 16, 16), (4, 16, 16), {"color": "y"}, "expected RGB"),
         ((3, 16, 16), (3, 16, 16), {"crop_border": 8}, "crop_border 8 does not fit an image of 16"),
         ((3, 16, 16), (3, 16, 16), {"crop_border": -1}, "crop_border -1 does not fit"),
