@@ -55,6 +55,7 @@ setup(
             "tqdm>=4.64",
         ],
         "test": [
+            "hypothesis>=6.100",
             "mypy>=1.14",
             "ninja>=1.11",  # compiles the native attention kernels
             "pre-commit>=4.0",

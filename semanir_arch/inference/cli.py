@@ -42,7 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not plan.jobs:
         return NOTHING_POSSIBLE
     try:
-        restorer = Restorer(arguments.weights, arguments.device, arguments.precision, arguments.k)
+        restorer = Restorer(
+            arguments.weights,
+            arguments.device,
+            arguments.precision,
+            arguments.k,
+            tile=arguments.tile,
+            overlap=arguments.overlap,
+        )
     except (OSError, ValueError) as error:
         _complain(str(error))
         return NOTHING_POSSIBLE
@@ -130,7 +137,26 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--k", type=int, help="keys kept per token, fewer for speed; default: as trained"
     )
+    parser.add_argument(
+        "--tile",
+        type=_read_tile,
+        default="auto",
+        metavar="PIXELS",
+        help="restore in tiles of this side; none: whole images; default: auto, whole up to a "
+        "megapixel",
+    )
+    parser.add_argument(
+        "--overlap", type=int, metavar="PIXELS", help="what tiles share; default: 64"
+    )
     return parser.parse_args(argv)
+
+
+def _read_tile(text: str) -> int | str | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: auto, none, or a number of pixels")
+    return int(text)
 
 
 def _say(line: str) -> None:

@@ -15,16 +15,25 @@ from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.inference.pixels import split
 from semanir_arch.ops.backend import ATTENTION_BACKENDS
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
+from semanir_arch.utils.tiling import Tiling, restore_tiled
 
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
 PRECISIONS = ("fp32", "bf16")
 
+OVERLAP = 64
+"""Pixels that tiles share unless told otherwise."""
+
+# What "auto" does: networks take a few kilobytes of memory per pixel, so images up to a megapixel
+# fit everywhere whole, and larger ones are cut; where even a tile does not fit, into smaller ones.
+_WHOLE_PIXELS = 2**20
+_TILE, _SMALLEST_TILE = 512, 128
+
 
 class Restorer:
     """Restores images with the network that a weights file holds.
 
-    Images are restored whole: memory grows with their area.
+    Memory is that of one tile, plus the image itself and the result.
 
     Args:
         weights: A file written by `train.py`, which names its network.
@@ -32,6 +41,10 @@ class Restorer:
         precision: "fp32", or "bf16": faster where the hardware has it, slightly less exact.
         k: Keys kept per token, fewer for speed; None for the number the network was built with.
         backend: Implementation of the attention; see `semanir_arch.ops.backend`.
+        tile: Side in pixels of the tiles in which images are restored; None restores them whole;
+            "auto" does so up to a megapixel, and takes tiles of 512 pixels beyond, smaller ones
+            where the memory is too small for these.
+        overlap: Pixels that tiles share; 64, or a quarter of a small tile, if None.
 
     Raises:
         FileNotFoundError: No such weights file.
@@ -46,9 +59,16 @@ class Restorer:
         precision: str = "fp32",
         k: int | None = None,
         backend: str = "auto",
+        tile: int | str | None = "auto",
+        overlap: int | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision={precision!r}; allowed: {', '.join(PRECISIONS)}")
+        if isinstance(tile, str) and tile != "auto":
+            raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
+        self._tile, self._overlap = tile, overlap
+        if isinstance(tile, int):
+            _tiling(tile, overlap)
         self.device = choose_device(device)
         self.precision = precision
         self.network = load_network(weights).to(self.device)
@@ -82,15 +102,15 @@ class Restorer:
         """
         pixels = split(image)
         try:
-            restored = self._run_channels(pixels.color.to(self.device))
+            restored = self._run_channels(pixels.color)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
             height, width = image.shape[:2]
             raise MemoryError(
                 f"not enough memory on {self.device} to restore {width} x {height} pixels in "
-                f"{self.precision}; images are restored whole: cut the image into parts, or choose "
-                "another device or bf16"
+                f"{self.precision} with tile {self._tile}; choose a smaller tile (128), another "
+                "device, or bf16"
             ) from error
         if not torch.isfinite(restored).all():
             raise FloatingPointError(
@@ -109,10 +129,44 @@ class Restorer:
         return torch.cat([self._run(channel) for channel in color.split(1, dim=1)], dim=1)
 
     def _run(self, x: Tensor) -> Tensor:
+        """Run the network on a batch on the CPU, whole or in tiles; the result is there too."""
+        tiling = self._first_tiling(x)
+        while tiling is not None:
+            try:
+                return restore_tiled(
+                    self._apply,
+                    x,
+                    tiling,
+                    multiple=self.network.size_multiple,
+                    scale=self.network.upscale,
+                )
+            except RuntimeError as error:
+                smaller = tiling.tile // 2
+                if self._tile != "auto" or smaller < _SMALLEST_TILE or not _is_out_of_memory(error):
+                    raise
+                tiling = _tiling(smaller, self._overlap)
+        return self._apply(x).cpu()
+
+    def _first_tiling(self, x: Tensor) -> Tiling | None:
+        """How to cut an image; None for not at all."""
+        height, width = x.shape[-2:]
+        if isinstance(self._tile, int):
+            tiling = _tiling(self._tile, self._overlap)
+        elif self._tile == "auto" and height * width > _WHOLE_PIXELS:
+            tiling = _tiling(_TILE, self._overlap)
+        else:
+            return None
+        return None if tiling.fits(height, width) else tiling
+
+    def _apply(self, x: Tensor) -> Tensor:
         reduced = self.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16) if reduced else nullcontext():
-            restored: Tensor = self.network(x)
+            restored: Tensor = self.network(x.to(self.device))
         return restored.float()
+
+
+def _tiling(tile: int, overlap: int | None) -> Tiling:
+    return Tiling(tile, min(OVERLAP, tile // 4) if overlap is None else overlap)
 
 
 def restore(
@@ -122,12 +176,14 @@ def restore(
     precision: str = "fp32",
     k: int | None = None,
     backend: str = "auto",
+    tile: int | str | None = "auto",
+    overlap: int | None = None,
 ) -> npt.NDArray[Any]:
     """Restore one image; for several, keep a `Restorer`, which loads the weights once.
 
     Args and errors are those of `Restorer` and of `Restorer.restore`.
     """
-    return Restorer(weights, device, precision, k, backend).restore(image)
+    return Restorer(weights, device, precision, k, backend, tile, overlap).restore(image)
 
 
 def choose_device(name: str) -> torch.device:

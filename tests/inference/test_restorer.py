@@ -98,6 +98,9 @@ def test_no_gradient_is_recorded(color_weights):
         ({"device": "meta"}, "device='meta' cannot be used here"),
         ({"k": 0}, "k=0 must be at least 1"),
         ({"backend": "fast"}, "backend='fast'; allowed: auto, .*naive"),
+        ({"tile": "large"}, "tile='large'; allowed: auto, None"),
+        ({"tile": 0}, "tile must be 1 pixel or more, received 0"),
+        ({"tile": 64, "overlap": 64}, "less than the tile of 64 pixels, received 64"),
     ],
 )
 def test_arguments_that_are_not_allowed_are_refused(color_weights, arguments, message):
@@ -157,6 +160,54 @@ def test_too_little_memory_is_said_with_size_and_remedy(color_weights, monkeypat
     monkeypatch.setattr(restorer.network, "forward", fail)
     with pytest.raises(MemoryError, match="not enough memory on cpu to restore 5 x 4 pixels"):
         restorer.restore(make_image((4, 5, 3)))
+
+
+def limit_memory(monkeypatch, restorer, largest):
+    """Make the network fail on inputs with more than `largest` pixels; returns the sizes it got."""
+    forward, sizes = restorer.network.forward, []
+
+    def limited(x):
+        sizes.append(tuple(x.shape[-2:]))
+        if x.shape[-2] * x.shape[-1] > largest:
+            raise RuntimeError("out of memory")
+        return forward(x)
+
+    monkeypatch.setattr(restorer.network, "forward", limited)
+    return sizes
+
+
+def test_large_images_are_cut_smaller_until_they_fit(tmp_path, monkeypatch):
+    save_weights(tmp_path / "identity.pth", TINY_UNET, identity=True)
+    restorer = Restorer(tmp_path / "identity.pth", device="cpu")
+    monkeypatch.setattr("semanir_arch.inference.restorer._WHOLE_PIXELS", 300 * 300)
+    sizes = limit_memory(monkeypatch, restorer, largest=256 * 256)
+    image = make_image((300, 620, 3))
+    np.testing.assert_array_equal(restorer.restore(image), image)
+    assert sizes[0] == (300, 512)
+    assert max(max(size) for size in sizes[1:]) == 256
+
+
+def test_images_up_to_a_megapixel_are_restored_whole(tmp_path, monkeypatch):
+    save_weights(tmp_path / "identity.pth", TINY_UNET, identity=True)
+    restorer = Restorer(tmp_path / "identity.pth", device="cpu")
+    sizes = limit_memory(monkeypatch, restorer, largest=2**30)
+    restorer.restore(make_image((70, 600, 3)))
+    assert sizes == [(70, 600)]
+
+
+def test_tiles_of_super_resolution_fit_together(tmp_path, monkeypatch):
+    save_weights(tmp_path / "sr.pth", TINY_SR)
+    restorer = Restorer(tmp_path / "sr.pth", device="cpu", tile=32, overlap=8)
+    sizes = limit_memory(monkeypatch, restorer, largest=32 * 32)
+    assert restorer.restore(make_image((40, 50, 4))).shape == (80, 100, 4)
+    assert len(sizes) == 2 * 2
+
+
+def test_a_tile_that_was_asked_for_is_kept(color_weights, monkeypatch):
+    restorer = Restorer(color_weights, device="cpu", tile=256)
+    limit_memory(monkeypatch, restorer, largest=1)
+    with pytest.raises(MemoryError, match="with tile 256; choose a smaller tile"):
+        restorer.restore(make_image((300, 300, 3)))
 
 
 def test_other_failures_of_the_network_are_not_disguised(color_weights, monkeypatch):

@@ -1,0 +1,140 @@
+"""Large images in overlapping tiles, blended so that no seam shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Tiling", "restore_tiled"]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How an image is cut.
+
+    Args:
+        tile: Side of a tile in pixels of the input; rounded up to a multiple of the network's.
+        overlap: Pixels that neighbouring tiles share at least; less than a tile. The outer quarter
+            of it is thrown away, because there the network saw the cut, and over the inner half one
+            tile fades into the next.
+
+    Raises:
+        ValueError: The numbers contradict each other.
+    """
+
+    tile: int
+    overlap: int = 32
+
+    def __post_init__(self) -> None:
+        if self.tile < 1:
+            raise ValueError(f"tile must be 1 pixel or more, received {self.tile}")
+        if not 0 <= self.overlap < self.tile:
+            raise ValueError(
+                f"overlap must be 0 or more and less than the tile of {self.tile} pixels, "
+                f"received {self.overlap}"
+            )
+
+    def fits(self, height: int, width: int) -> bool:
+        """Whether one tile holds a whole image."""
+        return max(height, width) <= self.tile
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Part of one axis of the image.
+
+    Args:
+        start: First pixel.
+        stop: Behind the last pixel.
+        weights: (stop - start,) share of this tile in the result; all tiles together have 1.
+    """
+
+    start: int
+    stop: int
+    weights: Tensor
+
+
+def restore_tiled(
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    tiling: Tiling,
+    *,
+    multiple: int = 1,
+    scale: int = 1,
+) -> Tensor:
+    """Apply a network tile by tile.
+
+    Memory is that of the network on one tile, plus the input and the result. Where the network
+    reaches less far than a quarter of the overlap, the result is that of the whole image.
+
+    Args:
+        function: From (B, C, h, w) to (B, C', `scale` h, `scale` w), for any h and w; it may work
+            on another device.
+        x: Shape (B, C, H, W).
+        tiling: Size and overlap of the tiles.
+        multiple: Tiles begin at multiples of it, so that a network's windows lie in the tile as
+            they lie in the whole image.
+        scale: Enlargement of the network.
+
+    Returns:
+        Shape (B, C', `scale` H, `scale` W), float32, on the device of `x`.
+    """
+    height, width = x.shape[-2:]
+    result: Tensor | None = None
+    for row in _spans(height, tiling, multiple):
+        for column in _spans(width, tiling, multiple):
+            part = function(x[..., row.start : row.stop, column.start : column.stop])
+            part = part.to(x.device, torch.float32)
+            if result is None:
+                result = part.new_zeros(*part.shape[:2], height * scale, width * scale)
+            vertical, horizontal = (
+                span.weights.to(x.device).repeat_interleave(scale) for span in (row, column)
+            )
+            result[
+                ...,
+                row.start * scale : row.stop * scale,
+                column.start * scale : column.stop * scale,
+            ] += part * vertical[:, None] * horizontal
+    assert result is not None, "every image has a tile"
+    return result
+
+
+def _spans(length: int, tiling: Tiling, multiple: int) -> list[_Span]:
+    """Cut one axis into parts of nearly equal overlap."""
+    bounds = list(_bounds(length, tiling, multiple))
+    profiles = []
+    for start, stop in bounds:
+        # Distance from the nearest cut; the border of the image is none.
+        place = torch.arange(start, stop, dtype=torch.float64)
+        distance = torch.full_like(place, torch.inf)
+        if start > 0:
+            distance = torch.minimum(distance, place - start + 1)
+        if stop < length:
+            distance = torch.minimum(distance, stop - place)
+        margin = tiling.overlap // 4
+        fade = max(tiling.overlap - 2 * margin, 1) + 1
+        profiles.append(((distance - margin) / fade).clamp(0, 1))
+    total = torch.zeros(length, dtype=torch.float64)
+    for (start, stop), profile in zip(bounds, profiles, strict=True):
+        total[start:stop] += profile
+    return [
+        _Span(start, stop, (profile / total[start:stop]).float())
+        for (start, stop), profile in zip(bounds, profiles, strict=True)
+    ]
+
+
+def _bounds(length: int, tiling: Tiling, multiple: int) -> Iterator[tuple[int, int]]:
+    tile = -(-tiling.tile // multiple) * multiple
+    # Steps are multiples too; what rounding takes from the step is added to the overlap.
+    step = max((tile - tiling.overlap) // multiple, 1) * multiple
+    if tile - step < tiling.overlap:
+        tile = step + -(-tiling.overlap // multiple) * multiple
+    start = 0
+    while True:
+        yield start, min(start + tile, length)
+        if start + tile >= length:
+            return
+        start += step
