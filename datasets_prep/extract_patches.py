@@ -1,14 +1,19 @@
 """Cut images into overlapping patches for training; hold some out, whole, for testing.
 
-    python datasets_prep/extract_patches.py --input photos --output datasets/train \
+    python datasets_prep/extract_patches.py --preset gopro
+    python datasets_prep/extract_patches.py --preset df2k --lmdb raw
+    python datasets_prep/extract_patches.py --input photos --output datasets/train/photos \
         --size 128 --step 96
 
-Patches are PNG files NAME_0000.png, NAME_0001.png, ... in the depth of their image and the
-sub-folders of the input, row by row; the last row and column end at the edge of the image.
+A preset cuts a published training set, which `prepare.py` has laid out, as its authors did; images
+that belong together get patches of the same places and names. Otherwise patches are PNG files
+NAME_0000.png, NAME_0001.png, ... in the depth of their image and the sub-folders of the input, row
+by row; the last row and column end at the edge of the image.
 
-Every file appears complete or not at all, and `manifest.json` records the parameters and the images
-that are done: an interrupted run continues, a finished one is not repeated, and other parameters
-need another folder. Unreadable images are reported at the end (exit code 1); the others are cut.
+Every file appears complete or not at all, and a record in the (first) output folder holds the
+parameters and the images that are done: an interrupted or killed run continues, a finished one is
+not repeated, and other parameters need another folder. With `--lmdb`, each output folder becomes
+`FOLDER.lmdb`. Unreadable images are reported at the end (exit code 1); the others are cut.
 """
 
 from __future__ import annotations
@@ -16,18 +21,18 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib.util
-import os
-import signal
 import sys
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from semanir_arch.data.image_io import load_image, scan_images, write_image
-from semanir_arch.data.patch_manifest import PatchManifest
-from semanir_arch.data.patches import Tiling, extract_patches
+from semanir_arch.data.preparation.extraction import extract
+from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
+from semanir_arch.data.preparation.patches import Group, Tiling, View
+from semanir_arch.data.preparation.presets import PRESETS, preset_groups
+from semanir_arch.data.preparation.work import default_workers, say
 
 SKIMAGE = "skimage"
 """Name of the input that stands for scikit-image's colour photographs."""
@@ -44,8 +49,6 @@ SKIMAGE_PHOTOGRAPHS = (
     "rocket.jpg",
 )
 """Colour photographs inside the scikit-image wheel; its `data/README.txt` has their licences."""
-
-_SECONDS_BETWEEN_REPORTS = 5.0
 
 
 def find_images(source: str) -> dict[str, Path]:
@@ -92,46 +95,6 @@ def select_images(images: dict[str, Path], wanted: Sequence[str]) -> dict[str, P
     return {name: images[name] for alias in wanted for name in known[alias]}
 
 
-def extract_all(
-    images: dict[str, Path], manifest: PatchManifest, tiling: Tiling, workers: int
-) -> list[str]:
-    """Cut all images that are not done, and record them.
-
-    Args:
-        images: By their path below the input.
-        manifest: Of the output folder.
-        tiling: Which patches.
-        workers: Number of processes.
-
-    Returns:
-        One message for each image that failed.
-    """
-    pending = {name: path for name, path in images.items() if not manifest.is_done(name, path)}
-    finished = len(images) - len(pending)
-    problems, last_report = [], time.monotonic()
-    manifest.write()
-    processes = max(1, min(workers, len(pending)))
-    with ProcessPoolExecutor(processes, initializer=_ignore_interrupts) as pool:
-        tasks: dict[Future[dict[str, int]], str] = {
-            pool.submit(extract_patches, path, manifest.stem(name), tiling): name
-            for name, path in pending.items()
-        }
-        try:
-            for number, task in enumerate(as_completed(tasks), start=finished + 1):
-                try:
-                    manifest.images[tasks[task]] = task.result()
-                except (OSError, ValueError) as error:
-                    problems.append(str(error))
-                if time.monotonic() - last_report > _SECONDS_BETWEEN_REPORTS:
-                    last_report = time.monotonic()
-                    manifest.write()
-                    _say(f"{number} of {len(images)} images")
-        finally:
-            manifest.write()
-            pool.shutdown(cancel_futures=True)
-    return problems
-
-
 def copy_whole(images: dict[str, Path], folder: Path) -> list[str]:
     """Write images as PNG, without alpha.
 
@@ -153,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parse(argv)
     try:
-        problems = _run(arguments)
+        run = _run_images if arguments.preset is None else _run_preset
+        problems = run(arguments)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -165,7 +129,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if problems else 0
 
 
-def _run(arguments: argparse.Namespace) -> list[str]:
+def _run_preset(arguments: argparse.Namespace) -> list[str]:
+    preset = PRESETS[arguments.preset]
+    is_lmdb = arguments.lmdb is not None
+    groups = preset_groups(preset, arguments.root, is_lmdb=is_lmdb, report=say)
+    parameters = {"preset": arguments.preset, **asdict(preset.tiling), "lmdb": arguments.lmdb}
+    outputs = list(dict.fromkeys(view.output for group in groups for view in group.views))
+    return _extract(groups, PatchManifest(outputs[0], parameters), outputs, arguments)
+
+
+def _run_images(arguments: argparse.Namespace) -> list[str]:
+    for name in ("input", "output", "size", "step"):
+        if getattr(arguments, name) is None:
+            raise ValueError(f"give --{name}, or a --preset ({', '.join(PRESETS)})")
     tiling = Tiling(arguments.size, arguments.step, arguments.min_std)
     images = find_images(arguments.input)
     excluded = select_images(images, arguments.exclude)
@@ -173,23 +149,51 @@ def _run(arguments: argparse.Namespace) -> list[str]:
     kept = {name: path for name, path in images.items() if name not in {**excluded, **held_out}}
     if not kept:
         raise ValueError("no image is left to cut")
-    parameters = {**asdict(tiling), "exclude": sorted(excluded), "holdout": sorted(held_out)}
-    manifest = PatchManifest(arguments.output, parameters)
-    gone = sorted(set(manifest.images) - set(kept))
-    if gone:
-        raise ValueError(f"{arguments.output} holds patches of {gone[0]}, which the input lacks")
-
+    output = arguments.output
+    if arguments.lmdb and output.suffix != ".lmdb":
+        output = output.with_name(f"{output.name}.lmdb")
+    groups = [
+        Group(name, (View(path, output, Path(name).with_suffix("").as_posix()),), tiling)
+        for name, path in kept.items()
+    ]
+    manifest = PatchManifest(output, _parameters(tiling, excluded, held_out, arguments.lmdb))
     problems = []
     if held_out:
         folder = arguments.holdout_output
-        if folder is None or folder.resolve() == arguments.output.resolve():
+        if folder is None or folder.resolve() == output.resolve():
             raise ValueError("--holdout needs --holdout-output, a folder of its own")
         problems = copy_whole(held_out, folder)
-        _say(f"{len(held_out) - len(problems)} images held out in {folder}")
-    problems += extract_all(kept, manifest, tiling, arguments.workers)
-    _say(
+        say(f"{len(held_out) - len(problems)} images held out in {folder}")
+    return problems + _extract(groups, manifest, [output], arguments)
+
+
+def _parameters(
+    tiling: Tiling, excluded: dict[str, Path], held_out: dict[str, Path], lmdb: str | None
+) -> dict[str, Any]:
+    """What an output folder of plain images is recorded to hold."""
+    parameters = {name: getattr(tiling, name) for name in ("size", "step", "min_std")}
+    parameters |= {"exclude": sorted(excluded), "holdout": sorted(held_out)}
+    return parameters | ({"lmdb": lmdb} if lmdb else {})
+
+
+def _extract(
+    groups: list[Group],
+    manifest: PatchManifest,
+    outputs: Sequence[Path],
+    arguments: argparse.Namespace,
+) -> list[str]:
+    gone = sorted(set(manifest.images) - {group.name for group in groups})
+    if gone:
+        raise ValueError(f"{manifest.folder} holds patches of {gone[0]}, which the input lacks")
+    foreign = [folder for folder in outputs[1:] if manifest.is_new and is_used(folder)]
+    if foreign:
+        raise ValueError(f"{foreign[0]}: not empty, and {manifest.folder} has no record of it")
+    problems = extract(groups, manifest, arguments.workers, arguments.lmdb)
+    dropped = manifest.count("left_out")
+    kind = "blurred" if groups[0].tiling.drop_blurred else "nearly constant"
+    say(
         f"{manifest.count('patches')} patches of {len(manifest.images)} images in "
-        f"{arguments.output}, {manifest.count('left_out')} nearly constant ones left out"
+        f"{', '.join(map(str, outputs))}, {dropped} {kind} ones left out"
     )
     return problems
 
@@ -207,27 +211,25 @@ def _find_skimage_photographs() -> dict[str, Path]:
     return images
 
 
-def _ignore_interrupts() -> None:
-    # Ctrl-C reaches all processes; only the first shall react
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    presets = "\n".join(f"  {name:<10} {preset.help}" for name, preset in PRESETS.items())
     parser = argparse.ArgumentParser(
         description="Cut images into patches for training. Run again to continue.",
-        epilog="NAME: path below the input or file name, with or without suffix.",
+        epilog=f"presets:\n{presets}\n\n"
+        "NAME: path below the input or file name, with or without suffix.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--preset", choices=PRESETS, help="a published training set")
     parser.add_argument(
-        "--input", required=True, metavar="DIR", help="folder, or skimage for its photographs"
+        "--root",
+        type=Path,
+        default=Path("datasets"),
+        help="data root of the presets (default: datasets)",
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--size", required=True, type=int, help="edge of a patch in pixels")
-    parser.add_argument("--step", required=True, type=int, help="distance of patches in pixels")
+    parser.add_argument("--input", metavar="DIR", help="folder, or skimage for its photographs")
+    parser.add_argument("--output", type=Path, metavar="DIR")
+    parser.add_argument("--size", type=int, help="edge of a patch in pixels")
+    parser.add_argument("--step", type=int, help="distance of patches in pixels")
     parser.add_argument(
         "--min-std",
         type=float,
@@ -241,7 +243,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--holdout-output", type=Path, metavar="DIR")
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+        "--lmdb",
+        choices=("raw", "png"),
+        help="write LMDBs: raw pixels read fastest, png is for BasicSR; not compressed",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=default_workers(), help="processes (default: all cores)"
     )
     return parser.parse_args(argv)
 

@@ -1,84 +1,72 @@
 """Write degraded versions of clean images: inputs for `semanir-restore`, or fixed test sets.
 
     python datasets_prep/generate_lq.py --task gaussian --sigma 25 --seed 0 photo.png noisy.png
-    python datasets_prep/generate_lq.py --task gaussian --sigma 25 --seed 0 photos noisy
+    python datasets_prep/generate_lq.py --task bicubic --scale 2 --template '{}x2' HR LR_bicubic/X2
+    python datasets_prep/generate_lq.py --task rain --set amount=[10,60] length=20 photos rainy
 
-Results are 8-bit PNG files. A file clips and rounds what it stores, unlike the noise of the
-published denoising tables, which reaches the network as floats; so these files are a little easier.
-`GaussianDenoisingDataset` makes the noise of the tables.
+Results are PNG files in the depth of their image (JPEG: 8 bit). A file clips and rounds what it
+stores, unlike the noise of the published denoising tables, which reaches the network as floats; so
+these files are a little easier. `GaussianDenoisingDataset` makes the noise of the tables.
+
+Every image has its own randomness, which depends on `--seed` and its name only. Of a folder, the
+record `manifest.json` in the output holds the parameters and what is done: an interrupted run
+continues, a finished one is not repeated, and other parameters need another folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from semanir_arch.data.degradations import MAX_SIGMA, gaussian_noise
-from semanir_arch.data.image_io import (
-    IMAGE_SUFFIXES,
-    load_image,
-    scan_images,
-    to_float,
-    to_integer,
-    write_image,
+from semanir_arch.data.image_io import scan_images
+from semanir_arch.data.preparation.degrading import (
+    TASKS,
+    Degradation,
+    Job,
+    degrade_file,
+    parse_degradation,
 )
+from semanir_arch.data.preparation.patch_manifest import PatchManifest
+from semanir_arch.data.preparation.patches import patch_path
+from semanir_arch.data.preparation.work import Progress, default_workers, run_jobs, say
+from semanir_arch.data.scanning import IMAGE_SUFFIXES
+from semanir_arch.utils.options.loading import parse_value
 
-Degradation = Callable[[Tensor, torch.Generator], Tensor]
-
-
-def degrade(source: Path, target: Path, degradation: Degradation, seed: int, name: str) -> None:
-    """Degrade one file.
-
-    Args:
-        source: The clean image; alpha is dropped.
-        target: The PNG file to write.
-        degradation: From (C, H, W) float in [0, 1] to the same, not clipped.
-        seed: Of the run.
-        name: Of the image within the run. Each name has its own randomness, whatever other images
-            there are.
-
-    Raises:
-        OSError: A file cannot be opened or written.
-        ValueError: The image is unreadable.
-    """
-    image = load_image(source)
-    clean = torch.from_numpy(to_float(image.color)).permute(2, 0, 1)
-    degraded = degradation(clean, _generator(seed, name)).permute(1, 2, 0)
-    write_image(target, to_integer(degraded.numpy()), icc_profile=image.icc_profile)
+_SHORTCUTS = ("sigma", "scale", "quality")
 
 
-def plan(source: Path, output: Path) -> dict[str, tuple[Path, Path]]:
+def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Path, Path]]:
     """Source and target of every image, by its name within the run.
 
     Args:
         source: An image, or a folder.
         output: For an image: a folder, or a file name that ends in .png. For a folder: a folder,
             in which the sub-folders are repeated.
+        template: Name of a result without suffix, where {} is that of its image.
 
     Raises:
         FileNotFoundError: The source does not exist.
         ValueError: There is no image, the output has another suffix, or results would replace each
             other or the source.
     """
+    if template.count("{}") != 1:
+        raise ValueError(f"--template must have one {{}}, received {template!r}")
     if source.is_file():
         if output.suffix.lower() in IMAGE_SUFFIXES and output.suffix.lower() != ".png":
             raise ValueError(f"{output}: results are PNG files, name it .png")
         is_file_name = output.suffix.lower() == ".png" and not output.is_dir()
-        jobs = {source.name: (source, output if is_file_name else output / f"{source.stem}.png")}
+        target = output if is_file_name else output / f"{template.format(source.stem)}.png"
+        jobs = {source.name: (source, target)}
     else:
-        jobs = {
-            path.relative_to(source).as_posix(): (
-                path,
-                (output / path.relative_to(source)).with_suffix(".png"),
-            )
-            for path in scan_images(source)
-        }
+        jobs = {}
+        for path in scan_images(source):
+            inside = path.relative_to(source)
+            target = output / inside.with_name(f"{template.format(inside.stem)}.png")
+            jobs[inside.as_posix()] = (path, target)
     targets = [target.resolve() for _, target in jobs.values()]
     if len(set(targets)) < len(targets):
         raise ValueError(f"{source}: two images differ only in their suffix")
@@ -92,47 +80,107 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parse(argv)
     try:
-        degradation = TASKS[arguments.task](arguments)
-        jobs = plan(arguments.input, arguments.output)
+        degradation = parse_degradation(arguments.task, _parameters(arguments))
+        jobs = [
+            Job(name, source, target, degradation, arguments.seed)
+            for name, (source, target) in plan(
+                arguments.input, arguments.output, arguments.template
+            ).items()
+        ]
+        run = _run_folder if arguments.input.is_dir() else _run_image
+        problems = run(jobs, degradation, arguments)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    problems = []
-    for name, (source, target) in jobs.items():
-        try:
-            degrade(source, target, degradation, arguments.seed, name)
-            sys.stdout.write(f"{target}\n")
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command continues\n")
+        return 130
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     return 1 if problems else 0
 
 
-def _gaussian(arguments: argparse.Namespace) -> Degradation:
-    sigma = arguments.sigma
-    if sigma is None or not 0 <= sigma <= MAX_SIGMA:
-        raise ValueError(f"--task gaussian needs --sigma from 0 to {MAX_SIGMA:g}, received {sigma}")
-    return lambda image, generator: gaussian_noise(image, sigma, generator)
+def _run_image(
+    jobs: Sequence[Job], degradation: Degradation, arguments: argparse.Namespace
+) -> list[str]:
+    del degradation, arguments
+    for job in jobs:
+        try:
+            degrade_file(job)
+        except (OSError, ValueError) as error:
+            return [str(error)]
+        say(str(job.target))
+    return []
 
 
-TASKS: dict[str, Callable[[argparse.Namespace], Degradation]] = {"gaussian": _gaussian}
-"""Degradations by name, made from the command line's arguments."""
+def _run_folder(
+    jobs: Sequence[Job], degradation: Degradation, arguments: argparse.Namespace
+) -> list[str]:
+    parameters = {**asdict(degradation), "seed": arguments.seed, "template": arguments.template}
+    # as JSON reads it back
+    parameters["levels"] = {
+        name: [list(level.values), level.is_range] for name, level in degradation.levels.items()
+    }
+    manifest = PatchManifest(arguments.output, parameters, may_hold_others=True)
+    pending = [job for job in jobs if not manifest.is_done(job, _is_file)]
+    manifest.write()
+    problems, progress = [], Progress()
+    try:
+        workers = min(arguments.workers, max(1, len(pending)))
+        for job, result in run_jobs(degrade_file, pending, workers):
+            if isinstance(result, Exception):
+                problems.append(str(result))
+            else:
+                manifest.add(job.name, result)
+            progress(f"{len(manifest.images)} of {len(jobs)} images")
+    finally:
+        manifest.write()
+    say(f"{len(jobs) - len(problems)} images in {arguments.output}")
+    return problems
 
 
-def _generator(seed: int, name: str) -> torch.Generator:
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    # manual_seed takes 64 bits, signed
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+def _is_file(folder: Path, name: str) -> bool:
+    return patch_path(folder, name).is_file()
+
+
+def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(arguments, name) for name in _SHORTCUTS}
+    given = {name: value for name, value in given.items() if value is not None}
+    for text in arguments.set:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ValueError(f"--set takes NAME=VALUE, received {text!r}")
+        given[name] = parse_value(value)
+    return given
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Write degraded versions of clean images as PNG.")
+    tasks = "\n".join(
+        f"  {name:<10} {task.help} ({', '.join([*task.limits, *task.choices])})"
+        for name, task in TASKS.items()
+    )
+    parser = argparse.ArgumentParser(
+        description="Write degraded versions of clean images as PNG. Run again to continue.",
+        epilog=f"tasks and their parameters:\n{tasks}\n\n"
+        "Instead of a number, a range [low, high] or {list: [values]}: each image draws its own.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("input", type=Path, help="image or folder")
     parser.add_argument("output", type=Path, help="PNG file or folder; existing ones are replaced")
-    parser.add_argument("--task", required=True, choices=sorted(TASKS))
+    parser.add_argument("--task", required=True, choices=TASKS, metavar="TASK", help="see below")
     parser.add_argument("--sigma", type=float, help="noise standard deviation, 0-255 scale")
+    parser.add_argument("--scale", type=int, help="of bicubic, 2 or more")
+    parser.add_argument("--quality", type=int, help="of jpeg, 1 to 100")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="any parameter of the task"
+    )
+    parser.add_argument(
+        "--template", default="{}", help="name of a result, {} is its image's (default: {})"
+    )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument(
+        "--workers", type=int, default=default_workers(), help="processes (default: all cores)"
+    )
     return parser.parse_args(argv)
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -29,9 +28,7 @@ import PIL.Image
 from numpy.typing import DTypeLike, NDArray
 
 from semanir_arch.data.image_encoding import encode_image
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-"""File names that count as images, in any case."""
+from semanir_arch.data.scanning import scan_names
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # positions in the header chunk of a PNG file (PNG specification, 11.2.1)
@@ -39,6 +36,9 @@ _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25
 _PNG_GRAY_WITH_ALPHA = 4
 
 _TIFF_BITS_PER_SAMPLE, _EXIF_ORIENTATION = 258, 274
+
+# no format but bilevel and WebP packs more than a thousand pixels into a byte
+_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE = 2**24, 1000
 
 _READABLE_MODES = {
     "1": "L",
@@ -51,8 +51,7 @@ _READABLE_MODES = {
     "La": "LA",
 } | {mode: mode for mode in ("L", "LA", "RGB", "RGBA")}
 
-# what the decoders raise on files that are cut short, damaged or no images
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -65,7 +64,10 @@ _DECODER_ERRORS = (
     zlib.error,
     cv2.error,
     PIL.Image.DecompressionBombError,
+    # on damaged metadata, where the program turns warnings into errors
+    Warning,
 )
+"""What the decoders raise on files that are cut short, damaged or no images."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,7 @@ class Image:
 
 
 def scan_images(root: str | os.PathLike[str]) -> list[Path]:
-    """Find the images of a folder and its sub-folders.
-
-    Hidden files and folders and everything without a suffix of `IMAGE_SUFFIXES` are passed over.
+    """Find the images of a folder and its sub-folders; see `scanning.scan_names`.
 
     Args:
         root: A folder (links are followed), or one image.
@@ -114,18 +114,7 @@ def scan_images(root: str | os.PathLike[str]) -> list[Path]:
         ValueError: There is no image in it.
     """
     root = Path(root)
-    if root.is_file():
-        return [root]
-    if not root.exists():
-        raise FileNotFoundError(f"{root}: no such folder or image")
-    found = []
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        # in place: tells os.walk where not to go
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [Path(folder, name) for name in names if _is_image_name(name)]
-    if not found:
-        raise ValueError(f"{root}: holds no image (looked for {', '.join(IMAGE_SUFFIXES)})")
-    return sorted(found, key=lambda path: _natural_key(path.relative_to(root)))
+    return [root] if root.is_file() else [root / name for name in scan_names(root)]
 
 
 def load_image(path: str | os.PathLike[str]) -> Image:
@@ -147,6 +136,9 @@ def load_image(path: str | os.PathLike[str]) -> Image:
 def decode_image(data: bytes, name: str) -> Image:
     """Decode the contents of an image file, as `load_image` does.
 
+    More than 179 megapixels are refused (Pillow's limit), and so are more than 16 in a file that
+    is too small for them.
+
     Args:
         data: The file's bytes.
         name: What error messages call it.
@@ -158,10 +150,13 @@ def decode_image(data: bytes, name: str) -> Image:
         raise ValueError(f"{name}: the file is empty")
     try:
         with PIL.Image.open(io.BytesIO(data)) as file:
+            _check_size(file, len(data))
+            if data.startswith(_PNG_SIGNATURE):
+                _check_png_chunks(data)
             return _decode(file, data)
     except PIL.UnidentifiedImageError as error:
         raise ValueError(f"{name}: not an image, or damaged at its beginning") from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise ValueError(f"{name}: cannot be read as an image: {error}") from error
 
 
@@ -271,18 +266,6 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
     return np.rint(scaled).astype(dtype)
 
 
-def _is_image_name(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
-
-
-def _natural_key(path: Path) -> list[tuple[list[str | int], str]]:
-    """Sort key in which runs of digits count as numbers; `1` and `01` differ by their text."""
-    return [
-        ([int(word) if word.isdecimal() else word for word in re.split(r"([0-9]+)", part)], part)
-        for part in path.parts
-    ]
-
-
 def _decode(file: PIL.Image.Image, data: bytes) -> Image:
     icc_profile = file.info.get("icc_profile")
     if file.mode == "CMYK":
@@ -300,6 +283,24 @@ def _decode(file: PIL.Image.Image, data: bytes) -> Image:
     orientation = file.getexif().get(_EXIF_ORIENTATION, 1)
     pixels = np.asarray(file if file.mode == mode else file.convert(mode))
     return Image(_upright(pixels.reshape(*pixels.shape[:2], -1), orientation), icc_profile)
+
+
+def _check_size(file: PIL.Image.Image, size: int) -> None:
+    """Refuse a header that makes the decoder reserve gigabytes for a few bytes of picture."""
+    pixels = file.width * file.height
+    if file.mode != "1" and pixels > max(_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE * size):
+        raise ValueError(f"{file.width} x {file.height} pixels cannot be in {size} bytes")
+
+
+def _check_png_chunks(data: bytes) -> None:
+    """Refuse a PNG file that ends too early, on which OpenCV reserves what a chunk promises."""
+    position, name = len(_PNG_SIGNATURE), b""
+    while name != b"IEND":
+        # length, name, content, checksum (PNG specification, 5.3)
+        length, name = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        if position > len(data):
+            raise ValueError(f"cut short within chunk {name!r}")
 
 
 def _bits_per_sample(file: PIL.Image.Image, data: bytes) -> int:

@@ -3,6 +3,9 @@
 - `sigma: 25`: always 25
 - `sigma: [0, 50]`: uniform between 0 and 50
 - `sigma: {list: [15, 25, 50]}`: one of the three
+
+Where only whole numbers make sense, such as the quality of JPEG, a range has them all, both ends
+included.
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ class Level:
     Args:
         values: The value of a constant, the ends of a range, or all values of a list.
         is_range: Whether `values` are the ends of a range.
+        is_whole: Whether only whole numbers are drawn.
     """
 
     values: tuple[float, ...]
     is_range: bool = False
+    is_whole: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -39,11 +44,15 @@ class Level:
         """One value."""
         if self.is_range:
             low, high = self.values
+            if self.is_whole:
+                return low + integer(int(high - low) + 1, generator)
             return uniform(low, high, generator)
         return self.values[integer(len(self.values), generator)]
 
 
-def parse_level(value: Any, key: str, lowest: float, highest: float) -> Level:
+def parse_level(
+    value: Any, key: str, lowest: float, highest: float, *, whole: bool = False
+) -> Level:
     """Read a strength from an option file.
 
     Args:
@@ -51,9 +60,10 @@ def parse_level(value: Any, key: str, lowest: float, highest: float) -> Level:
         key: Name of the option, for error messages.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
+        whole: Allow whole numbers only.
 
     Raises:
-        ValueError: The value has none of the three forms, or exceeds the limits.
+        ValueError: The value has none of the three forms, exceeds the limits, or is not whole.
     """
     is_range = isinstance(value, (list, tuple))
     numbers = _numbers(value)
@@ -61,9 +71,11 @@ def parse_level(value: Any, key: str, lowest: float, highest: float) -> Level:
         raise ValueError(f"{key} must be {_FORMS}, received {value!r}")
     if not all(lowest <= number <= highest for number in numbers):
         raise ValueError(f"{key} must lie in [{lowest:g}, {highest:g}], received {value!r}")
+    if whole and any(number != int(number) for number in numbers):
+        raise ValueError(f"{key} must be whole, received {value!r}")
     if is_range and numbers[0] > numbers[1]:
         raise ValueError(f"{key} must go from low to high, received {value!r}")
-    return Level(tuple(float(number) for number in numbers), is_range)
+    return Level(tuple(float(number) for number in numbers), is_range, whole)
 
 
 def _numbers(value: Any) -> list[float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 
 _SEEDS = 2**63 - 1
@@ -17,6 +19,21 @@ def item_generator() -> torch.Generator:
     """
     seed = int(torch.randint(_SEEDS, ()))
     return torch.Generator().manual_seed(seed)
+
+
+def named_generator(name: str, seed: int = 0) -> torch.Generator:
+    """A generator for one image of a test set, the same each time.
+
+    It is seeded from the SHA-256 of `seed/name`, so that an image's degradation depends neither on
+    its place in the set nor on the other images.
+
+    Args:
+        name: Of the image within its set.
+        seed: Of the set.
+    """
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    # manual_seed takes 64 bits, signed
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
 
 
 def uniform(low: float, high: float, generator: torch.Generator) -> float:

@@ -5,7 +5,7 @@ Drawing and applying are separate, so that several images of one scene can get t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,15 +22,21 @@ class Orientation(NamedTuple):
     transpose: bool = False
 
 
-def pad_to_size(image: NDArray[Any], size: int) -> NDArray[Any]:
+def pad_to_size(
+    image: NDArray[Any], size: int, *, mode: Literal["reflect", "symmetric"] = "reflect"
+) -> NDArray[Any]:
     """Extend an image that is smaller than `size` at the bottom and the right, by reflection.
 
-    The edge itself is not repeated, except where the image is one pixel wide.
+    Args:
+        image: (H, W, C).
+        size: Smallest height and width of the result, in pixels.
+        mode: `reflect` does not repeat the edge itself, except where the image is one pixel wide;
+            `symmetric` does, which keeps images of different resolution aligned.
     """
     missing = [max(0, size - length) for length in image.shape[:2]]
     if not any(missing):
         return image
-    return np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], mode="reflect")
+    return np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], mode=mode)
 
 
 def draw_position(

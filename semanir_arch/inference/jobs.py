@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from semanir_arch.data.image_io import IMAGE_SUFFIXES, scan_images
+from semanir_arch.data.image_io import scan_images
+from semanir_arch.data.scanning import IMAGE_SUFFIXES
 
 __all__ = ["Job", "Plan", "make_plan"]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["copy_file", "replacing", "write_text"]
 
 
 @contextmanager
@@ -28,6 +29,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        # Those of write and fsync do not say which file, others name the temporary one.
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
@@ -37,6 +43,12 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text in place of `path`."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Write the content of a file in place of `path`."""
+    with source.open("rb") as given, replacing(path) as file:
+        shutil.copyfileobj(given, file)
 
 
 def _sync_folder(folder: Path) -> None:

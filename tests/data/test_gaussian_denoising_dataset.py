@@ -165,7 +165,8 @@ def test_folders_are_joined_in_natural_order(tmp_path):
     for name in ("b/img10.png", "b/img2.png", "a/sub/x.png"):
         write_image(tmp_path / name, make_image((4, 4, 3)))
     dataset = evaluation_set(tmp_path, dataroot_gt=[str(tmp_path / "b"), str(tmp_path / "a")])
-    assert [Path(path).name for path in dataset.paths] == ["img2.png", "img10.png", "x.png"]
+    names = [Path(item["gt_path"]).name for item in (dataset[0], dataset[1], dataset[2])]
+    assert names == ["img2.png", "img10.png", "x.png"]
 
 
 def test_cache_gives_the_same_items_without_the_files(folder):
@@ -181,7 +182,7 @@ def test_cache_gives_the_same_items_without_the_files(folder):
 def test_cache_reports_all_bad_files_at_once(folder):
     for name in ("1.png", "3.png"):
         (folder / name).write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"(?s)unreadable images.*1\.png: .*3\.png: "):
+    with pytest.raises(ValueError, match=r"(?s)dataroot_gt: 2 of 4 .*1\.png: .*3\.png: "):
         training_set(folder, cache=True)
 
 

@@ -61,3 +61,17 @@ def test_values_beyond_the_limits_are_refused(value):
 def test_descending_range_is_refused():
     with pytest.raises(ValueError, match="must go from low to high"):
         parse_level([50, 0], "sigma", 0, 255)
+
+
+def test_whole_ranges_hold_all_numbers_and_both_ends():
+    level = parse_level([10, 13], "quality", 1, 100, whole=True)
+    generator = torch.Generator().manual_seed(0)
+    values = [level.draw(generator) for _ in range(800)]
+    assert set(values) == {10, 11, 12, 13}
+    assert all(150 < values.count(value) < 250 for value in set(values))
+
+
+@pytest.mark.parametrize("value", [10.5, [10, 20.5], {"list": [10, 11.5]}])
+def test_fractions_are_refused_where_only_whole_numbers_make_sense(value):
+    with pytest.raises(ValueError, match="quality must be whole, received"):
+        parse_level(value, "quality", 1, 100, whole=True)

@@ -5,6 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from semanir_arch.data.transforms import (
     Orientation,
@@ -22,14 +24,19 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
+def every_orientation():
+    return [Orientation(*flags) for flags in product((False, True), repeat=3)]
+
+
 def test_orientations_are_the_eight_symmetries_of_a_square():
     image = make_image((4, 4, 3))
     symmetries = {
         np.rot90(flipped, turns).tobytes()
         for flipped, turns in product((image, image[:, ::-1]), range(4))
     }
-    bits = product((False, True), repeat=3)
-    assert {orient(image, Orientation(*flags)).tobytes() for flags in bits} == symmetries
+    assert {
+        orient(image, orientation).tobytes() for orientation in every_orientation()
+    } == symmetries
 
 
 @pytest.mark.parametrize(
@@ -67,3 +74,56 @@ def test_small_images_are_reflected_at_bottom_and_right():
 def test_large_images_are_not_padded():
     image = make_image((8, 5, 3))
     assert pad_to_size(image, 5) is image
+
+
+@given(
+    height=st.integers(1, 7),
+    width=st.integers(1, 7),
+    first=st.integers(0, 7),
+    second=st.integers(0, 7),
+)
+def test_orientations_form_a_group(height, width, first, second):
+    image = np.arange(height * width).reshape(height, width, 1)
+    turned = orient(orient(image, every_orientation()[first]), every_orientation()[second])
+    alike = [o for o in every_orientation() if np.array_equal(orient(image, o), turned)]
+    assert alike
+    assert any(
+        np.array_equal(orient(orient(image, every_orientation()[first]), o), image)
+        for o in every_orientation()
+    )
+
+
+@given(
+    height=st.integers(1, 6),
+    width=st.integers(1, 6),
+    scale=st.integers(1, 4),
+    size=st.integers(1, 8),
+    seed=st.integers(0, 2**32),
+    number=st.integers(0, 7),
+)
+def test_images_of_two_resolutions_stay_aligned(height, width, scale, size, seed, number):
+    """Every small pixel and the block of large pixels it stands for go the same way."""
+    small = np.arange(height * width).reshape(height, width, 1)
+    large = small.repeat(scale, axis=0).repeat(scale, axis=1)
+    small = pad_to_size(small, size, mode="symmetric")
+    large = pad_to_size(large, size * scale, mode="symmetric")
+    generator = torch.Generator().manual_seed(seed)
+    top, left = draw_position(*small.shape[:2], size, generator)
+    orientation = every_orientation()[number]
+    one = orient(crop(small, top, left, size), orientation)
+    other = orient(crop(large, top * scale, left * scale, size * scale), orientation)
+    assert one.shape == (size, size, 1)
+    np.testing.assert_array_equal(other, one.repeat(scale, axis=0).repeat(scale, axis=1))
+
+
+@given(height=st.integers(1, 9), width=st.integers(1, 9), size=st.integers(1, 20))
+def test_padding_keeps_the_image_and_adds_nothing_new(height, width, size):
+    image = make_image((height, width, 3), seed=size)
+    for mode in ("reflect", "symmetric"):
+        padded = pad_to_size(image, size, mode=mode)
+        assert padded.shape == (max(height, size), max(width, size), 3)
+        np.testing.assert_array_equal(padded[:height, :width], image)
+        # along each axis the picture runs back and forth
+        period = {"reflect": 2 * height - 2, "symmetric": 2 * height}[mode] or 1
+        for row in range(padded.shape[0] - period):
+            np.testing.assert_array_equal(padded[row], padded[row + period])

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,8 +15,10 @@ import pytest
 
 from datasets_prep import extract_patches as script
 from semanir_arch.data.image_io import load_image, write_image
-from semanir_arch.data.patches import Tiling, positions
-from tests.helpers import make_image
+from semanir_arch.data.preparation import extraction
+from semanir_arch.data.preparation.patches import Tiling, positions
+from semanir_arch.data.sources import open_source
+from tests.helpers import ROOT, make_image
 
 
 @pytest.fixture
@@ -77,8 +85,9 @@ def test_nearly_constant_patches_are_left_out(photos, capsys):
 def test_deviation_is_on_the_scale_of_8_bits():
     levels = np.zeros((2, 2, 1), np.uint16)
     levels[0] = 257 * 10
-    assert Tiling(2, 2, min_std=5).keeps(levels)
-    assert not Tiling(2, 2, min_std=5.01).keeps(levels)
+    window = [(0, 0, 2, 2)]
+    assert Tiling(2, 2, min_std=5).choose(levels, window) == window
+    assert Tiling(2, 2, min_std=5.01).choose(levels, window) == []
 
 
 def test_second_run_does_nothing_and_third_continues(photos):
@@ -97,18 +106,89 @@ def test_second_run_does_nothing_and_third_continues(photos):
 
 
 def test_interrupted_run_continues_to_the_same_result(photos, monkeypatch, capsys):
-    def interrupt(tasks):
-        yield from list(tasks)[:1]
+    def interrupt(function, groups, workers):
+        yield groups[0], function(groups[0])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(script, "as_completed", interrupt)
+        patched.setattr(extraction, "run_jobs", interrupt)
         assert run(photos) == 130
     assert "the same command continues" in capsys.readouterr().err
     manifest = json.loads((photos.parent / "patches/manifest.json").read_text())
     assert list(manifest["images"]) == ["a.png"]
     assert run(photos) == 0
     assert len(patches_of(photos)) == 36
+
+
+def test_killed_run_repeats_nothing_and_leaves_nothing_broken(photos):
+    for seed in range(60):
+        write_image(photos / f"n{seed}.png", make_image((120, 100, 3), seed=seed))
+    folder = photos.parent / "patches"
+    code = (
+        "import sys, time\n"
+        "from datasets_prep import extract_patches\n"
+        "from semanir_arch.data.preparation import patches\n"
+        "inner = patches.encode_fast_png\n"
+        "patches.encode_fast_png = lambda pixels: time.sleep(0.001) or inner(pixels)\n"
+        "sys.exit(extract_patches.main(sys.argv[1:]))\n"
+    )
+    options = ["--input", photos, "--output", folder, "--size", 16, "--step", 12, "--workers", 2]
+    command = [sys.executable, "-c", code, *map(str, options)]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    journal, deadline = folder / "manifest.journal", time.monotonic() + 60
+    while not (journal.is_file() and journal.read_text().count("\n") > 15):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    # the workers too, as a machine that is switched off
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    with journal.open("a") as file:
+        file.write('["n59.png", {"bytes": 3')
+    done = {json.loads(line)[0] for line in journal.read_text().splitlines()[:-1]}
+    before = {name: path.stat().st_mtime_ns for name, path in patches_of(photos).items()}
+    assert all(load_image(path).pixels.size for path in patches_of(photos).values())
+    assert 15 < len(done) < 60
+    assert run(photos) == 0
+    after = {name: path.stat().st_mtime_ns for name, path in patches_of(photos).items()}
+    finished = {Path(name).stem for name in done}
+    assert all(after[n] == before[n] for n in before if n.rsplit("_", 1)[0] in finished)
+    assert len(after) == 3 * 12 + 60 * 80
+    assert not list(folder.rglob(".*"))
+    for name in ("n7", "n58"):
+        image = load_image(photos / f"{name}.png").pixels
+        np.testing.assert_array_equal(
+            load_image(folder / f"{name}_0079.png").pixels, image[104:, 84:]
+        )
+
+
+@pytest.mark.parametrize("kind", ["raw", "png"])
+def test_lmdb_holds_the_same_patches(photos, kind):
+    pytest.importorskip("lmdb", reason="lmdb is not installed")
+    assert run(photos) == 0
+    assert run(photos, "--lmdb", kind) == 0
+    source = open_source(photos.parent / "patches.lmdb")
+    files = {name[:-4]: path for name, path in patches_of(photos).items()}
+    assert set(source.names) == set(files)
+    for index, name in enumerate(source.names):
+        np.testing.assert_array_equal(source.read(index), load_image(files[name]).pixels)
+
+
+def test_interrupted_lmdb_continues(photos, monkeypatch):
+    pytest.importorskip("lmdb", reason="lmdb is not installed")
+    inner = extraction.run_jobs
+
+    def interrupt(*arguments):
+        yield next(iter(inner(*arguments)))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(extraction, "run_jobs", interrupt)
+        assert run(photos, "--lmdb", "raw") == 130
+    with pytest.raises(FileNotFoundError, match="unfinished"):
+        open_source(photos.parent / "patches.lmdb")
+    assert run(photos, "--lmdb", "raw") == 0
+    assert len(open_source(photos.parent / "patches.lmdb")) == 36
 
 
 def test_other_parameters_need_another_folder(photos, capsys):
@@ -129,7 +209,7 @@ def test_foreign_files_and_changed_images_stop_the_run(photos, capsys):
     assert run(photos) == 0
     write_image(photos / "a.png", make_image((60, 60, 3)))
     assert run(photos) == 2
-    assert "a.png changed since its patches were cut" in capsys.readouterr().err
+    assert "a.png changed since it was processed" in capsys.readouterr().err
     (photos / "a.png").unlink()
     assert run(photos) == 2
     assert "holds patches of a.png, which the input lacks" in capsys.readouterr().err
@@ -162,6 +242,7 @@ def test_bad_images_are_reported_at_the_end_and_the_rest_is_cut(photos, capsys):
         (["--size", "0"], "size must be 1 or more, received 0"),
         (["--step", "0"], "step must be 1 or more, received 0"),
         (["--input", "nowhere"], "nowhere: no such folder"),
+        (["--workers", "0"], "workers must be 1 or more, received 0"),
     ],
 )
 def test_bad_arguments_give_one_message_and_write_nothing(photos, capsys, extra, message):

@@ -1,15 +1,26 @@
 from __future__ import annotations
 
+import hashlib
+
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from datasets_prep import generate_lq
-from semanir_arch.data.image_io import load_image, write_image
-from tests.helpers import make_image
+from semanir_arch.data.image_io import load_image, scan_images, write_image
+from semanir_arch.data.preparation.degrading import TASKS
+from tests.helpers import ROOT, make_image
+
+SET5 = ROOT / "datasets/test/Set5"
 
 
 def run(source, target, *extra):
-    arguments = ["--task", "gaussian", "--sigma", "25", *extra, source, target]
+    return run_task("gaussian", source, target, "--sigma", 25, *extra)
+
+
+def run_task(task, source, target, *extra):
+    arguments = [source, target, "--task", task, "--workers", 2, *extra]
     return generate_lq.main([str(argument) for argument in arguments])
 
 
@@ -37,6 +48,16 @@ def test_seed_decides_the_noise(gray_photo, tmp_path):
     first, again, other = (load_image(tmp_path / f"{name}.png").pixels for name in "abc")
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.9
+
+
+def test_noise_of_a_seed_stays_the_same(gray_photo, tmp_path):
+    """The quickstart's picture in the README depends on it."""
+    assert run(gray_photo, tmp_path / "noisy.png", "--seed", 7) == 0
+    digest = hashlib.sha256(b"7/photo.png").digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+    noise = torch.randn((3, 64, 64), generator=generator).permute(1, 2, 0).numpy()
+    expected = np.rint(np.clip(np.float32(128 / 255) + noise * (25 / 255), 0, 1) * 255)
+    np.testing.assert_array_equal(load_image(tmp_path / "noisy.png").pixels, expected)
 
 
 def test_folders_are_repeated_and_each_image_has_its_own_noise(gray_photo, tmp_path):
@@ -78,14 +99,14 @@ def test_bad_images_are_reported_and_the_rest_is_written(gray_photo, tmp_path, c
     (gray_photo.parent / "broken.png").write_bytes(b"nothing")
     assert run(gray_photo.parent, tmp_path / "noisy") == 1
     assert "broken.png: not an image" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "noisy").iterdir()] == ["photo.png"]
+    assert [path.name for path in (tmp_path / "noisy").glob("*.png")] == ["photo.png"]
 
 
 @pytest.mark.parametrize(
     ("name", "extra", "message"),
     [
         ("out.jpg", [], "results are PNG files"),
-        ("out.png", ["--sigma", "-1"], "needs --sigma from 0 to 255, received -1.0"),
+        ("out.png", ["--sigma", "-1"], "sigma must lie in [0, 255], received -1.0"),
     ],
 )
 def test_bad_arguments_are_refused(gray_photo, tmp_path, capsys, name, extra, message):
@@ -97,3 +118,126 @@ def test_bad_arguments_are_refused(gray_photo, tmp_path, capsys, name, extra, me
 def test_missing_input_is_named(tmp_path, capsys):
     assert run(tmp_path / "nowhere.png", tmp_path / "out.png") == 2
     assert "nowhere.png: no such folder or image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_published_low_resolution_images_come_out_bit_by_bit(tmp_path, scale):
+    if not SET5.is_dir():
+        pytest.skip("datasets/test/Set5 is not there")
+    extra = ("--scale", scale, "--template", f"{{}}x{scale}")
+    assert run_task("bicubic", SET5 / "HR", tmp_path / "LR", *extra) == 0
+    published = scan_images(SET5 / f"LR_bicubic/X{scale}")
+    assert len(published) == 5
+    for path in published:
+        made = load_image(tmp_path / "LR" / path.name).pixels
+        np.testing.assert_array_equal(made, load_image(path).pixels)
+
+
+def test_jpeg_is_what_the_codec_gives(tmp_path):
+    pixels = cv2.GaussianBlur(make_image((48, 64, 3)), (0, 0), 3)
+    write_image(tmp_path / "photo.png", pixels)
+    assert run_task("jpeg", tmp_path / "photo.png", tmp_path / "lq.png", "--quality", 10) == 0
+    coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 10])[1]
+    expected = cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1]
+    np.testing.assert_array_equal(load_image(tmp_path / "lq.png").pixels, expected)
+
+
+def test_mosaic_keeps_one_colour_per_pixel(tmp_path):
+    pixels = make_image((8, 10, 3), np.uint16)
+    write_image(tmp_path / "photo.png", pixels)
+    arguments = (tmp_path / "photo.png", tmp_path / "lq.png", "--set", "phase=grbg")
+    assert run_task("mosaic", *arguments) == 0
+    plane = load_image(tmp_path / "lq.png").pixels[..., 0]
+    assert plane.dtype == np.uint16
+    np.testing.assert_array_equal(plane[::2, ::2], pixels[::2, ::2, 1])
+    np.testing.assert_array_equal(plane[::2, 1::2], pixels[::2, 1::2, 0])
+    np.testing.assert_array_equal(plane[1::2, ::2], pixels[1::2, ::2, 2])
+
+
+# what has no default, and so much of the rest that small images get some
+NEEDED = {
+    "gaussian": ["sigma=10"],
+    "bicubic": ["scale=2"],
+    "jpeg": ["quality=[20, 30]"],
+    "rain": ["amount=500"],
+    "snow": ["amount=500"],
+    "raindrops": ["amount=100"],
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_task_is_reproducible_and_keeps_the_depth(tmp_path, task, dtype):
+    pixels = make_image((40, 48, 3), dtype)
+    write_image(tmp_path / "photo.png", pixels)
+    results = []
+    for name in ("a.png", "b.png"):
+        extra = ["--set", *NEEDED[task]] if task in NEEDED else []
+        assert run_task(task, tmp_path / "photo.png", tmp_path / name, "--seed", 3, *extra) == 0
+        results.append(load_image(tmp_path / name).pixels)
+    np.testing.assert_array_equal(*results)
+    assert results[0].dtype == (np.uint8 if task == "jpeg" else dtype)
+    assert results[0].shape != pixels.shape or (results[0] != pixels).any()
+
+
+def test_folders_continue_and_are_not_repeated(gray_photo, tmp_path, monkeypatch):
+    folder, noisy = gray_photo.parent, tmp_path / "noisy"
+    for seed in range(4):
+        write_image(folder / f"{seed}.png", make_image((20, 20, 3), seed=seed))
+
+    def interrupt(function, jobs, workers):
+        for job in list(jobs)[:2]:
+            yield job, function(job)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(generate_lq, "run_jobs", interrupt)
+        assert run(folder, noisy) == 130
+    before = {path.name: path.stat().st_mtime_ns for path in noisy.glob("*.png")}
+    assert len(before) == 2
+    assert run(folder, noisy) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in noisy.glob("*.png")}
+    assert len(after) == 5
+    assert {name: after[name] for name in before} == before
+
+
+def test_other_parameters_need_another_folder(gray_photo, tmp_path, capsys):
+    assert run(gray_photo.parent, tmp_path / "noisy") == 0
+    assert run(gray_photo.parent, tmp_path / "noisy") == 0
+    assert run(gray_photo.parent, tmp_path / "noisy", "--seed", 1) == 2
+    assert "seed 0 instead of 1" in capsys.readouterr().err
+    assert run(gray_photo.parent, tmp_path / "noisy", "--sigma", 30) == 2
+
+
+def test_result_does_not_depend_on_the_number_of_processes(gray_photo, tmp_path):
+    for seed in range(3):
+        write_image(gray_photo.parent / f"{seed}.png", make_image((20, 20, 3), seed=seed))
+    for workers in (1, 3):
+        assert run(gray_photo.parent, tmp_path / str(workers), "--workers", workers) == 0
+    for path in (tmp_path / "1").glob("*.png"):
+        assert path.read_bytes() == (tmp_path / "3" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("task", "extra", "message"),
+    [
+        ("gaussian", [], "--task gaussian needs sigma from 0 to 255"),
+        ("jpeg", ["--sigma", 3, "--quality", 3], "has no parameter sigma; allowed: quality"),
+        ("jpeg", ["--quality", 0], "quality must lie in [1, 100]"),
+        ("jpeg", ["--quality", 9, "--set", "chroma=4:1:1"], "chroma must be one of 4:2:0, 4:4:4"),
+        ("rain", ["--set", "amount"], "--set takes NAME=VALUE, received 'amount'"),
+        ("rain", ["--set", "amount=[60, 10]"], "amount must go from low to high"),
+        ("rain", ["--template", "x"], "--template must have one {}"),
+        ("bicubic", ["--scale", 100], "scale must lie in [1, 16]"),
+        ("demosaic", [], "photo.png: expected (..., 3, H, W)"),
+    ],
+)
+def test_bad_parameters_are_refused_in_one_line(tmp_path, capsys, task, extra, message):
+    shape = (8, 8, 1) if task == "demosaic" else (8, 8, 3)
+    write_image(tmp_path / "photo.png", make_image(shape))
+    code = run_task(task, tmp_path / "photo.png", tmp_path / "lq.png", *extra)
+    assert code == (1 if task == "demosaic" else 2)
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "lq.png").exists()

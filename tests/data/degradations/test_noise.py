@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from semanir_arch.data.degradations import (
+from semanir_arch.data.degradations.noise import (
     NOISE_CONVENTIONS,
     benchmark_noise,
     gaussian_noise,

@@ -1,4 +1,4 @@
-"""Degradations as pure functions: image and generator in, degraded image out.
+"""Gaussian noise, as training draws it and as published test scripts draw it.
 
 Noise is float, neither clipped nor quantised: clipping would make the task easier (it adds about
 one decibel to the noisy input at sigma 50).
@@ -40,7 +40,7 @@ def gaussian_noise(image: Tensor, sigma: float, generator: torch.Generator) -> T
         The noisy image, neither clipped nor rounded; shape and type of `image`.
     """
     noise = torch.randn(image.shape, generator=generator, dtype=image.dtype)
-    return image + noise * (sigma / 255)
+    return noise.mul_(sigma / 255).add_(image)
 
 
 def random_gaussian_noise(

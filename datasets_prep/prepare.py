@@ -1,0 +1,141 @@
+"""Lay downloaded archives of a data set out into the folders that the option files name.
+
+    python datasets_prep/prepare.py --list
+    python datasets_prep/prepare.py GoPro
+    python datasets_prep/prepare.py GoPro --archive GoPro_train.zip GoPro_test.zip --root datasets
+
+Without `--archive`, it says what to fetch, from where, on which terms, and what is there already.
+Sizes and checksums are compared where a source states them (`datasets.yml`), numbers of files
+always. A folder appears when its part is complete; the same command continues after an
+interruption, and does nothing where there is nothing to do. Archives may be zip, tar, tar.gz (bz2,
+xz), single files, or folders that you unpacked yourself.
+
+Exit code 1: something is missing; 2: an archive was refused, or the command is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from semanir_arch.data.preparation import layout
+from semanir_arch.data.preparation.catalogue import DataSet, load_catalogue
+from semanir_arch.data.preparation.work import Progress, say
+
+CATALOGUE = Path(__file__).with_name("datasets.yml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    arguments = _parse(argv)
+    try:
+        catalogue = load_catalogue(CATALOGUE)
+        if arguments.list:
+            say(_table(catalogue, arguments.root))
+            return 0
+        data_set = _find(catalogue, arguments.name)
+        if not arguments.archive:
+            say(_description(data_set, arguments.root))
+            return 0
+        problems = _prepare(data_set, arguments.archive, arguments.root)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command continues\n")
+        return 130
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    return 1 if problems else 0
+
+
+def _prepare(data_set: DataSet, archives: Sequence[Path], root: Path) -> list[str]:
+    progress = Progress()
+    if not _is_complete(data_set, root):
+        for archive in archives:
+            say(layout.verify(archive, data_set, progress))
+            if layout.unpack(archive, data_set, root, progress) == 0:
+                raise ValueError(f"{archive}: holds nothing that belongs to {data_set.name}")
+    problems = layout.finish(data_set, root)
+    say(_progress_table(data_set, root))
+    return problems
+
+
+def _is_complete(data_set: DataSet, root: Path) -> bool:
+    parts = layout.states(data_set, root).values()
+    return all(state.is_complete for part in parts for state in part)
+
+
+def _find(catalogue: dict[str, DataSet], name: str | None) -> DataSet:
+    if name is None:
+        raise ValueError("name a data set, or use --list")
+    if name not in catalogue:
+        near = difflib.get_close_matches(name, catalogue, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else "; --list shows all"
+        raise ValueError(f"{name}: no such data set{hint}")
+    return catalogue[name]
+
+
+def _table(catalogue: dict[str, DataSet], root: Path) -> str:
+    rows = [("data set", "task", "parts")]
+    for data_set in catalogue.values():
+        parts = [
+            f"{name} ({_summary(part)})" for name, part in layout.states(data_set, root).items()
+        ]
+        rows.append((data_set.name, data_set.task, ", ".join(parts)))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {task:<{widths[1]}}  {parts}" for name, task, parts in rows
+    )
+
+
+def _summary(part: Sequence[layout.State]) -> str:
+    if all(state.is_complete for state in part):
+        return "there"
+    return "unfinished" if any(state.found for state in part) else "absent"
+
+
+def _description(data_set: DataSet, root: Path) -> str:
+    lines = [
+        f"{data_set.name}: {data_set.task}",
+        f"page:    {data_set.page}",
+        f"licence: {data_set.licence}",
+        f"serves:  {data_set.serves}",
+        "archives:",
+    ]
+    for archive in data_set.archives:
+        size = "size unknown" if archive.size is None else f"{archive.size:,} bytes"
+        checksum = "no checksum known" if archive.checksum is None else " ".join(archive.checksum)
+        lines.append(f"  {archive.name}  {size}, {checksum}")
+        lines += [f"      {archive.note}"] * bool(archive.note)
+    return "\n".join([*lines, f"folders below {root}:", _progress_table(data_set, root)])
+
+
+def _progress_table(data_set: DataSet, root: Path) -> str:
+    lines = []
+    for part in layout.states(data_set, root).values():
+        for state in part:
+            waiting = "" if state.is_final or not state.found else f" (in {layout.STAGING}/)"
+            lines.append(f"  {state.folder.path}: {state.found} of {state.folder.files}{waiting}")
+    return "\n".join(lines)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Lay archives of a data set out as the option files expect. "
+        "Run again to continue."
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="data set; --list shows all")
+    parser.add_argument(
+        "--archive", nargs="+", default=[], type=Path, metavar="FILE", help="archives or folders"
+    )
+    parser.add_argument("--root", type=Path, default=Path("datasets"), help="default: datasets")
+    parser.add_argument("--list", action="store_true", help="all data sets and their state")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

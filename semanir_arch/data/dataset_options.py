@@ -1,0 +1,52 @@
+"""Checks and values that the options of several data sets share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from semanir_arch.utils.options import Option
+
+PHASES = ("train", "val", "test")
+"""What `phase` may be; BasicSR derives it from the block's name."""
+
+READING_OPTIONS: dict[str, Option] = {
+    "cache": Option(
+        bool, default=False, help="decode all images at the start and keep them in memory"
+    ),
+    "check_files": Option(
+        bool,
+        default=False,
+        help="read all images at the start, and report all that are damaged at once",
+    ),
+    "index_cache": Option(
+        str,
+        default=None,
+        help="folder that keeps lists of files for the next start; null: list them again",
+    ),
+}
+"""How images are read; the same in every data set."""
+
+
+def checked_phase(opt: Mapping[str, Any]) -> str:
+    """The `phase` of a data set.
+
+    Raises:
+        ValueError: It is not one of `PHASES`.
+    """
+    phase = opt.get("phase")
+    if phase not in PHASES:
+        raise ValueError(f"phase must be one of {', '.join(PHASES)}, received {phase!r}")
+    return phase
+
+
+def checked_choice(options: Mapping[str, Any], key: str, allowed: tuple[Any, ...]) -> Any:
+    """The value of an option.
+
+    Raises:
+        ValueError: It is not one of `allowed`.
+    """
+    if options[key] not in allowed:
+        choices = ", ".join(map(repr, allowed))
+        raise ValueError(f"{key} must be one of {choices}, received {options[key]!r}")
+    return options[key]

@@ -1,0 +1,44 @@
+"""Degradations as pure functions: image, parameters and generator in, degraded image out.
+
+The same arguments and a generator in the same state give the same result; no other state is read or
+changed. One module each:
+
+- `noise`, `jpeg`: as in the papers whose tasks they make; so are `semanir_arch.data.bayer` and
+  `semanir_arch.data.matlab_resize`
+- `motion`, `defocus` (kernels for `blur`), `rain`, `snow`, `raindrops`, `low_light`: demonstrations
+  for tasks without real pairs at hand. They look like the real thing, but a network trained on them
+  is no match for one trained on it. Each has `LIMITS`, the allowed values of its parameters.
+"""
+
+from semanir_arch.data.degradations.blur import blur
+from semanir_arch.data.degradations.defocus import disc_kernel
+from semanir_arch.data.degradations.jpeg import compress_jpeg, compress_jpeg_region
+from semanir_arch.data.degradations.low_light import low_light
+from semanir_arch.data.degradations.motion import motion_kernel
+from semanir_arch.data.degradations.noise import (
+    MAX_SIGMA,
+    NOISE_CONVENTIONS,
+    benchmark_noise,
+    gaussian_noise,
+    random_gaussian_noise,
+)
+from semanir_arch.data.degradations.rain import rain_streaks
+from semanir_arch.data.degradations.raindrops import raindrops
+from semanir_arch.data.degradations.snow import snow
+
+__all__ = [
+    "MAX_SIGMA",
+    "NOISE_CONVENTIONS",
+    "benchmark_noise",
+    "blur",
+    "compress_jpeg",
+    "compress_jpeg_region",
+    "disc_kernel",
+    "gaussian_noise",
+    "low_light",
+    "motion_kernel",
+    "rain_streaks",
+    "raindrops",
+    "random_gaussian_noise",
+    "snow",
+]

@@ -1,0 +1,67 @@
+"""The blur of a moving camera: a random trajectory drawn as a kernel.
+
+After G. Boracchi, A. Foi, Modeling the Performance of Image Restoration from Motion Blur, IEEE
+Transactions on Image Processing 21(8), 2012: a point with inertia, pushed about at random, pulled
+back to where it started, and jerked now and then.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from semanir_arch.data.degradations.filtering import Limits, check_limits, splat
+from semanir_arch.data.randomness import uniform
+
+LIMITS: Limits = {"length": (0, 64), "shake": (0, 1)}
+"""Allowed values of the parameters of `motion_kernel`, in its units."""
+
+_STEPS = 256
+# per step, in units of the speed: how hard the point is pushed and pulled at most
+_PUSH, _PULL = 0.12, 0.0025
+_JERKS = 3.0
+
+
+def motion_kernel(length: float, shake: float, generator: torch.Generator) -> NDArray[np.float32]:
+    """Draw the trace of a point seen by a moving camera.
+
+    Args:
+        length: Of the trajectory in pixels, 0 to 64; 0 does not blur.
+        shake: 0 for a straight line at constant speed, 1 for a hand that trembles and jerks.
+        generator: Source of randomness.
+
+    Returns:
+        Square with an odd side, sum 1, centred on the trace; at most `length` + 5 pixels wide.
+
+    Raises:
+        ValueError: A parameter lies outside `LIMITS`.
+    """
+    check_limits(LIMITS, length=length, shake=shake)
+    trace = _trajectory(shake, generator)
+    path = np.abs(np.diff(trace)).sum()
+    trace = trace * (length / path)
+    # the middle of its extent, so that the kernel is small and the image does not move
+    center = complex(_middle(trace.real), _middle(trace.imag))
+    return splat((trace - center).imag, (trace - center).real)
+
+
+def _trajectory(shake: float, generator: torch.Generator) -> NDArray[np.complex128]:
+    """Positions in the complex plane at equal intervals of time, in any unit."""
+    pushes = torch.randn(_STEPS, 2, dtype=torch.float64, generator=generator).numpy()
+    jerks = torch.rand(_STEPS, dtype=torch.float64, generator=generator).numpy()
+    velocity = np.exp(2j * np.pi * uniform(0, 1, generator))
+    position, positions = 0j, np.zeros(_STEPS + 1, complex)
+    for step in range(_STEPS):
+        push = complex(pushes[step, 0], pushes[step, 1])
+        if jerks[step] < shake * _JERKS / _STEPS:
+            velocity = -velocity * np.exp(1j * push)
+        velocity += shake * (_PUSH * push - _PULL * position)
+        velocity /= max(abs(velocity), 1e-9)
+        position += velocity
+        positions[step + 1] = position
+    return positions
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    return (values.min() + values.max()) / 2

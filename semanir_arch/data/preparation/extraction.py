@@ -1,0 +1,106 @@
+"""Many groups of images cut into patches: in parallel, continued where it was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from semanir_arch.data.lmdb_store import LmdbWriter
+from semanir_arch.data.preparation.patch_manifest import PatchManifest
+from semanir_arch.data.preparation.patches import (
+    Group,
+    Record,
+    cut_to_files,
+    cut_to_values,
+    patch_path,
+)
+from semanir_arch.data.preparation.work import Progress, run_jobs
+
+
+def extract(
+    groups: Sequence[Group], manifest: PatchManifest, workers: int, lmdb: str | None = None
+) -> list[str]:
+    """Cut all groups that are not done, and record them.
+
+    Args:
+        groups: What to cut.
+        manifest: Where it is recorded.
+        workers: Number of processes.
+        lmdb: `raw` or `png` for outputs that are LMDBs; None for folders of PNG files.
+
+    Returns:
+        One message for each group that failed.
+
+    Raises:
+        OSError: A patch cannot be written.
+        ValueError: An image changed since it was cut.
+    """
+    if lmdb is None:
+        pending = [group for group in groups if not manifest.is_done(group, _is_file)]
+        manifest.write()
+        return _record(_results(pending, workers), groups, manifest)
+    outputs = {view.output for group in groups for view in group.views}
+    with _writers(outputs, raw=lmdb == "raw") as writers:
+        pending = [
+            group
+            for group in groups
+            if not manifest.is_done(group, lambda output, name: name in writers[output])
+        ]
+        manifest.write()
+        return _record(_stored(pending, workers, writers, lmdb == "raw"), groups, manifest)
+
+
+def _results(groups: Sequence[Group], workers: int) -> Iterator[tuple[Group, Record | Exception]]:
+    yield from run_jobs(cut_to_files, groups, _processes(workers, groups))
+
+
+def _stored(
+    groups: Sequence[Group], workers: int, writers: dict[Path, LmdbWriter], raw: bool
+) -> Iterator[tuple[Group, Record | Exception]]:
+    jobs = run_jobs(partial(cut_to_values, raw=raw), groups, _processes(workers, groups))
+    for group, result in jobs:
+        if isinstance(result, Exception):
+            yield group, result
+            continue
+        record, values = result
+        for (output, name), value in zip(group.names(record), values, strict=True):
+            if name not in writers[output]:
+                writers[output].put(name, value)
+        yield group, record
+
+
+def _record(
+    results: Iterable[tuple[Group, Record | Exception]],
+    groups: Sequence[Group],
+    manifest: PatchManifest,
+) -> list[str]:
+    problems: list[str] = []
+    progress = Progress()
+    try:
+        for group, result in results:
+            if isinstance(result, Exception):
+                problems.append(str(result))
+            else:
+                manifest.add(group.name, result)
+            progress(f"{len(manifest.images)} of {len(groups)} images")
+    finally:
+        manifest.write()
+    return problems
+
+
+@contextmanager
+def _writers(outputs: Iterable[Path], raw: bool) -> Iterator[dict[Path, LmdbWriter]]:
+    with ExitStack() as stack:
+        yield {
+            output: stack.enter_context(LmdbWriter(output, raw=raw)) for output in sorted(outputs)
+        }
+
+
+def _is_file(output: Path, name: str) -> bool:
+    return patch_path(output, name).is_file()
+
+
+def _processes(workers: int, groups: Sequence[Group]) -> int:
+    return min(workers, max(1, len(groups)))
