@@ -6,7 +6,23 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-__all__ = ["Evaluation", "Row", "mean"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Evaluation", "Example", "Row", "mean"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One restored image to look at.
+
+    Args:
+        image: Name of the image.
+        parts: `input`, `output` and, where there is one, `target`: shape (H, W, C), RGB or gray.
+    """
+
+    image: str
+    parts: dict[str, npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)

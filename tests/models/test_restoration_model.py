@@ -14,8 +14,15 @@ import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
 from semanir_arch.data.image_io import read_image
 from semanir_arch.metrics.protocols import PROTOCOLS
-from semanir_arch.models.restoration_model import RestorationModel, draw_k, optimizers
-from semanir_arch.utils.checkpoint import CheckpointError, load_checkpoint, load_state
+from semanir_arch.models.key_count import draw_k
+from semanir_arch.models.optimizers import optimizers
+from semanir_arch.models.restoration_model import RestorationModel
+from semanir_arch.utils.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    load_state,
+    save_checkpoint,
+)
 from tests.helpers import TINY_SR, TINY_UNET
 
 
@@ -32,31 +39,6 @@ class Pairs(Dataset):
         gt = torch.rand(3, 12, 15, generator=generator)
         lq = gt + 0.1 * torch.randn(3, 12, 15, generator=generator)
         return {"lq": lq, "gt": gt, "lq_path": f"/x/{index}.png", "gt_path": f"/x/{index}.png"}
-
-
-@pytest.fixture
-def options(tmp_path):
-    for folder in ("models", "training_states", "visualization"):
-        (tmp_path / folder).mkdir()
-    folders = {f: str(tmp_path / f) for f in ("models", "training_states", "visualization")}
-    return {
-        "name": "run",
-        "is_train": True,
-        "num_gpu": 0,
-        "dist": False,
-        "rank": 0,
-        "manual_seed": 1,
-        "network_g": copy.deepcopy(TINY_UNET),
-        "path": {"pretrain_network_g": None, **folders},
-        "train": {
-            "total_iter": 10,
-            "ema_decay": 0.5,
-            "optim_g": {"type": "AdamW", "lr": 1e-3, "weight_decay": 1e-4},
-            "scheduler": {"type": "MultiStepLR", "milestones": [5]},
-            "pixel_opt": {"type": "L1Loss"},
-        },
-        "val": {"protocol": "denoise_rgb"},
-    }
 
 
 def build(options):
@@ -129,13 +111,6 @@ def test_restored_images_are_written(options, is_train, tmp_path):
     torch.testing.assert_close(
         torch.from_numpy(written.copy()), output.clamp(0, 1), atol=0.6 / 255, rtol=0
     )
-
-
-def test_only_the_first_process_evaluates(options):
-    model = build(options)
-    model.opt["rank"] = 1
-    model.validation(DataLoader(Pairs()), 1, None, save_img=False)
-    assert model.evaluations == {}
 
 
 def test_a_network_that_declares_nothing_is_padded_by_option(options):
@@ -225,16 +200,17 @@ def test_a_training_state_continues_the_optimizer(options, tmp_path):
     first = build(options)
     step(first, 1)
     first.save(epoch=0, current_iter=1)
+    save_checkpoint(tmp_path / "1.state", first.training_state())
     options["path"]["pretrain_network_g"] = str(tmp_path / "models" / "net_g_1.pth")
     second = build(options)
-    second.resume_training(load_state(tmp_path / "training_states" / "1.state"))
+    second.load_training_state(load_state(tmp_path / "1.state"))
     for model in (first, second):
         step(model, 2)
     torch.testing.assert_close(first.net_g.state_dict(), second.net_g.state_dict())
     torch.testing.assert_close(first.net_g_ema.state_dict(), second.net_g_ema.state_dict())
 
 
-def test_the_end_of_training_writes_no_state(options, tmp_path):
+def test_a_model_writes_its_networks_and_the_engine_its_state(options, tmp_path):
     model = build(options)
     model.save(epoch=-1, current_iter=-1)
     assert (tmp_path / "models" / "net_g_latest.pth").is_file()

@@ -1,0 +1,38 @@
+"""The negative PSNR as a loss, as HINet (arXiv 2105.06086) and NAFNet train with it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["PSNRLoss", "psnr_loss"]
+
+
+def psnr_loss(output: Tensor, target: Tensor, eps: float = 1e-8) -> Tensor:
+    """Mean over the images of 10 log10(MSE + eps), in decibels: minus the PSNR.
+
+    Args:
+        output: Shape (B, C, H, W), nominal range [0, 1], not clamped.
+        target: As `output`.
+        eps: Keeps the loss of equal images finite: -80 dB.
+    """
+    error = (output - target).square().mean(dim=(1, 2, 3))
+    return 10 * torch.log10(error + eps).mean()
+
+
+class PSNRLoss(nn.Module):
+    """`psnr_loss` for option files.
+
+    Args:
+        loss_weight: Factor.
+        eps: See `psnr_loss`.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, eps: float = 1e-8) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.eps = eps
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Weighted loss of images (B, C, H, W)."""
+        return self.loss_weight * psnr_loss(output, target, self.eps)

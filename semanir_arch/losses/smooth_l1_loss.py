@@ -1,0 +1,31 @@
+"""Smooth L1: squares of small errors, absolute values of large ones (Girshick, arXiv 1504.08083).
+
+The function is `torch.nn.functional.smooth_l1_loss`.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["SmoothL1Loss"]
+
+
+class SmoothL1Loss(nn.Module):
+    """Mean of 0.5 d^2 / beta where d = |output - target| is below beta, of d - 0.5 beta elsewhere.
+
+    Args:
+        loss_weight: Factor.
+        beta: Where the two meet, above 0, on the scale of the images.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__()
+        if beta <= 0:
+            raise ValueError(f"beta={beta} must be above 0")
+        self.loss_weight = loss_weight
+        self.beta = beta
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Weighted loss of images (B, C, H, W)."""
+        return self.loss_weight * F.smooth_l1_loss(output, target, beta=self.beta)

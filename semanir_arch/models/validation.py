@@ -1,0 +1,222 @@
+"""The evaluation half of the model: restore a dataset, score every image, log the means.
+
+Several processes share the images: each restores, scores and writes its own, and all know all
+scores afterwards. BasicSR validates in one process while the others wait, until their collective
+times out where the set is long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from semanir_arch import host
+from semanir_arch.data.image_io import to_integer, write_image
+from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.models.evaluation import Evaluation, Example, Row
+from semanir_arch.models.key_count import set_k
+from semanir_arch.modules.padding import crop, pad_to_multiple
+from semanir_arch.utils import processes
+from semanir_arch.utils.options import Option
+
+__all__ = ["Validation"]
+
+SRModel: Any = host.load("basicsr.models.sr_model").SRModel
+
+
+class Validation(SRModel):
+    """Evaluates one network on pairs of degraded and clean images.
+
+    Attributes:
+        evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
+        examples: First image of every dataset in the latest evaluation of a training; in the first
+            process.
+    """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        "val.k": Option(
+            int, default=None, help="keys kept per token in evaluation; null for the network's own"
+        ),
+        "val.protocol": Option(
+            str,
+            default=None,
+            choices=(*PROTOCOLS, None),
+            help="colour space, rounding, border and averaging",
+        ),
+        "val.size_multiple": Option(
+            int,
+            default=None,
+            help="pad images to multiples of this many pixels; null for what the network declares",
+        ),
+    }
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        super().__init__(opt)
+        self.evaluations: dict[str, Evaluation] = {}
+        self.examples: dict[str, Example] = {}
+        self._built_k = getattr(self.get_bare_model(self.net_g), "k", None)
+
+    def test(self) -> None:
+        """Restore `self.lq` into `self.output`, of the same size times the scale."""
+        averaged = hasattr(self, "net_g_ema")
+        # Not the wrapped network, which would wait for processes that have fewer images.
+        network = self.net_g_ema if averaged else self.get_bare_model(self.net_g)
+        val: dict[str, Any] = self.opt.get("val") or {}
+        declared: int = getattr(network, "size_multiple", 1)
+        multiple = val.get("size_multiple", declared) or declared
+        scale = getattr(network, "upscale", self.opt.get("scale", 1))
+        mode = getattr(network, "padding_mode", "reflect")
+        with torch.no_grad(), self._evaluating(network, val.get("k")):
+            padded, size = pad_to_multiple(self.lq, multiple, mode)
+            self.output = crop(network(padded), size, scale)
+
+    def validation(
+        self,
+        dataloader: DataLoader[Any],
+        current_iter: int | str,
+        tb_logger: Any,
+        save_img: bool = False,
+    ) -> None:
+        """Restore and score one dataset, log the means, keep the scores in `evaluations`.
+
+        Every process of the run must call it. Scores, their order and their means do not depend
+        on the number of processes.
+
+        Args:
+            dataloader: One image per batch.
+            current_iter: Iteration, or in a test the name of the run.
+            tb_logger: TensorBoard writer, or None.
+            save_img: Whether to write the restored images.
+        """
+        if self.is_train:
+            # After the last iteration, BasicSR has counted one more.
+            current_iter = min(int(current_iter), int(self.opt["train"]["total_iter"]))
+        dataset = dataloader.dataset.opt["name"]  # type: ignore[attr-defined]
+        rank, step = processes.rank(), processes.world_size()
+        loader = _share(dataloader, rank, step)
+        rows: dict[int, Row] = {}
+        for count, data in enumerate(tqdm(loader, **self._bar(dataset))):
+            index, name = rank + count * step, Path(data["lq_path"][0]).stem
+            self.feed_data(data)
+            self.test()
+            if save_img:
+                write_image(self._image_path(dataset, name, current_iter), _to_image(self.output))
+            if index == 0 and self.is_train:
+                self.examples[dataset] = self._example(name, data)
+            if "gt" in data:
+                rows[index] = self._score(name)
+        everything = {index: row for part in processes.gather(rows) for index, row in part.items()}
+        evaluation = Evaluation(
+            dataset,
+            self.opt["val"].get("protocol"),
+            [everything[index] for index in sorted(everything)],
+        )
+        self.evaluations[dataset] = evaluation
+        self.metric_results = evaluation.means()
+        if self.metric_results:
+            self._keep_best(dataset, current_iter)
+            self._log_validation_metric_values(current_iter, dataset, tb_logger)
+
+    def _bar(self, dataset: str) -> dict[str, Any]:
+        """Arguments of the progress bar, which the first process shows for its share."""
+        wanted = bool(self.opt["val"].get("pbar", False))
+        hidden = not wanted or processes.rank() != 0
+        return {"desc": dataset, "unit": "image", "disable": hidden, "leave": not self.is_train}
+
+    def _example(self, name: str, data: Mapping[str, Any]) -> Example:
+        images = {"input": self.lq, "output": self.output}
+        if "gt" in data:
+            images["target"] = self.gt
+        return Example(name, {part: _to_image(image) for part, image in images.items()})
+
+    def _score(self, name: str) -> Row:
+        """Scores of `self.lq` and `self.output` against `self.gt`."""
+        output, target = self.output[0].float().cpu(), self.gt[0].float().cpu()
+        given = self.lq[0].float().cpu()
+        val = self.opt["val"]
+        comparable = given.shape == target.shape
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
+        if val.get("protocol"):
+            protocol = PROTOCOLS[val["protocol"]]
+            scale = self.opt.get("scale", 1)
+            before = protocol.evaluate(given, target, scale) if comparable else {}
+            after = protocol.evaluate(output, target, scale)
+        for metric, block in (val.get("metrics") or {}).items():
+            before |= {metric: _host_metric(block, given, target)} if comparable else {}
+            after[metric] = _host_metric(block, output, target)
+        return Row(name, before, after)
+
+    def _keep_best(self, dataset: str, current_iter: int | str) -> None:
+        """Remember the best mean of every score, as BasicSR does during training."""
+        if not self.is_train:
+            return
+        if not hasattr(self, "best_metric_results"):
+            self.best_metric_results: dict[str, dict[str, dict[str, Any]]] = {}
+        best = self.best_metric_results.setdefault(dataset, {})
+        for name, value in self.metric_results.items():
+            block = (self.opt["val"].get("metrics") or {}).get(name, {})
+            better = block.get("better", "higher")
+            worst = float("-inf") if better == "higher" else float("inf")
+            best.setdefault(name, {"better": better, "val": worst, "iter": -1})
+            self._update_best_metric_result(dataset, name, value, current_iter)
+
+    def _image_path(self, dataset: str, name: str, current_iter: int | str) -> Path:
+        folder = Path(self.opt["path"]["visualization"])
+        if self.is_train:
+            return folder / name / f"{name}_{current_iter}.png"
+        return folder / dataset / f"{name}_{self.opt['val'].get('suffix') or self.opt['name']}.png"
+
+    @contextmanager
+    def _evaluating(self, network: nn.Module, k: int | None) -> Iterator[None]:
+        """Evaluation mode with `k` keys, until the block ends."""
+        was_training, kept = network.training, getattr(network, "k", None)
+        network.eval()
+        wanted = k or self._built_k
+        if wanted is not None:
+            set_k(network, wanted, "val:k")
+        try:
+            yield
+        finally:
+            network.train(was_training)
+            if kept is not None:
+                set_k(network, kept, "val:k")
+
+
+def _share(dataloader: DataLoader[Any], rank: int, step: int) -> DataLoader[Any]:
+    """Every `step`-th image, from number `rank` on; the last processes may get none."""
+    if step == 1:
+        return dataloader
+    images = range(rank, len(dataloader.dataset), step)  # type: ignore[arg-type]
+    return DataLoader(
+        Subset(dataloader.dataset, images),
+        batch_size=1,
+        num_workers=dataloader.num_workers,
+        pin_memory=dataloader.pin_memory,
+    )
+
+
+def _host_metric(block: Mapping[str, Any], image: Tensor, target: Tensor) -> float:
+    """A metric in BasicSR's form: on uint8 images of shape (H, W, C), BGR.
+
+    Args:
+        block: Entry of `val.metrics`.
+        image: Shape (C, H, W), RGB or gray, range [0, 1]; clamped and rounded here.
+        target: As `image`.
+    """
+    to_image = host.load("basicsr.utils").tensor2img
+    arguments = {key: value for key, value in block.items() if key != "better"}
+    images = {"img": to_image([image]), "img2": to_image([target])}
+    return float(host.load("basicsr.metrics").calculate_metric(images, arguments))
+
+
+def _to_image(output: Tensor) -> Any:
+    """A batch of one, (1, C, H, W) in about [0, 1], as an image (H, W, C), uint8."""
+    return to_integer(output[0].float().permute(1, 2, 0).cpu().numpy())
