@@ -1,39 +1,35 @@
 """BasicSR 1.4.2 as host: how it is imported, and the repairs it needs.
 
-This is the only module that knows BasicSR's defects. `prepare` makes it importable; `Pipeline` runs
-its training and its test with the faulty functions replaced for the duration of the run. Nothing
-of BasicSR is copied: each repair wraps or replaces one function, and names the thread that reports
-the defect.
+This is the only module that knows BasicSR's defects. `prepare` makes it importable; `Run` parses
+options and tests with the faulty functions replaced for the duration of the run. BasicSR's training
+loop is not repaired but replaced, by `semanir_arch.engine`. Nothing of BasicSR is copied: each
+repair wraps or replaces one function, and names the thread that reports the defect.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
-import math
-import multiprocessing
+import io
 import os
-import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils import processes
+from semanir_arch.utils.checkpoint import save_checkpoint
+from semanir_arch.utils.options import to_yaml
 
-__all__ = ["HostError", "Pipeline", "find_launcher", "load", "prepare"]
+__all__ = ["HostError", "Run", "load", "prepare"]
 
-_LOGGER = logging.getLogger(__name__)
 _FUNCTIONAL_TENSOR = "torchvision.transforms.functional_tensor"
 
 
@@ -64,17 +60,6 @@ def load(name: str) -> ModuleType:
     """
     prepare()
     return importlib.import_module(name)
-
-
-def find_launcher(environment: dict[str, str]) -> str:
-    """BasicSR's `--launcher` for a process that torchrun started: it sets RANK and WORLD_SIZE.
-
-    https://github.com/XPixelGroup/BasicSR/issues/626
-
-    Args:
-        environment: Variables of the process.
-    """
-    return "pytorch" if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= environment.keys() else "none"
 
 
 def _check_torchvision() -> None:
@@ -148,163 +133,129 @@ def _check_basicsr() -> None:
             )
 
 
-@dataclass
-class Pipeline:
-    """One run of BasicSR's training or test.
+@dataclass(frozen=True)
+class Run:
+    """One training or test, as its command line asks for it.
 
     Args:
         root: Folder in which experiments/, results/ and tb_logger/ are made.
-        file: Name of the option file, under which the options are copied into the experiment.
-        options: Complete option file as YAML.
+        file: Name of the option file.
+        options: Complete options.
         launcher: BasicSR's `--launcher`.
-        auto_resume: Continue from the newest saved state that can be read.
+        auto_resume: Continue from the newest saved state that can be used.
         debug: BasicSR's `--debug`.
-        model: Set by the run: the model it built.
     """
 
     root: Path
     file: str
-    options: str
+    options: dict[str, Any]
     launcher: str = "none"
     auto_resume: bool = False
     debug: bool = False
-    model: Any = None
-    _resumed: dict[str, int] = field(default_factory=lambda: {"epoch": 0, "iter": 0})
 
-    def train(self) -> None:
-        """Run `basicsr.train.train_pipeline`."""
-        module = load("basicsr.train")
-        with self._repaired(module) as stack:
-            _replace(stack, module, "load_resume_state", self._load_resume_state)
-            _wrap(stack, module, "create_train_val_dataloader", self._count_passes)
-            _wrap(stack, module, "MessageLogger", _count_to_the_end)
-            module.train_pipeline(str(self.root))
-
-    def test(self) -> None:
-        """Run `basicsr.test.test_pipeline`."""
-        module = load("basicsr.test")
-        with self._repaired(module):
-            module.test_pipeline(str(self.root))
+    @property
+    def name(self) -> str:
+        """Name of the run, as BasicSR changes it with `--debug`."""
+        name = str(self.options["name"])
+        return f"debug_{name}" if self.debug and not name.startswith("debug") else name
 
     @contextmanager
-    def _repaired(self, module: ModuleType) -> Iterator[ExitStack]:
-        """Replace what both pipelines share, until the run ends."""
-        with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))
-            stack.callback(_stop_processes)
-            path = Path(folder) / self.file
-            path.write_text(self.options, encoding="utf-8")
-            _wrap(stack, module, "parse_options", partial(self._parse_options, path))
-            _wrap(stack, module, "build_model", self._keep_model)
-            # Hundreds of lines otherwise; the complete options lie in the folder of the run.
+    def opened(self, is_train: bool) -> Generator[dict[str, Any], None, None]:
+        """Join the other processes and repair BasicSR, until the block ends.
+
+        Args:
+            is_train: Training or test.
+
+        Returns:
+            The options as BasicSR parses them: with paths, phases and the rank of the process.
+        """
+        with self._repaired():
+            yield self._parse(load("basicsr.utils.options").parse_options, is_train)
+
+    def test(self) -> Any:
+        """Run `basicsr.test.test_pipeline`.
+
+        Returns:
+            The model, with what it has measured.
+        """
+        module = load("basicsr.test")
+        built = []
+
+        def keep_model(original: Callable[..., Any], options: dict[str, Any]) -> Any:
+            built.append(original(options))
+            return built[0]
+
+        def parse(original: Callable[..., Any], _: str, is_train: bool) -> Any:
+            return self._parse(original, is_train), None
+
+        with self._repaired() as stack:
+            _wrap(stack, module, "parse_options", parse)
+            _wrap(stack, module, "build_model", keep_model)
+            # Hundreds of lines otherwise; the report has the options.
             _replace(stack, module, "dict2str", lambda _: f"Options: {self.file}")
-            _replace(stack, module, "get_env_info", _describe_versions)
-            _wrap(stack, load("basicsr.utils.options"), "init_dist", _start_processes)
-            _replace(stack, load("basicsr.data"), "worker_init_fn", seed_worker)
-            _wrap(
-                stack, load("basicsr.models.base_model").BaseModel, "model_to_device", _distribute
-            )
+            _replace(stack, module, "get_env_info", describe_versions)
+            module.test_pipeline(str(self.root))
+        return built[0]
+
+    @contextmanager
+    def _repaired(self) -> Generator[ExitStack, None, None]:
+        """Replace what trainings and tests share."""
+        base_model = load("basicsr.models.base_model").BaseModel
+        with ExitStack() as stack:
+            stack.callback(processes.leave)
+            _wrap(stack, load("basicsr.utils.options"), "init_dist", self._start_processes)
+            _wrap(stack, base_model, "model_to_device", _distribute)
+            _wrap(stack, base_model, "validation", _validate_unwrapped)
+            _wrap(stack, base_model, "save_network", _save_network)
+            _wrap(stack, base_model, "save_training_state", _save_training_state)
             yield stack
 
-    def _parse_options(
-        self, path: Path, original: Callable[..., Any], root: str, is_train: bool
-    ) -> tuple[dict[str, Any], Any]:
+    def _parse(self, parse_options: Callable[..., Any], is_train: bool) -> dict[str, Any]:
         """Let BasicSR parse the completed options instead of the user's file.
 
         BasicSR would take `2e-4` for text, keep the last of two equal keys, and execute
-        `--force_yml`; here numbers are written in full and overrides are already in the file,
-        which is therefore also the file that BasicSR copies into the experiment.
+        `--force_yml`; here numbers are written in full and overrides are already in the file.
         """
-        command = [sys.argv[0], "-opt", str(path), "--launcher", self.launcher]
-        command += ["--auto_resume"] * self.auto_resume + ["--debug"] * self.debug
         with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))
+            path = Path(folder) / self.file
+            path.write_text(to_yaml(self.options), encoding="utf-8")
+            command = [sys.argv[0], "-opt", str(path), "--launcher", self.launcher]
+            command += ["--auto_resume"] * self.auto_resume + ["--debug"] * self.debug
             _replace(stack, sys, "argv", command)
-            options, arguments = original(root, is_train=is_train)
+            # It prints that there is only one process.
+            stack.enter_context(redirect_stdout(io.StringIO()))
+            options, _ = parse_options(str(self.root), is_train=is_train)
+        options["root_path"] = str(self.root)
         if options["num_gpu"] == 0:
             _load_without_gpu(options["datasets"])
-        return options, arguments
+        completed: dict[str, Any] = options
+        return completed
 
-    def _keep_model(self, original: Callable[..., Any], options: dict[str, Any]) -> Any:
-        self.model = original(options)
-        return self.model
+    def _start_processes(
+        self, original: Callable[..., None], launcher: str, **arguments: Any
+    ) -> None:
+        """Join the other processes: NCCL between GPUs, gloo without them.
 
-    def _load_resume_state(self, options: dict[str, Any]) -> dict[str, Any] | None:
-        """Find and read the state to continue from, on the CPU.
-
-        BasicSR reads it onto the current CUDA device, looks below the working folder instead of
-        the experiment's, and dies when the newest file was cut short by a kill.
+        BasicSR always takes NCCL and divides by the number of GPUs.
         https://github.com/XPixelGroup/BasicSR/issues/107
-        https://github.com/XPixelGroup/BasicSR/issues/679
+
+        Raises:
+            ValueError: See `processes.join`; or there are no GPUs and torchrun was not used.
         """
-        path = options["path"]
-        if self.auto_resume:
-            state = _newest_state(options)
-        elif path.get("resume_state"):
-            state = load_state(path["resume_state"])
+        if launcher == "pytorch":
+            processes.join(os.environ, uses_gpu=self.options.get("num_gpu") != 0)
+        elif torch.cuda.device_count() == 0:
+            raise ValueError(f"--launcher {launcher} needs GPUs; without them use torchrun")
         else:
-            state = None
-        if state is not None:
-            load("basicsr.utils").check_resume(options, state["iter"])
-            self._resumed = {"epoch": state["epoch"], "iter": state["iter"]}
-            # What continues is the trained network, never its average.
-            path.update({key: "params" for key in path if key.startswith("param_key")})
-        return state
-
-    def _count_passes(
-        self, original: Callable[..., Any], options: dict[str, Any], logger: logging.Logger
-    ) -> tuple[Any, Any, Any, int, int]:
-        """Count passes over the data from the loader itself.
-
-        BasicSR rounds up the iterations of a pass although the loader drops the last batch, and
-        forgets that several GPUs in one process share a larger batch, so that it ends early
-        without a word: https://github.com/XPixelGroup/HAT/issues/114
-        """
-        block = options["datasets"]["train"]
-        try:
-            loader, sampler, validation, _, total = original(options, logger)
-        except ZeroDivisionError as error:
-            raise ValueError(f"datasets:train: {block['name']} has no images") from error
-        if len(loader) == 0:
-            raise ValueError(
-                f"datasets:train: the {len(loader.sampler)} samples of a pass do not fill one "
-                f"batch of {loader.batch_size}; lower batch_size_per_gpu or raise "
-                "dataset_enlarge_ratio"
-            )
-        passes = math.ceil(max(total - self._resumed["iter"], 0) / len(loader))
-        logger.info("%d passes over the data to come, of %d iterations each.", passes, len(loader))
-        # train_pipeline runs the passes from `epoch` to this number, both included.
-        return loader, sampler, validation, self._resumed["epoch"] + passes - 1, total
+            original(launcher, **arguments)
+            processes.complete_join()
 
 
-def seed_worker(*_: object, **__: object) -> None:
-    """Seed NumPy and `random` in a loading process from torch, whose seed changes with every pass.
-
-    BasicSR's function takes the same seed in every pass, so that crops, flips and noise repeat.
-    """
-    seed = torch.initial_seed() % 2**32
-    np.random.seed(seed)  # noqa: NPY002 - the generator that BasicSR's datasets draw from
-    random.seed(seed)
-
-
-def _newest_state(options: dict[str, Any]) -> dict[str, Any] | None:
-    """Newest training state that can be read, together with its networks."""
-    path = options["path"]
-    states = [file for file in Path(path["training_states"]).glob("*.state") if file.stem.isdigit()]
-    for file in sorted(states, key=lambda file: int(file.stem), reverse=True):
-        try:
-            state = load_state(file)
-            for network in (key for key in options if key.startswith("network_")):
-                if network not in (path.get("ignore_resume_networks") or []):
-                    load_state(
-                        Path(path["models"])
-                        / f"net_{network.removeprefix('network_')}_{file.stem}.pth"
-                    )
-        except (CheckpointError, FileNotFoundError) as error:
-            _LOGGER.warning("%s. Trying an earlier state.", error)
-        else:
-            path["resume_state"] = str(file)
-            return state
-    return None
+def describe_versions() -> str:
+    """Versions of BasicSR and torch in one line; BasicSR's own has a picture above it."""
+    versions = {name: load(name).__version__ for name in ("basicsr", "torch", "torchvision")}
+    return "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _load_without_gpu(datasets: dict[str, Any]) -> None:
@@ -315,52 +266,6 @@ def _load_without_gpu(datasets: dict[str, Any]) -> None:
             block["prefetch_mode"] = None
 
 
-def _start_processes(original: Callable[..., None], launcher: str, **arguments: Any) -> None:
-    """Join the process group: NCCL between GPUs, gloo without them.
-
-    BasicSR always takes NCCL and divides by the number of GPUs.
-    https://github.com/XPixelGroup/BasicSR/issues/107
-
-    Raises:
-        ValueError: The process was not started by torchrun, or has no GPU of its own.
-    """
-    gpus = torch.cuda.device_count()
-    if launcher != "pytorch":
-        if gpus == 0:
-            raise ValueError(f"--launcher {launcher} needs GPUs; without them use torchrun")
-        original(launcher, **arguments)
-        return
-    if "RANK" not in os.environ:
-        raise ValueError(
-            "--launcher pytorch: start with torchrun --nproc_per_node=N train.py -opt FILE"
-        )
-    local = int(os.environ.get("LOCAL_RANK", os.environ["RANK"]))
-    if gpus:
-        if local >= gpus:
-            raise ValueError(
-                f"process {local} has no GPU of its own: {gpus} found; lower --nproc_per_node"
-            )
-        torch.cuda.set_device(local)
-        if multiprocessing.get_start_method(allow_none=True) is None:
-            # A forked loading process must not inherit CUDA.
-            multiprocessing.set_start_method("spawn")
-    nccl = gpus > 0 and torch.distributed.is_nccl_available()
-    # Both, because `num_gpu: 0` keeps the network on the CPU where there are GPUs too.
-    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if nccl else "gloo")
-
-
-def _stop_processes() -> None:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-def _count_to_the_end(original: Callable[..., Any], *arguments: Any) -> Any:
-    """Make the log's time to go end at zero; BasicSR's ends one iteration below."""
-    logger = original(*arguments)
-    logger.max_iters += 1
-    return logger
-
-
 def _distribute(original: Callable[..., nn.Module], model: Any, network: nn.Module) -> nn.Module:
     """Wrap a network for several processes without GPUs, where BasicSR asks for the CUDA device."""
     if model.opt["dist"] and model.device.type == "cpu":
@@ -369,9 +274,65 @@ def _distribute(original: Callable[..., nn.Module], model: Any, network: nn.Modu
     return original(model, network)
 
 
-def _describe_versions() -> str:
-    versions = {name: load(name).__version__ for name in ("basicsr", "torch", "torchvision")}
-    return "Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items())
+def _validate_unwrapped(
+    original: Callable[..., None], model: Any, *arguments: Any, **keywords: Any
+) -> None:
+    """Validate with the networks themselves.
+
+    BasicSR's models validate in the first process alone, where the wrapper of a network that has
+    buffers waits for the other processes, for ever.
+    """
+    wrapped = {
+        name: network
+        for name, network in vars(model).items()
+        if isinstance(network, nn.parallel.DistributedDataParallel)
+    }
+    vars(model).update({name: network.module for name, network in wrapped.items()})
+    try:
+        original(model, *arguments, **keywords)
+    finally:
+        vars(model).update(wrapped)
+
+
+def _save_network(
+    _: Callable[..., None],
+    model: Any,
+    net: Any,
+    net_label: str,
+    current_iter: int | str,
+    param_key: str | list[str] = "params",
+) -> None:
+    """Write a network atomically, in BasicSR's layout, or raise.
+
+    BasicSR writes in place, and if the disk is full logs that it will "just ignore it".
+    """
+    if model.opt["rank"] != 0:
+        return
+    networks, keys = (x if isinstance(x, list) else [x] for x in (net, param_key))
+    states = [model.get_bare_model(network).state_dict() for network in networks]
+    label = "latest" if current_iter == -1 else current_iter
+    save_checkpoint(
+        Path(model.opt["path"]["models"]) / f"{net_label}_{label}.pth",
+        {
+            key: {name.removeprefix("module."): value.cpu() for name, value in state.items()}
+            for key, state in zip(keys, states, strict=True)
+        },
+    )
+
+
+def _save_training_state(_: Callable[..., None], model: Any, epoch: int, current_iter: int) -> None:
+    """Write optimizers and schedulers atomically, or raise; BasicSR does as with networks."""
+    if model.opt["rank"] != 0 or current_iter == -1:
+        return
+    save_checkpoint(
+        Path(model.opt["path"]["training_states"]) / f"{current_iter}.state",
+        {
+            "epoch": epoch,
+            "iter": current_iter,
+            "optimizers": [optimizer.state_dict() for optimizer in model.optimizers],
+            "schedulers": [scheduler.state_dict() for scheduler in model.schedulers],
+        },
+    )
 
 
 def _replace(stack: ExitStack, owner: Any, name: str, value: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 
 import numpy as np
@@ -23,3 +24,13 @@ def _seeded():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - BasicSR draws from numpy's global generator
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_logger():
+    """BasicSR's logger is one for the whole process; every test finds it as it was."""
+    logger = logging.getLogger("basicsr")
+    level, propagate, handlers = logger.level, logger.propagate, [*logger.handlers]
+    yield
+    logger.setLevel(level)
+    logger.propagate, logger.handlers = propagate, handlers

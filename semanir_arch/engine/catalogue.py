@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from semanir_arch import host, plugin
-from semanir_arch.models.restoration_model import optimizers
+from semanir_arch.models.optimizers import optimizers
+from semanir_arch.models.schedules import SCHEDULES
 from semanir_arch.utils.options import Catalogue, Option, signature_options
 
 __all__ = ["build_catalogue"]
@@ -35,6 +36,12 @@ def build_catalogue() -> Catalogue:
         optimizers={
             name: {**(signature_options(entry, skip=("params",)) or {}), **rate}
             for name, entry in optimizers().items()
+        },
+        schedules={name: signature_options(entry) for name, entry in SCHEDULES.items()},
+        input_channels={
+            name: entry.input_channels
+            for name, entry in _named(registries.DATASET_REGISTRY)
+            if hasattr(entry, "input_channels")
         },
         ours=frozenset(name for entries in plugin.ENTRIES.values() for name in entries),
     )

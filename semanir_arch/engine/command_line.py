@@ -1,4 +1,4 @@
-"""The command line of train.py and test.py: BasicSR's flags, nothing else."""
+"""The command line of train.py and test.py: BasicSR's flags, and `--profile`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Sequence
 __all__ = ["parse_arguments"]
 
 
-def parse_arguments(argv: Sequence[str], description: str) -> argparse.Namespace:
+def parse_arguments(
+    argv: Sequence[str], description: str, is_train: bool = True
+) -> argparse.Namespace:
     """Read the flags.
 
     Args:
         argv: Without the name of the script.
         description: First line of `--help`.
+        is_train: Whether the flags of a training are allowed.
 
     Raises:
         SystemExit: With code 2 for flags that do not exist, with 0 for `--help`.
@@ -46,6 +49,14 @@ def parse_arguments(argv: Sequence[str], description: str) -> argparse.Namespace
     parser.add_argument(
         "--debug", action="store_true", help="log, validate and save every few iterations"
     )
+    if is_train:
+        parser.add_argument(
+            "--profile",
+            type=int,
+            default=0,
+            metavar="N",
+            help="print where the time of N iterations goes, then end; nothing is saved",
+        )
     # Older launchers add it, in either spelling; the environment says the same.
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args(argv)

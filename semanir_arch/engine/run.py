@@ -5,34 +5,26 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
 
 import semanir_arch
-from semanir_arch.archs import NETWORKS, build_network
-from semanir_arch.host import HostError, Pipeline, find_launcher
-from semanir_arch.utils.checkpoint import check_fit, load_checkpoint
-from semanir_arch.utils.options import (
-    OptionError,
-    Problem,
-    Resolved,
-    check_files,
-    resolve,
-    to_yaml,
-    validate,
-)
+from semanir_arch.engine.checks import check_devices, check_network, check_training
+from semanir_arch.engine.failures import refuse
+from semanir_arch.engine.saving import SaveError
+from semanir_arch.engine.states import is_complete, list_states
+from semanir_arch.host import HostError, Run
+from semanir_arch.utils import processes
+from semanir_arch.utils.options import OptionError, Resolved, check_files, resolve, validate
 
 __all__ = [
-    "INTERRUPTED",
     "REFUSED",
     "complete_options",
-    "explain_interrupt",
+    "explain_stop",
     "prepare_run",
     "report_refusal",
 ]
@@ -40,8 +32,7 @@ __all__ = [
 REFUSED = 2
 """Exit code when something the user gave cannot be used."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect it."""
+_SIGNALLED = 128
 
 
 def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Resolved:
@@ -59,15 +50,12 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
     return resolved
 
 
-def prepare_run(arguments: Namespace, is_train: bool) -> tuple[Pipeline, dict[str, Any]]:
+def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     """Everything that happens before BasicSR builds anything.
 
     Args:
         arguments: From `parse_arguments`.
         is_train: Training or test.
-
-    Returns:
-        The run, and its options.
 
     Raises:
         OptionError: Options are wrong, or name files or devices that are not there.
@@ -79,51 +67,20 @@ def prepare_run(arguments: Namespace, is_train: bool) -> tuple[Pipeline, dict[st
     if resolved.inherits:
         check_files(resolved)
     check_network(resolved)
+    if is_train:
+        check_training(resolved)
     launcher = arguments.launcher
-    if launcher == "none":
-        launcher = find_launcher(dict(os.environ))
-    pipeline = Pipeline(
+    if launcher == "none" and processes.started_by_torchrun(os.environ):
+        launcher = "pytorch"
+    return Run(
         root=Path.cwd(),
         file=resolved.path.name,
-        options=to_yaml(resolved.options),
+        options=resolved.options,
         launcher=launcher,
-        auto_resume=arguments.auto_resume,
+        # torchrun has started the run again after a failure.
+        auto_resume=arguments.auto_resume or processes.restarts(os.environ) > 0,
         debug=arguments.debug,
     )
-    return pipeline, resolved.options
-
-
-def check_devices(resolved: Resolved) -> None:
-    """Compare `num_gpu` with the GPUs there are.
-
-    Raises:
-        OptionError: More are asked for.
-    """
-    wanted, present = resolved.options.get("num_gpu"), torch.cuda.device_count()
-    if isinstance(wanted, int) and wanted > present:
-        text = f"received {wanted}, but torch finds {present} here; allowed: 0 to {present}, auto"
-        raise OptionError(Problem(resolved.merged.origin(("num_gpu",)), ("num_gpu",), text))
-
-
-def check_network(resolved: Resolved) -> None:
-    """Build a network of this package without memory, and compare it with the weights to load.
-
-    Raises:
-        OptionError: Its arguments contradict each other.
-        CheckpointError: The weights are unreadable or belong to another network.
-    """
-    block, path = (resolved.options.get(key) or {} for key in ("network_g", "path"))
-    if block.get("type") not in NETWORKS:
-        return
-    try:
-        with torch.device("meta"):
-            network = build_network(block)
-    except (ValueError, TypeError) as error:
-        key = ("network_g",)
-        raise OptionError(Problem(resolved.merged.origin(key), key, str(error))) from error
-    weights = path.get("pretrain_network_g")
-    if weights and path.get("strict_load_g", True):
-        check_fit(network, load_checkpoint(weights))
 
 
 def report_refusal(error: Exception) -> int:
@@ -138,32 +95,38 @@ def report_refusal(error: Exception) -> int:
     """
     source, message = _find_source(error)
     package = str(Path(semanir_arch.__file__).parent)
-    if not isinstance(error, (OptionError, HostError)) and not source.startswith(package):
+    if not isinstance(error, (OptionError, HostError, SaveError)) and not source.startswith(
+        package
+    ):
         raise error
-    sys.stderr.write(f"error: {message}\n")
+    refuse(message)
     return REFUSED
 
 
-def explain_interrupt(argv: Sequence[str], name: str) -> int:
-    """Say how to continue after Ctrl-C.
+def explain_stop(argv: Sequence[str], name: str, received: signal.Signals) -> int:
+    """Say how to continue after a signal; of several processes, the first says it.
 
     Args:
         argv: Arguments of train.py.
         name: Name of the run.
+        received: The signal.
 
     Returns:
-        The exit code.
+        The exit code that shells give a process that the signal ended.
     """
-    states = (Path.cwd() / "experiments" / name / "training_states").glob("*.state")
-    saved = max((int(state.stem) for state in states if state.stem.isdigit()), default=None)
-    command = shlex.join(["python", sys.argv[0], *argv])
+    experiment = Path.cwd() / "experiments" / name
+    saved = next((n for n in list_states(experiment) if is_complete(experiment, n)), None)
+    # What torchrun was told is not known here.
+    launcher = ["torchrun", "..."] if processes.started_by_torchrun(os.environ) else ["python"]
+    command = shlex.join([*launcher, sys.argv[0], *argv])
     if saved is None:
         message = f"Interrupted before a state was saved. Start again with: {command}"
     else:
         flag = "" if "--auto_resume" in argv else " --auto_resume"
         message = f"Interrupted; iteration {saved} is saved. Continue with: {command}{flag}"
-    sys.stderr.write(f"\n{message}\n")
-    return INTERRUPTED
+    if os.environ.get("RANK", "0") == "0":
+        sys.stderr.write(f"\n{message}\n")
+    return _SIGNALLED + received
 
 
 def _find_source(error: Exception) -> tuple[str, str]:

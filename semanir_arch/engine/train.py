@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from semanir_arch.engine.board import Board
 from semanir_arch.engine.command_line import parse_arguments
-from semanir_arch.engine.run import explain_interrupt, prepare_run, report_refusal
-from semanir_arch.host import HostError
+from semanir_arch.engine.failures import supervised
+from semanir_arch.engine.loaders import LoadingError
+from semanir_arch.engine.profile import Profile, ProfileFinished
+from semanir_arch.engine.progress import ProgressLine
+from semanir_arch.engine.run import explain_stop, prepare_run, report_refusal
+from semanir_arch.engine.saving import SaveError
+from semanir_arch.engine.training import Training
+from semanir_arch.host import HostError, Run
 
 __all__ = ["main"]
 
+_REFUSALS = (
+    FileNotFoundError,
+    FloatingPointError,
+    HostError,
+    LoadingError,
+    SaveError,
+    ValueError,
+)
 
+
+@supervised
 def main(argv: Sequence[str]) -> int:
     """Run a training; what it writes is below experiments/ and tb_logger/.
 
@@ -18,16 +40,29 @@ def main(argv: Sequence[str]) -> int:
         argv: Command line without the name of the script.
 
     Returns:
-        Exit code: 0 when finished, 2 when something given cannot be used, 130 after Ctrl-C.
+        Exit code: 0 when finished, 2 when something given cannot be used or nothing can be saved,
+        130 after Ctrl-C and 143 after SIGTERM, with the state saved.
     """
     arguments = parse_arguments(argv, description="Train a restoration network.")
     name = ""
     try:
-        pipeline, options = prepare_run(arguments, is_train=True)
-        name = options["name"]
-        pipeline.train()
+        run = prepare_run(arguments, is_train=True)
+        name = run.name
+        if arguments.profile:
+            return _profile(run, arguments.profile)
+        stopped = Training(run, [ProgressLine(), Board()])()
     except KeyboardInterrupt:
-        return explain_interrupt(argv, name)
-    except (ValueError, FileNotFoundError, HostError) as error:
+        stopped = signal.SIGINT
+    except _REFUSALS as error:
         return report_refusal(error)
+    return 0 if stopped is None else explain_stop(argv, name, stopped)
+
+
+def _profile(run: Run, iterations: int) -> int:
+    """Train for a moment in a folder that is then deleted, and print the table."""
+    with tempfile.TemporaryDirectory(prefix="semanir_profile_") as folder:
+        try:
+            Training(replace(run, root=Path(folder)), [Profile(iterations)])()
+        except ProfileFinished as finished:
+            sys.stdout.write(str(finished))
     return 0

@@ -61,8 +61,16 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
         OSError: The file cannot be written, for example because the disk is full. `path` is
             untouched.
     """
-    with replacing(Path(path)) as file:
-        torch.save(dict(state), file)
+    try:
+        with replacing(Path(path)) as file:
+            torch.save(dict(state), file)
+    except RuntimeError as error:
+        # torch's writer stumbles over the error that the system gave, and hides it.
+        hidden = error.__context__
+        if not isinstance(hidden, OSError):
+            raise
+        hidden.filename = hidden.filename or str(path)
+        raise hidden from error
 
 
 def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:

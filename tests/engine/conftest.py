@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from semanir_arch import host
 from semanir_arch.data.image_io import write_image
 from semanir_arch.utils.options import to_yaml
+from tests.engine import fault_table
 from tests.helpers import TINY_UNET, make_image
 
 COMMON = {
@@ -44,6 +43,31 @@ TEST = COMMON | {
 }
 
 
+def pytest_addoption(parser):
+    parser.addoption("--fault-table", action="store_true", help="write docs/reliability.md")
+
+
+@pytest.fixture(scope="session")
+def _faults(request):
+    """Trials of each fault, by the fault's line; written at the end if no test has failed."""
+    faults = {}
+    yield faults
+    if request.config.getoption("--fault-table", default=False) and not request.session.testsfailed:
+        fault_table.write(list(faults.values()))
+
+
+@pytest.fixture
+def record(_faults):
+    """Called by a test that has tried a fault, after all its checks."""
+
+    def add(order, fault, tried, survived):
+        known = _faults.get(fault)
+        tried += known.tried if known else 0
+        _faults[fault] = fault_table.Fault(order, fault, tried, survived)
+
+    return add
+
+
 @pytest.fixture
 def work(tmp_path, monkeypatch):
     """Working folder with two images and the files train.yml and test.yml."""
@@ -54,5 +78,4 @@ def work(tmp_path, monkeypatch):
     (tmp_path / "none.yml").write_text("{}")
     for name, options in (("train", TRAIN), ("test", TEST)):
         (tmp_path / f"{name}.yml").write_text("_base_: [none.yml]\n" + to_yaml(options))
-    yield tmp_path
-    logging.getLogger("basicsr").handlers.clear()
+    return tmp_path

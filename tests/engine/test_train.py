@@ -16,7 +16,6 @@ import yaml
 from semanir_arch import host
 from semanir_arch.engine.train import main
 from semanir_arch.models.restoration_model import RestorationModel
-from semanir_arch.utils.checkpoint import save_checkpoint
 from tests.helpers import TINY_SR, save_weights
 
 ROOT = Path(__file__).parents[2]
@@ -51,12 +50,25 @@ def test_the_copied_options_train_on_their_own(work):
         ("datasets:train:dataroot_gt=gone", "dataroot_gt: no such folder: 'gone'"),
         ("datasets:val:dataroot_gt=empty", "dataroot_gt: the folder 'empty' is empty"),
         ("datasets:val:dataroot_gt=texts", "texts"),
-        ("datasets:train:channels=1", "channels: received 1, but network_g:in_chans is 3"),
+        (
+            "datasets:train:channels=1",
+            "channels: its inputs have 1 channels, but network_g:in_chans is 3",
+        ),
         ("network_g:widths=[8,16]", "network_g: "),
         ("path:pretrain_network_g=gone.pth", "pretrain_network_g: no such file: 'gone.pth'"),
         ("path:pretrain_network_g=other.pth", "saved from SemanIR("),
         ("path:pretrain_network_g=texts/a.txt", "a.txt: cut short or not a torch checkpoint"),
-        ("datasets:train:batch_size_per_gpu=8", "do not fill one batch of 8"),
+        ("datasets:train:progressive=[{iters: 2}]", "progressive: the stages have 2 iterations"),
+        (
+            "logger:keep_states=0",
+            "logger:keep_states: received 0; allowed: 1 or more, null for all",
+        ),
+        ("logger:keep_best={dataset: a}", "keep_best: received {'dataset': 'a'}; expected dataset"),
+        ("logger:keep_best={dataset: b, metric: psnr}", "keep_best:dataset: received 'b'"),
+        (
+            "logger:keep_best={dataset: a, metric: x}",
+            "metric 'x' is not measured on 'a': psnr, ssim",
+        ),
         ("val:protocol=denoise", "received 'denoise'; allowed: 'denoise_rgb'"),
     ],
 )
@@ -70,6 +82,21 @@ def test_what_cannot_be_used_is_told_in_one_message(work, capsys, override, mess
     assert any(line.startswith("error: ") for line in error)
     assert message in "\n".join(error)
     assert "Traceback" not in "\n".join(error)
+
+
+def test_a_set_too_small_for_a_batch_is_refused_on_request(work, capsys):
+    overrides = ("datasets:train:allow_repeats=false", "datasets:train:batch_size_per_gpu=3")
+    assert train("--force_yml", *overrides) == 2
+    assert "2 images cannot fill a batch of 3 without repeating" in capsys.readouterr().err
+    assert train("--force_yml", *overrides[1:]) == 0
+
+
+def test_progressive_patches_must_be_made_of_whole_input_pixels(work, capsys):
+    stages = "datasets:train:progressive=[{iters: 4, patch_size: 9}]"
+    assert train("--force_yml", stages, "scale=2") == 2
+    error = capsys.readouterr().err
+    assert "train:progressive: patch_size: received 9; allowed: multiples of scale, 2" in error
+    assert not (work / "experiments").exists()
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -127,7 +154,7 @@ def test_ctrl_c_tells_how_to_continue_and_continuing_reaches_the_end(work, monke
     logged = re.findall(r"iter: +(\d)", capsys.readouterr().err)
     assert logged == ["2", "2", "3", "4"]
     states = work / "experiments" / "run" / "training_states"
-    assert {state.name for state in states.iterdir()} == {f"{i}.state" for i in range(1, 5)}
+    assert {state.name for state in states.glob("*.state")} == {f"{i}.state" for i in range(1, 5)}
 
 
 def test_an_interrupt_before_the_first_state_says_so(work, monkeypatch, capsys):
@@ -157,8 +184,7 @@ def test_a_plain_file_of_basicsr_trains(work):
 
 def test_states_of_another_network_are_refused(work, capsys):
     assert train() == 0
-    save_checkpoint(work / "experiments/run/models/net_g_4.pth", {"params": {"x": torch.ones(1)}})
-    assert train("--auto_resume") == 2
+    assert train("--auto_resume", "--force_yml", "network_g:widths=[16]", "train:total_iter=5") == 2
     assert "do not fit SemanIRUNet" in capsys.readouterr().err
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,3 +113,15 @@ def test_long_lists_of_names_are_cut(tmp_path, network):
     save_checkpoint(tmp_path / "x.pth", {"params": deep.state_dict()})
     with pytest.raises(CheckpointError, match=r"40 unknown to the network: .* and 32 more"):
         load_into(nn.Identity(), load_checkpoint(tmp_path / "x.pth"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_a_full_disk_is_told_as_the_system_tells_it(tmp_path, size):
+    """torch.save raises a RuntimeError about its position in the file."""
+    path = tmp_path / "x.pth"
+    (tmp_path / f".x.pth.{os.getpid()}.tmp").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        save_checkpoint(path, {"params": {"a": torch.zeros(size)}})
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert not list(tmp_path.iterdir())

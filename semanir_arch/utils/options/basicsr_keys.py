@@ -90,11 +90,19 @@ DATASET: Section = {
     "type": Option(str, help="dataset class"),
     "io_backend": Option(dict, default=None, help="type (disk or lmdb) and arguments"),
     "prefetch_mode": Option(
-        str, default=None, choices=("cpu", "cuda", None), help="how to prefetch; null for none"
+        str,
+        default=None,
+        choices=("cpu", "cuda", None),
+        help="cuda copies the next batch to the GPU during a step; otherwise loading processes "
+        "prefetch, with cpu as many batches as num_prefetch_queue",
     ),
-    "num_prefetch_queue": Option(int, default=1, help="batches kept ready by the cpu prefetcher"),
+    "num_prefetch_queue": Option(
+        int, default=1, help="batches that each loading process keeps ready, at least 2"
+    ),
     "pin_memory": Option(bool, default=False, help="page-locked memory for faster copies to a GPU"),
-    "persistent_workers": Option(bool, default=False, help="keep workers alive between passes"),
+    "persistent_workers": Option(
+        bool, default=False, help="without effect in training: loading processes start once"
+    ),
 }
 
 TRAIN_DATASET: Section = {
@@ -103,7 +111,9 @@ TRAIN_DATASET: Section = {
         int, help="loading processes per GPU; 0 loads in the main process"
     ),
     "dataset_enlarge_ratio": Option(
-        int, default=1, help="repetitions of the data in what is counted as one pass"
+        int,
+        default=1,
+        help="repetitions of the data in what the log counts as one pass; changes nothing else",
     ),
 }
 

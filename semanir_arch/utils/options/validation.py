@@ -8,11 +8,12 @@ judged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from semanir_arch.utils.options import basicsr_keys as host
+from semanir_arch.utils.options import engine_keys as engine
 from semanir_arch.utils.options.declaration import Option
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint
 from semanir_arch.utils.options.resolution import Resolved
@@ -33,11 +34,14 @@ class Catalogue:
     Args:
         networks: `network_g`.
         datasets: Blocks of `datasets`.
-        models: `model_type`; options as `section.key`, for example `val.k`.
-        losses: `train.pixel_opt` and `train.perceptual_opt`.
+        models: `model_type`; options as `key`, `section.key` or `section.block.key`, for example
+            `val.k`.
+        losses: `train.pixel_opt`, `train.perceptual_opt` and the blocks of `train.losses`.
         metrics: Blocks of `val.metrics`.
         optimizers: `train.optim_g`.
+        schedules: `train.scheduler`, beside those of BasicSR.
         ours: Names that belong to this package.
+        input_channels: For a dataset, the channels of its inputs, from its complete options.
     """
 
     networks: Mapping[str, Section | None]
@@ -46,7 +50,9 @@ class Catalogue:
     losses: Mapping[str, Section | None]
     metrics: Mapping[str, Section | None]
     optimizers: Mapping[str, Section | None]
+    schedules: Mapping[str, Section | None] = field(default_factory=dict)
     ours: frozenset[str] = field(default_factory=frozenset)
+    input_channels: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
 
 
 def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
@@ -93,18 +99,25 @@ class _Checker:
         for name in self._blocks(("val", "metrics")):
             self._typed_block(("val", "metrics", name), self._catalogue.metrics, host.METRIC)
         if self._is_train:
-            self._section("logger", host.LOGGER)
+            self._section("logger", {**host.LOGGER, **engine.LOGGER})
             self._section("train", host.TRAIN)
             self._typed_block(("train", "optim_g"), self._catalogue.optimizers)
-            self._typed_block(("train", "scheduler"), host.SCHEDULERS)
+            schedules = {**self._catalogue.schedules, **host.SCHEDULERS}
+            self._typed_block(("train", "scheduler"), schedules)
             self._schedule_length()
             self._patch_size()
             for name in ("pixel_opt", "perceptual_opt"):
                 self._typed_block(("train", name), self._catalogue.losses)
+            for name in self._blocks(("train", "losses")):
+                self._typed_block(("train", "losses", name), self._catalogue.losses)
         self._channels()
 
     def _root(self) -> None:
-        required = {**host.ROOT, **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT)}
+        required = {
+            **host.ROOT,
+            **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT),
+            **self._declared_by_model(""),
+        }
         tolerated = [
             *host.TRAIN_ROOT,
             *(key for key in self._options if key.startswith("network_")),
@@ -130,23 +143,32 @@ class _Checker:
                 key,
                 f"a {run} reads datasets called {' or '.join(allowed)} (and {allowed[-1]}_2, ...)",
             )
-        common = {**host.DATASET, **(host.TRAIN_DATASET if phase == "train" else {})}
+        training = {**host.TRAIN_DATASET, **engine.TRAIN_DATASET}
+        common = {**host.DATASET, **(training if phase == "train" else {})}
         # BasicSR adds the scale itself; loader settings of training are harmless elsewhere.
         self._typed_block(
-            key, self._catalogue.datasets, common, extra=["scale", "phase", *host.TRAIN_DATASET]
+            key, self._catalogue.datasets, common, extra=["scale", "phase", *training]
         )
 
     def _section(self, name: str, section: Section) -> None:
-        """A section of fixed keys, to which the model class may add its own."""
+        """A section of fixed keys, to which the model class may add its own, also as blocks."""
         values = self._options.get(name)
-        prefix = f"{name}."
-        own = {
+        if not isinstance(values, dict):
+            return
+        own = self._declared_by_model(f"{name}.")
+        self._block((name,), values, {**section, **own}, open_ended=self._open_sections)
+        for key in own:
+            inner, block = self._declared_by_model(f"{name}.{key}."), values.get(key)
+            if inner and isinstance(block, dict):
+                self._block((name, key), block, inner)
+
+    def _declared_by_model(self, prefix: str) -> dict[str, Option]:
+        """Options of the model class directly below a dotted prefix."""
+        return {
             key[len(prefix) :]: option
             for key, option in self._model_options.items()
-            if key.startswith(prefix)
+            if key.startswith(prefix) and "." not in key[len(prefix) :]
         }
-        if isinstance(values, dict):
-            self._block((name,), values, {**section, **own}, open_ended=self._open_sections)
 
     def _typed_block(
         self,
@@ -216,8 +238,12 @@ class _Checker:
             isinstance(train, dict) and isinstance(periods, list) and matches(periods, list[float])
         ):
             return
-        total = train.get("total_iter")
-        if isinstance(total, (int, float)) and sum(periods) < total:
+        total, freeze = train.get("total_iter"), train.get("freeze")
+        later = isinstance(freeze, dict) and freeze.get("restart_schedule") is True
+        frozen = freeze.get("iters") if isinstance(freeze, dict) and later else 0
+        if not (isinstance(total, (int, float)) and isinstance(frozen, (int, float))):
+            return
+        if sum(periods) < total - frozen:
             text = f"received {periods}, {sum(periods)} iterations in all; total_iter is {total}"
             self._report(("train", "scheduler", "periods"), text)
 
@@ -232,24 +258,31 @@ class _Checker:
 
     def _channels(self) -> None:
         """The images of this package's datasets must fit the network."""
-        expected = self._effective(("network_g",), self._catalogue.networks, "in_chans")
+        network = self._complete(("network_g",), self._catalogue.networks)
+        expected = network.get("in_chans")
         for name in self._blocks(("datasets",)):
             key = ("datasets", name)
-            channels = self._effective(key, self._catalogue.datasets, "channels")
-            if None not in (expected, channels) and channels != expected:
-                text = f"received {channels!r}, but network_g:in_chans is {expected!r}"
+            block = self._complete(key, self._catalogue.datasets)
+            count = self._catalogue.input_channels.get(block.get("type", ""))
+            if expected is None or count is None:
+                continue
+            try:
+                channels = count(block)
+            except (KeyError, TypeError):
+                # an option of the wrong type or value, which is reported where it is declared
+                continue
+            if channels != expected:
+                text = f"its inputs have {channels} channels, but network_g:in_chans is {expected}"
                 self._report((*key, "channels"), text, ours=True)
 
-    def _effective(self, key: KeyPath, kinds: Mapping[str, Section | None], name: str) -> Any:
-        """Value or default of an option of this package's classes, None where there is none."""
+    def _complete(self, key: KeyPath, kinds: Mapping[str, Section | None]) -> dict[str, Any]:
+        """Block of one of this package's classes with all defaults; empty for other classes."""
         block = self._find(key)
         kind = block.get("type") if isinstance(block, dict) else None
         if not isinstance(kind, str) or kind not in self._catalogue.ours:
-            return None
+            return {}
         section = kinds.get(kind) or {}
-        if name not in section:
-            return None
-        return block.get(name, section[name].default)
+        return {name: option.default for name, option in section.items()} | block
 
     def _find(self, key: KeyPath) -> Any:
         block: Any = self._options

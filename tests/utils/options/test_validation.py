@@ -29,6 +29,7 @@ CATALOGUE = Catalogue(
     metrics={"our_psnr": {"crop_border": Option(int, default=0)}, "host_psnr": None},
     optimizers={"Adam": {"lr": Option(float), "betas": Option(list[float], default=None)}},
     ours=frozenset(["OurNet", "OurSet", "OurModel", "our_psnr"]),
+    input_channels={"OurSet": lambda options: options["channels"]},
 )
 
 GOOD = {

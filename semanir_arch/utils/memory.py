@@ -1,0 +1,32 @@
+"""How much memory this process has used at most."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import torch
+
+__all__ = ["describe_peak", "peak_memory"]
+
+
+def peak_memory() -> int | None:
+    """Bytes of GPU memory that torch has held at most, or of main memory where there is no GPU.
+
+    Returns:
+        None where the system does not tell (Windows).
+    """
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return torch.cuda.max_memory_reserved()
+    if sys.platform == "win32":
+        return None
+    resource = importlib.import_module("resource")
+    # macOS counts bytes, Linux KiB.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def describe_peak() -> str:
+    """The same for people, such as `1.3 GiB`."""
+    peak = peak_memory()
+    return "unknown" if peak is None else f"{peak / 2**30:.1f} GiB"

@@ -1,0 +1,35 @@
+"""The options that the engine adds to those of BasicSR, with type and unit."""
+
+from __future__ import annotations
+
+from semanir_arch.utils.options.declaration import Option
+
+LOGGER: dict[str, Option] = {
+    "keep_states": Option(
+        int,
+        default=None,
+        help="saved states to keep, newest first, 1 or more; from 2 on a damaged one does no harm; "
+        "null for all, as BasicSR does",
+    ),
+    "keep_best": Option(
+        dict,
+        default=None,
+        help="dataset (name of a validation set) and metric: their best networks are also saved as "
+        "net_g_best.pth",
+    ),
+}
+
+TRAIN_DATASET: dict[str, Option] = {
+    "progressive": Option(
+        list,
+        default=None,
+        help="stages in order, each with iters (iterations), batch_size_per_gpu (samples) and "
+        "patch_size (side in pixels of the target); null for one size",
+    ),
+    "allow_repeats": Option(
+        bool,
+        default=True,
+        help="whether a set smaller than a batch is shown more than once in a step; false refuses "
+        "such a set",
+    ),
+}

@@ -1,0 +1,159 @@
+"""Killed at any moment and started again, a training gives the same bits as one left alone."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.engine.trainings import (
+    OURS,
+    PLAIN,
+    Process,
+    assert_same,
+    merge,
+    prepare,
+    result,
+    train,
+    warm_up,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="SIGKILL"),
+]
+
+TWO_WORKERS = {"datasets": {"train": {"num_worker_per_gpu": 2}}}
+
+EVERYTHING = {
+    "train": {
+        "scheduler": {
+            "type": "CosineAnnealingRestartLR",
+            "periods": [10, 14],
+            "restart_weights": [1, 0.5],
+            "eta_min": 1e-5,
+        },
+        "accumulate": 2,
+        "clip_grad_norm": 0.5,
+        "mixing_augs": {"mixup": True},
+        "freeze": {"except": ["last"], "iters": 7},
+    },
+    "precision": "bf16",
+    "datasets": {
+        "train": {
+            "progressive": [
+                {"iters": 9, "patch_size": 8, "batch_size_per_gpu": 4},
+                {"iters": 15, "patch_size": 16, "batch_size_per_gpu": 2},
+            ]
+        }
+    },
+    "logger": {"keep_states": 2, "keep_best": {"dataset": "a", "metric": "psnr"}},
+}
+
+VARIANTS = {
+    "ours": OURS,
+    "ours, two loading processes": merge(OURS, TWO_WORKERS),
+    "ours, progressive, mixup, frozen at first, bf16": merge(merge(OURS, EVERYTHING), TWO_WORKERS),
+    "BasicSR's model, dataset and options": merge(PLAIN, TWO_WORKERS),
+}
+KILLS = 6
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_training_killed_at_random_moments_ends_with_the_same_bits(variant, tmp_path, record):
+    warm_up()
+    whole = prepare(tmp_path / "whole", VARIANTS[variant])
+    started = time.monotonic()
+    assert train(whole, "--auto_resume") == 0
+    duration = time.monotonic() - started
+    expected = result(whole)
+    assert sorted(expected.log) == list(range(1, 25))
+    assert sorted(expected.scores) == [8, 16, 24]
+
+    draw = random.Random(variant)
+    killed = attempt = 0
+    while killed < KILLS:
+        attempt += 1
+        folder = prepare(tmp_path / str(attempt), VARIANTS[variant])
+        while killed < KILLS:
+            code = Process(folder).kill_after(draw.uniform(0, duration))
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL
+            killed += 1
+        assert train(folder, "--auto_resume") == 0
+        assert_same(result(folder), expected)
+    record(1, "SIGKILL at a random moment", killed, "the same bits as without it")
+
+
+def test_the_number_of_loading_processes_changes_nothing(tmp_path):
+    results = []
+    for workers in (0, 1, 3):
+        changed = merge(OURS, {"datasets": {"train": {"num_worker_per_gpu": workers}}})
+        folder = prepare(tmp_path / str(workers), changed)
+        assert train(folder) == 0
+        results.append(result(folder))
+    assert_same(results[0], results[1])
+    assert_same(results[0], results[2])
+
+
+def kill_at(call):
+    """Let the process die in the given step that changes what is on the disk.
+
+    A file is flushed before it is renamed, and its folder after that, so the calls of fsync are
+    the moments between which the disk differs; what is deleted is deleted by unlink.
+    """
+    steps = itertools.count(1)
+    fsync, unlink = os.fsync, Path.unlink
+
+    def die_in_time():
+        if next(steps) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def dying_fsync(descriptor):
+        die_in_time()
+        fsync(descriptor)
+
+    def dying_unlink(path, missing_ok=False):
+        if path.exists():
+            die_in_time()
+        unlink(path, missing_ok)
+
+    os.fsync = dying_fsync
+    Path.unlink = dying_unlink
+
+
+SHORT = {
+    "train": {"total_iter": 2},
+    "logger": {
+        "save_checkpoint_freq": 1,
+        "keep_states": 1,
+        "keep_best": {"dataset": "a", "metric": "psnr"},
+    },
+}
+
+
+def test_a_training_killed_in_any_step_of_saving_ends_with_the_same_bits(tmp_path, record):
+    options = merge(OURS, SHORT)
+    whole = prepare(tmp_path / "whole", options)
+    assert train(whole, "--auto_resume") == 0
+    expected = result(whole)
+    call = 0
+    while True:
+        call += 1
+        folder = prepare(tmp_path / str(call), options)
+        code = train(folder, "--auto_resume", fault=partial(kill_at, call))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        assert train(folder, "--auto_resume") == 0
+        assert_same(result(folder), expected)
+        assert not list(folder.rglob("*.tmp"))
+    assert call > 20
+    record(2, "SIGKILL in every single step of saving", call - 1, "the same bits as without it")

@@ -1,0 +1,102 @@
+"""Joining the processes of a run, and what they tell one another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import timedelta
+
+import pytest
+import torch
+from torch import distributed
+
+from semanir_arch.utils import processes
+from tests.processes import environment, joined, needs_fork, run_processes
+
+
+def test_what_torchrun_tells_is_understood():
+    variables = environment(rank=1, count=2, port=1)
+    assert processes.started_by_torchrun(variables)
+    assert not processes.started_by_torchrun({"SLURM_PROCID": "1"})
+    assert processes.restarts(variables) == 0
+    assert processes.restarts(variables | {"TORCHELASTIC_RESTART_COUNT": "2"}) == 2
+
+
+def test_a_process_that_torchrun_did_not_start_is_told_how():
+    with pytest.raises(ValueError, match="start with torchrun --nproc_per_node=N"):
+        processes.join({})
+
+
+def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch):
+    """It counts on its own computer: the others may have more GPUs, or fewer."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    variables = environment(rank=5, count=8, port=1) | {"LOCAL_RANK": "2"}
+    with pytest.raises(ValueError, match="process 2 has no GPU of its own: 2 found"):
+        processes.join(variables)
+
+
+def test_one_process_answers_for_itself():
+    assert (processes.rank(), processes.world_size()) == (0, 1)
+    assert processes.gather("a") == ["a"]
+    assert processes.broadcast("a") == "a"
+    processes.wait_for_all()
+    processes.leave()
+
+
+def talk(rank):
+    return processes.world_size(), processes.gather(rank * 10), processes.broadcast(rank + 5)
+
+
+@needs_fork
+def test_all_hear_the_same():
+    assert run_processes(3, joined, talk) == [(3, [0, 10, 20], 5)] * 3
+    assert not processes.have_joined()
+
+
+def wait(rank, patiently):
+    if rank == 1:
+        time.sleep(1.5)
+    if patiently:
+        processes.wait_for_all()
+        return "waited"
+    with pytest.raises(RuntimeError) as error:
+        distributed.barrier()
+    return processes.lost_connection(error.value)
+
+
+def join_hastily(rank, patiently):
+    """Join where torch's own limit is a second."""
+    distributed.distributed_c10d.default_pg_timeout = timedelta(seconds=1)
+    return joined(rank, wait, patiently)
+
+
+@needs_fork
+def test_waiting_for_a_long_validation_does_not_time_out():
+    """As it does where a collective of the training waits for it, in BasicSR."""
+    assert run_processes(2, join_hastily, True) == ["waited", "waited"]
+    assert run_processes(2, join_hastily, False)[0] is True
+
+
+def vanish(rank):
+    if rank == 1:
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    start = time.monotonic()
+    with pytest.raises(RuntimeError) as error:
+        processes.wait_for_all()
+    return processes.lost_connection(error.value), time.monotonic() - start
+
+
+@needs_fork
+def test_a_killed_process_is_noticed_at_once():
+    first, killed, last = run_processes(3, joined, vanish, timeout=20)
+    assert isinstance(killed, EOFError)
+    for noticed, seconds in (first, last):
+        assert noticed
+        assert seconds < 5
+
+
+def test_other_errors_are_not_taken_for_a_lost_connection():
+    assert not processes.lost_connection(RuntimeError("Connection closed by peer"))
+    assert not processes.lost_connection(ValueError("x"))
