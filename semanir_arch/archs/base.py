@@ -109,7 +109,9 @@ def check_stages(*, shift: str, **per_stage: Sequence[int]) -> None:
 
 def init_linear(module: nn.Module) -> None:
     """Initialise as SwinIR does: linear maps from a normal of deviation 0.02, biases 0."""
-    if isinstance(module, nn.Linear):
+    # A network without memory, built to count or to compare, has nothing to initialise; torch would
+    # take seconds to find out.
+    if isinstance(module, nn.Linear) and not module.weight.is_meta:
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
