@@ -62,11 +62,26 @@ struct Kernels {
   void (*backward)(const Problem<T>&, int64_t window, int64_t head, void* scratch);
 };
 
-// The narrowest kernels that fit; null if there are none.
-#define SEMANIR_DECLARE_KERNELS(instructions)                   \
-  namespace instructions {                                      \
-  const Kernels<float>* kernels(float, int64_t head_dim);       \
-  const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim); \
+// The k largest entries of each row of similarities are to be marked.
+struct Selection {
+  int64_t tokens, k;
+  // (nW, N, N).
+  const float* similarity;
+  // (nW, N): keys of another group than the row's may not be chosen. Or null.
+  const int64_t* groups;
+  // (nW, N, ceil(N / 32)), as in `Problem`.
+  uint32_t* bits;
+
+  int64_t words() const { return (tokens + 31) / 32; }
+};
+
+// `kernels` returns the narrowest that fit; null if there are none. `select_rows` takes rows of all
+// windows, and scratch memory of N numbers, rounded up to whole words.
+#define SEMANIR_DECLARE_KERNELS(instructions)                                            \
+  namespace instructions {                                                               \
+  const Kernels<float>* kernels(float, int64_t head_dim);                                \
+  const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim);                          \
+  void select_rows(const Selection& s, int64_t first, int64_t last, int32_t* keys);      \
   }
 SEMANIR_DECLARE_KERNELS(avx512)
 SEMANIR_DECLARE_KERNELS(portable)
