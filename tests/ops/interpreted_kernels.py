@@ -101,6 +101,16 @@ def test_keeping_every_key_needs_no_bits(tokens, head_dim):
     assert_as_defined(make_inputs(tokens, head_dim, windows=2), dictionary, "triton")
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("side", "first_bound"), [(7, 1000), (8, 1), (8, 1000)])
+def test_a_table_of_the_bias_equals_its_matrix(side, first_bound, backend, monkeypatch):
+    monkeypatch.setattr(launch, "_FIRST_BOUND", first_bound)
+    tokens = side * side
+    inputs = make_inputs(tokens, 16, bias=False, windows=2)
+    table = torch.randn(2, 2 * side - 1, 2 * side - 1, requires_grad=True)
+    assert_as_defined([*inputs, table], make_dictionary(tokens, 9, windows=2), backend)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("tokens", "head_dim"), [(70, 30), (64, 32)])

@@ -11,6 +11,7 @@ from torch import Tensor
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention, key_semantic_dictionary
 from semanir_arch.ops import native as library
 from semanir_arch.ops.attention import naive, native
+from semanir_arch.ops.attention.bias import strips
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request
 from semanir_arch.ops.dictionary import naive as definition
 from semanir_arch.ops.dictionary import threshold
@@ -120,6 +121,20 @@ def test_bias_is_optional(instructions: str) -> None:
     require(instructions)
     inputs = make_inputs(70, 30)[:3]
     assert_equals_the_definition(inputs, make_dictionary(70, 9), instructions=instructions)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("side", [1, 5, 8, 23])
+@pytest.mark.parametrize("instructions", KERNELS)
+def test_a_table_of_the_bias_equals_its_matrix(
+    instructions: str, side: int, dtype: torch.dtype
+) -> None:
+    require(instructions)
+    tokens = side * side
+    *inputs, _ = make_inputs(tokens, 14, dtype)
+    cut = strips(torch.randn(2, 2 * side - 1, 2 * side - 1)).to(dtype).requires_grad_()
+    dictionary = make_dictionary(tokens, min(tokens, 9))
+    assert_equals_the_definition([*inputs, cut], dictionary, instructions=instructions)
 
 
 @pytest.mark.parametrize("instructions", KERNELS)

@@ -13,6 +13,8 @@ from torch import Tensor
 from semanir_arch.ops import native
 from semanir_arch.ops.backend import Backend, Request
 
+from .bias import fold
+
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
 
@@ -111,8 +113,11 @@ def _backward(
     scale: float,
     instructions: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    dq, dk, dv, dbias = torch.ops.semanir_native.backward(
+        grad, q, k, v, bits, bias, scale, instructions
+    )
     # Without a bias its gradient is empty: an operator returns tensors, not None.
-    return torch.ops.semanir_native.backward(grad, q, k, v, bits, bias, scale, instructions)
+    return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
 @_backward.register_fake

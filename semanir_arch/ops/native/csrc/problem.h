@@ -32,8 +32,9 @@ struct Problem {
   Rows<const T> q, k, v;
   // (nW, N, ceil(N / 32)): key 32 j + b of a row is bit b of word j; spare bits are 0.
   const uint32_t* bits;
-  // (h, N, N), or null.
+  // (h, N, N), or null; with `side` w, strips (h, w, (2w - 1) w) of windows of w x w tokens.
   const T* bias;
+  int64_t side;
   // Forward only.
   Rows<T> out;
   // Backward only.
@@ -45,6 +46,13 @@ struct Problem {
   std::atomic<int64_t>* turn;
 
   int64_t words() const { return (tokens + 31) / 32; }
+
+  // The bias of query i, and how far it is from there to that of the next one (in most cases).
+  const T* bias_row(int64_t head, int64_t i) const {
+    if (!bias || !side) return bias ? bias + (head * tokens + i) * tokens : nullptr;
+    return bias + (head * side + i % side) * bias_step() + (side - 1 - i / side) * side;
+  }
+  int64_t bias_step() const { return side ? (2 * side - 1) * side : tokens; }
 };
 
 // Rows whose gradients of scores are kept until it is their window's turn to be added to dbias.
