@@ -16,8 +16,10 @@ from torch import Tensor
 
 from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork
+from semanir_arch.modules.stage import KeySemanticStage
+from semanir_arch.modules.window import window_partition
 
-__all__ = ["held_out", "load", "train"]
+__all__ = ["held_out", "load", "stage_features", "train"]
 
 TRAINING = ("astronaut.png", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg")
 HELD_OUT = ("chelsea.png", "coffee.png")
@@ -94,6 +96,22 @@ def train(
         optimizer.step()
     network.k = kept
     return network.eval()
+
+
+def stage_features(network: KeySemanticNetwork, device: str) -> Tensor:
+    """Windows (nW, N, C) from which a network's first stage builds its dictionary."""
+    found: list[Tensor] = []
+    stage = next(m for m in network.modules() if isinstance(m, KeySemanticStage))
+
+    def keep(_: object, inputs: tuple[Tensor, ...]) -> None:
+        found.append(window_partition(inputs[0], stage.window_size))
+
+    hook = stage.register_forward_pre_hook(keep)
+    with torch.no_grad():
+        for photo in held_out(device):
+            network(photo)
+    hook.remove()
+    return torch.cat(found)
 
 
 def _build(options: dict[str, object]) -> KeySemanticNetwork:

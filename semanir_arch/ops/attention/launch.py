@@ -18,6 +18,10 @@ from .bias import fold, row_maximum, transposed, window_side
 __all__ = ["Launch", "Tile", "Union", "backward", "forward", "plan_backward", "plan_forward"]
 
 
+# Of a grid's first axis, on every GPU.
+_MOST_PROGRAMS = 2**31 - 1
+
+
 class Tile(NamedTuple):
     """Sizes of a kernel's blocks.
 
@@ -52,7 +56,16 @@ class Launch(NamedTuple):
     tile: Tile
 
     def run(self) -> None:
-        """Start the kernel on the current device."""
+        """Start the kernel on the current device.
+
+        Raises:
+            ValueError: If there is more work than one launch can hold.
+        """
+        if self.programs > _MOST_PROGRAMS:
+            raise ValueError(
+                f"{self.programs} blocks of work are more than one launch holds "
+                f"({_MOST_PROGRAMS}): pass fewer windows at a time"
+            )
         if self.programs:
             self.kernel[(self.programs,)](
                 **self.arguments, num_warps=self.tile.warps, num_stages=self.tile.stages
