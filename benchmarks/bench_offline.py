@@ -234,6 +234,7 @@ def main() -> None:
         *(Shape(half, d, bias) for d in (32, 64, 128) for bias in (False, True)),
         *(Shape(half, 32, bias, union=True) for bias in (False, True)),
         Shape(half, 30, bias=True, packed=True),
+        Shape(half, 32, bias=True, matrix=True),
         Shape(torch.float16, 32, bias=False),
         *(Shape(torch.float32, 32, bias) for bias in (False, True)),
     ]

@@ -198,17 +198,30 @@ def test_views_of_one_projection_and_an_expanded_gradient_need_no_copies(backend
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
 
 
-def test_logarithm_of_the_sum_is_that_of_the_kept_scores():
-    dictionary = make_dictionary(40, 9)
-    q, k, v, bias = make_inputs(40, 16)
-    assert dictionary.bits is not None
-    _, lse = torch.ops.semanir.fused_attention(
-        q, k, v, dictionary.bits, bias, 0.25, None, None, None, 0
-    )
+@pytest.mark.parametrize(
+    ("tokens", "k", "head_dim"),
+    [
+        (1, 1, 16),
+        (31, 5, 14),
+        (64, 1, 30),
+        (70, 64, 32),
+        (100, 100, 36),
+        (128, 5, 64),
+        (256, 64, 16),
+    ],
+)
+def test_logarithm_of_the_sum_is_that_of_the_kept_scores(tokens, k, head_dim):
+    dictionary = make_dictionary(tokens, k)
+    q, k, v, bias = make_inputs(tokens, head_dim)
+    unions = [(None, None, None, 0)]
+    if dictionary.bits is not None:
+        unions.append((*dictionary.union(64), 64))
     scores = q.double() @ k.double().mT * 0.25 + bias.double()
     scores = scores.masked_fill(~dictionary.mask().unsqueeze(1), float("-inf"))
     expected = scores.logsumexp(-1) / torch.log(torch.tensor(2.0))
-    torch.testing.assert_close(lse.double(), expected, rtol=0, atol=1e-5)
+    for union in unions:
+        _, lse = torch.ops.semanir.fused_attention(q, k, v, dictionary.bits, bias, 0.25, *union)
+        torch.testing.assert_close(lse.double(), expected, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
