@@ -35,12 +35,6 @@ RECORDED = {
     },
     "bfloat16 d=32 N=1024 union": {"forward": (7.6, 0), "dq": (8.2, 0)},
     "bfloat16 d=32 N=1024 bias union": {"forward": (12.7, 8), "dq": (15.7, 0)},
-    "bfloat16 d=32 N=1024 bias matrix": {
-        "forward": (10.2, 0),
-        "dq": (11.5, 0),
-        "dkv": (10.1, 0),
-        "dbias": (11.5, 0),
-    },
     "bfloat16 d=30 N=1024 bias packed": {
         "forward": (10.2, 0),
         "dq": (11.5, 0),
