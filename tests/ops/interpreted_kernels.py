@@ -102,7 +102,7 @@ def test_keeping_every_key_needs_no_bits(tokens, head_dim):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(("side", "first_bound"), [(7, 1000), (8, 1), (8, 1000)])
+@pytest.mark.parametrize(("side", "first_bound"), [(7, 1000), (8, 1)])
 def test_a_table_of_the_bias_equals_its_matrix(side, first_bound, backend, monkeypatch):
     monkeypatch.setattr(launch, "_FIRST_BOUND", first_bound)
     tokens = side * side
