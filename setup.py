@@ -34,7 +34,7 @@ setup(
     license_files=["LICENSE", "THIRD_PARTY.md"],
     python_requires=">=3.10",
     packages=find_packages(include=["semanir_arch", "semanir_arch.*"]),
-    package_data={"semanir_arch": ["py.typed", "ops/attention/csrc/*"]},
+    package_data={"semanir_arch": ["py.typed", "ops/native/csrc/*"]},
     install_requires=[
         "numpy>=2.0",
         # the build without windows: it needs no libGL, and nothing here opens a window

@@ -45,10 +45,12 @@ class Shape:
     union: bool = False
     packed: bool = False
     """Whether q, k, v are views of one projection, as in the network."""
+    matrix: bool = False
+    """Whether the bias is a matrix (h, N, N) instead of the network's table."""
 
     def __str__(self) -> str:
         words = [str(self.dtype)[6:], f"d={self.head_dim}", f"N={self.tokens}"]
-        words += [word for word in ("bias", "union", "packed") if getattr(self, word)]
+        words += [word for word in ("bias", "union", "packed", "matrix") if getattr(self, word)]
         return " ".join(words)
 
 
@@ -99,7 +101,9 @@ def launches(shape: Shape) -> Iterator[tuple[str, Any]]:
         q, k, v = (torch.empty(size, dtype=shape.dtype, device="meta") for _ in range(3))
     words = -(-tokens // 32)
     bits = torch.empty((windows, tokens, words), dtype=torch.int32, device="meta")
-    bias = torch.empty((heads, tokens, tokens), dtype=shape.dtype, device="meta")
+    side = round(tokens**0.5)
+    bias_shape = (tokens, tokens) if shape.matrix else (side, side * (2 * side - 1))
+    bias = torch.empty((heads, *bias_shape), dtype=shape.dtype, device="meta")
     union = None
     if shape.union:
         block = 128 if shape.dtype.itemsize == 2 else 64
@@ -230,6 +234,7 @@ def main() -> None:
         *(Shape(half, d, bias) for d in (32, 64, 128) for bias in (False, True)),
         *(Shape(half, 32, bias, union=True) for bias in (False, True)),
         Shape(half, 30, bias=True, packed=True),
+        Shape(half, 32, bias=True, matrix=True),
         Shape(torch.float16, 32, bias=False),
         *(Shape(torch.float32, 32, bias) for bias in (False, True)),
     ]

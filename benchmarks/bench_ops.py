@@ -1,263 +1,225 @@
-"""Time the operators: `python benchmarks/bench_ops.py [--output FILE]`.
+"""Time the operators: `python benchmarks/bench_ops.py [PART ...] [--output FILE]`.
 
 Every implementation that attends over kept keys is checked against the definition in float64, in
-outputs and gradients, on two windows of the same kind before it is timed.
+outputs and gradients, before it is timed. Lines appear, and are written to the file, as they are
+made, so that an interruption costs only what was still to come.
 
-`--union --weights FILE` instead prints which share of a window's keys a block of queries uses, per
-stage of a trained network, on scikit-image's photographs.
+`--union` instead prints which share of a window's keys a block of queries uses, per stage of a
+trained network (`--weights FILE`, or else one that is trained for `--seconds` first), on
+scikit-image's photographs. The part `photographs` prints the same and times the attention on those
+features.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.nn.functional as F
-from measure import Timing, compare, header, markdown_table
+from measure import Timing, compare, header, markdown_line, markdown_rule
+from ops_cases import FAILURES, HEADS, Case, Problem, candidates, cases, check, describe, flex
 from torch import Tensor
 
-from semanir_arch.modules.attention import KeySemanticAttention
-from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention, key_semantic_dictionary
-from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request
+from semanir_arch.archs.base import KeySemanticNetwork
+from semanir_arch.modules.stage import KeySemanticStage
+from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
 
-HEADS = 6
-TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
+PARTS = ("forward", "backward", "dictionary")
+OPTIONAL_PARTS = ("photographs", "flex")
 
 # Exponentials per second of an H200: 16 per cycle on each of 132 processors at 1.83 GHz.
 EXPONENTIAL_LIMIT = 3.86e12
 
-_FLEX_CASE = (torch.bfloat16, 1024, 32, 512)
-
-# Larger than this, what an implementation holds per score is not worth waiting for.
-_MOST_BYTES = 24 * 2**30
-
-
-@dataclass(frozen=True)
-class Case:
-    """One row of the tables."""
-
-    dtype: torch.dtype
-    windows: int
-    tokens: int
-    head_dim: int
-    k: int
-    bias: bool
-    backward: bool
-
-    @property
-    def scores(self) -> int:
-        """Scores of all queries, keys and heads, kept or not."""
-        return self.windows * HEADS * self.tokens**2
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Random inputs of a case."""
-
-    inputs: list[Tensor]
-    bias: Tensor | None
-    dictionary: KeySemanticDictionary
-
-    @classmethod
-    def random(cls, case: Case, device: str) -> Problem:
-        """Draw queries, keys, values, bias, and features for the dictionary."""
-        shape = (case.windows, HEADS, case.tokens, case.head_dim)
-        inputs = [torch.randn(shape, device=device, dtype=case.dtype) for _ in range(3)]
-        bias = None
-        if case.bias:
-            square = (HEADS, case.tokens, case.tokens)
-            bias = torch.randn(square, device=device, dtype=case.dtype)
-            inputs.append(bias)
-        for tensor in inputs:
-            tensor.requires_grad_(case.backward)
-        features = torch.randn(case.windows, case.tokens, 180, device=device)
-        return cls(inputs, bias, key_semantic_dictionary(features, case.k))
+COLUMNS = ["dtype", "N", "k", "d", "windows", "bias", "pass", "implementation", "ms"]
+COLUMNS += ["times dense", "peak MB", "T scores/s", "of the exponential limit"]
 
 
 def main() -> None:
     """Print the report, and write it where `--output` says."""
+    arguments = parse_arguments()
+    torch.manual_seed(0)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    file = arguments.output.open("w") if arguments.output else None
+    for line in report(arguments, device):
+        for stream in (sys.stdout, file):
+            if stream is not None:
+                stream.write(line)
+                stream.flush()
+    if file is not None:
+        file.close()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description="Time the operators.")
+    parts = ", ".join((*PARTS, *OPTIONAL_PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {parts}; default: {PARTS}")
     parser.add_argument("--output", type=Path, help="also write the report to this Markdown file")
     parser.add_argument("--rounds", type=int, default=9, help="measurements per candidate")
     parser.add_argument("--union", action="store_true", help="print the share of keys in use")
-    parser.add_argument("--weights", type=Path, help="weights file of a network, for --union")
+    parser.add_argument("--weights", type=Path, help="weights file of a network")
+    parser.add_argument("--seconds", type=float, default=150, help="of training without --weights")
+    parser.add_argument("--dry-run", action="store_true", help="one small case of each kind")
     arguments = parser.parse_args()
-    torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if arguments.union:
-        if arguments.weights is None:
-            parser.error("--union needs --weights FILE")
-        from union_ratio import union_table
-
-        parts = [
-            header("Keys in use", f"bench_ops.py --union --weights {arguments.weights.name}"),
-            union_table(arguments.weights, device),
-        ]
-    else:
-        parts = [
-            header("Operators", "python benchmarks/bench_ops.py"),
-            "Random inputs, 6 heads. `dense` attends to every key, with the same bias if there is "
-            "one.\n",
-            attention_table(device, arguments.rounds),
-            "## Building the dictionary, once per stage\n",
-            dictionary_table(device, arguments.rounds),
-        ]
-    report = "\n".join(parts)
-    sys.stdout.write(report)
-    if arguments.output:
-        arguments.output.write_text(report)
+    unknown = set(arguments.parts) - {*PARTS, *OPTIONAL_PARTS}
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; allowed: {parts}")
+    return arguments
 
 
-def cases(device: str) -> list[Case]:
-    """What is timed: on a CPU one feature map, on a GPU one change at a time from a base."""
-    dtypes = tuple(TOLERANCE)
-    if device == "cpu":
-        base = Case(dtypes[0], windows=8, tokens=1024, head_dim=30, k=512, bias=True, backward=True)
-        return [
-            replace(base, dtype=dtype, k=k, backward=backward)
-            for backward in (False, True)
-            for dtype in dtypes
-            for k in (512, 64)
-        ]
-    base = Case(dtypes[1], windows=64, tokens=1024, head_dim=32, k=512, bias=False, backward=False)
-    shapes = [
-        base,
-        *(replace(base, k=k) for k in (256, 64)),
-        *(replace(base, head_dim=d) for d in (30, 64)),
-        *(replace(base, windows=windows) for windows in (256, 1024)),
-        replace(base, tokens=256, windows=1024, k=64),
-        *(replace(base, tokens=4096, windows=16, k=k) for k in (512, 64)),
-        replace(base, dtype=torch.float32),
-    ]
-    return [
-        replace(case, bias=bias, backward=backward)
-        for backward in (False, True)
-        for bias in (False, True)
-        for case in shapes
-    ]
+def report(arguments: argparse.Namespace, device: str) -> Iterator[str]:
+    """Lines of the report."""
+    parts = ["photographs"] if arguments.union else arguments.parts or PARTS
+    yield header("Operators", " ".join(["python benchmarks/bench_ops.py", *sys.argv[1:]]))
+    baseline = "without bias" if device == "cuda" else "with the same bias if there is one"
+    yield f"\nRandom inputs, {HEADS} heads. `dense` attends to every key, {baseline}.\n"
+    rounds = arguments.rounds
+    for part in parts:
+        yield f"\n## {part.capitalize()}\n\n"
+        if part == "dictionary":
+            yield from dictionary_lines(device, rounds, small=arguments.dry_run)
+        elif part == "photographs":
+            network = _network(arguments, device)
+            yield from union_lines(network, device)
+            if not arguments.union:
+                yield from photograph_lines(network, device, rounds, small=arguments.dry_run)
+        elif part == "flex":
+            yield from flex_lines(device, rounds, small=arguments.dry_run)
+        else:
+            chosen = cases(device, backward=part == "backward")
+            yield from attention_lines(chosen, device, rounds, small=arguments.dry_run)
 
 
-def candidates(
-    case: Case, problem: Problem, *, exact: bool = False
-) -> dict[str, Callable[[], Tensor]]:
-    """Implementations that can run a case; with `exact`, only those over kept keys."""
-    q, k, v = problem.inputs[:3]
-    bias, dictionary = problem.bias, problem.dictionary
-    request = Request(q.device.type, q.dtype, case.tokens, case.head_dim, dictionary.k, masked=True)
-    found: dict[str, Callable[[], Tensor]] = {}
-    if not exact:
-        extra = None if bias is None else bias.unsqueeze(0)
-        found["dense"] = lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=extra)
-    per_score = case.scores * q.element_size()
-    # The mask of all windows; joined with a bias, which differs between heads, it has all scores.
-    if q.is_cuda and per_score <= _MOST_BYTES and not (case.bias and case.backward):
-        mask = torch.zeros((), dtype=q.dtype, device=q.device).masked_fill(
-            ~dictionary.mask().unsqueeze(1), float("-inf")
-        )
-        joined = mask if bias is None else mask + bias
-        found["dense, float mask"] = lambda: F.scaled_dot_product_attention(
-            q, k, v, attn_mask=joined
-        )
-    # Compiling it takes longer than everything else: once per direction, with and without bias.
-    if q.is_cuda and case.windows <= 64 and _kind(case) == _FLEX_CASE:
-        found["FlexAttention"] = _flex(problem)
-    for name, backend in ATTENTION_BACKENDS.items():
-        slow = {"naive": 24 * per_score, "gather": 0}.get(name, 0) > _MOST_BYTES
-        slow |= name == "naive" and not q.is_cuda
-        slow |= name == "gather" and (case.backward or case.k > 64 or case.windows > 64)
-        if backend.why_not(request) is None and not slow:
-            found[name] = partial(
-                key_semantic_attention, q, k, v, dictionary, bias=bias, backend=name
-            )
-    return found
+def attention_lines(
+    chosen: Iterable[Case],
+    device: str,
+    rounds: int,
+    features: Tensor | None = None,
+    *,
+    small: bool = False,
+) -> Iterator[str]:
+    """Check, then time, every implementation on every case; `features` are for the dictionary."""
+    yield markdown_rule(COLUMNS)
+    for case in map(_shrink, chosen) if small else chosen:
+        two = replace(case, windows=2)
+        checked = Problem.random(two, device, None if features is None else features[:2])
+        failures = check(two, checked, candidates(two, checked, exact=True))
+        problem = Problem.random(case, device, features)
+        yield from _timed(case, problem, candidates(case, problem), failures, rounds)
 
 
-def attention_table(device: str, rounds: int) -> str:
-    """Check, then time, every implementation on every case."""
-    rows = []
-    for case in cases(device):
-        failures = check(case, device)
+def flex_lines(device: str, rounds: int, *, small: bool = False) -> Iterator[str]:
+    """Time FlexAttention, which takes long to compile, on one case in both directions."""
+    yield markdown_rule(COLUMNS)
+    for backward in (False, True):
+        case = next(iter(cases(device, backward=backward)))
+        case = replace(_shrink(case) if small else case, bias=False)
         problem = Problem.random(case, device)
-        runs = candidates(case, problem)
-        steps: dict[str, Callable[[], object]] = {
-            name: _with_backward(run, problem.inputs) if case.backward else run
-            for name, run in runs.items()
-            if name not in failures
-        }
-        peaks = {name: _peak(step) for name, step in steps.items()}
-        with torch.set_grad_enabled(case.backward):
+        runs = {"FlexAttention": flex(problem)}
+        failures = check(case, problem, runs)
+        runs = candidates(case, problem) | runs
+        yield from _timed(case, problem, runs, failures, rounds)
+
+
+def photograph_lines(
+    network: KeySemanticNetwork, device: str, rounds: int, *, small: bool = False
+) -> Iterator[str]:
+    """Time the attention with the keys that tokens of photographs keep, in the first stage."""
+    from photographs import stage_features
+
+    features = stage_features(network, device)
+    half = torch.bfloat16
+    base = Case(half, len(features), features.shape[1], 32, k=64, bias=False, backward=False)
+    chosen = [
+        replace(base, k=k, backward=backward) for backward in (False, True) for k in (64, 256, 512)
+    ]
+    yield "\n"
+    if small:
+        features, chosen = features[:2, :64], [replace(c, windows=2, tokens=64) for c in chosen]
+    yield from attention_lines(chosen, device, rounds, features, small=small)
+
+
+def union_lines(network: KeySemanticNetwork, device: str) -> Iterator[str]:
+    """Shares of the keys in use, per stage."""
+    from union_ratio import union_table
+
+    yield union_table(network, device)
+
+
+def dictionary_lines(device: str, rounds: int, *, small: bool = False) -> Iterator[str]:
+    """Compare building the dictionary with the whole stage of six layers that shares it."""
+    windows, side = (8, 32) if device == "cpu" else (64, 32)
+    if small:
+        windows, side = 1, 8
+    backend = "triton" if device == "cuda" else "auto"
+    dim = HEADS * 30
+    image = torch.randn(1, dim, side, side * windows, device=device)
+    x = torch.randn(windows, side * side, dim, device=device)
+    yield markdown_rule(["k", "what", "ms", "share of the stage"])
+    for k in (side * side // 2, side * side // 16):
+        stage = KeySemanticStage(dim, 6, HEADS, side, k=k, backend=backend).to(device).eval()
+        build = partial(key_semantic_dictionary, x, k)
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, device == "cuda"):
+            dictionary: KeySemanticDictionary = build()
+            steps: dict[str, Callable[[], object]] = {
+                "stage of 6 layers": partial(stage, image),
+                "its dictionary": partial(build, backend=backend),
+                "dictionary, plain torch": build,
+                "dictionary, stable sort": partial(build, backend="naive"),
+                "lists of the keys in use": partial(_list_keys, dictionary),
+            }
+            if device == "cpu":
+                del steps["dictionary, plain torch"]
             timings = compare(steps, rounds, 1)
-        rows += [
-            _row(case, name, timing, timings["dense"], peaks[name])
-            for name, timing in timings.items()
-        ]
-        rows += [[*_words(case), name, reason, *[""] * 4] for name, reason in failures.items()]
-        del problem, runs, steps
-    columns = ["dtype", "N", "k", "d", "windows", "bias", "pass", "implementation", "ms"]
-    columns += ["times dense", "peak MB", "T scores/s", "of the exponential limit"]
-    return markdown_table(columns, rows)
-
-
-def check(case: Case, device: str) -> dict[str, str]:
-    """Compare with the definition on two windows: name -> why it is not timed."""
-    small = replace(case, windows=2)
-    problem = Problem.random(small, device)
-    exact = [x.detach().double().requires_grad_(case.backward) for x in problem.inputs]
-    q, k, v, *bias = exact
-    define = partial(
-        key_semantic_attention, q, k, v, problem.dictionary, bias=bias[0] if bias else None
-    )
-    expected = _results(partial(define, backend="naive"), exact, backward=case.backward)
-    failures = {}
-    for name, run in candidates(small, problem, exact=True).items():
-        try:
-            actual = _results(run, problem.inputs, backward=case.backward)
-        except RuntimeError as reason:
-            failures[name] = f"cannot run: {str(reason).splitlines()[0][:80]}"
-            continue
-        error = max(
-            ((a.double() - e).abs().max() / e.abs().max().clamp(min=1)).item()
-            for a, e in zip(actual, expected, strict=True)
-        )
-        if not error <= TOLERANCE[case.dtype]:
-            failures[name] = f"off by {error:.1e}"
-    return failures
-
-
-def dictionary_table(device: str, rounds: int) -> str:
-    """Compare building the dictionary with one attention layer of the stage that shares it."""
-    windows, tokens, dim = (8 if device == "cpu" else 64), 1024, HEADS * 30
-    layer = KeySemanticAttention(dim, HEADS, window_size=32).to(device).eval()
-    x = torch.randn(windows, tokens, dim, device=device)
-    rows = []
-    with torch.no_grad():
-        for k in (512, 64):
-            dictionary: KeySemanticDictionary = key_semantic_dictionary(x, k)
-            build = partial(key_semantic_dictionary, x, k)
-            timings = compare(
-                {
-                    "attention layer": partial(layer, x, dictionary),
-                    "dictionary": build,
-                    "dictionary, stable sort": partial(build, backend="naive"),
-                    "lists of the keys in use": partial(_list_keys, dictionary),
-                },
-                rounds,
+        whole = timings["stage of 6 layers"]
+        for name, timing in timings.items():
+            yield markdown_line(
+                [str(k), name, f"{timing.median:.2f}", f"{timing.ratio(whole):.3f}"]
             )
-            base = timings["attention layer"]
-            rows += [
-                [str(k), n, f"{t.median:.2f}", f"{t.ratio(base):.2f}"] for n, t in timings.items()
-            ]
-    return markdown_table(["k", "what", "ms", "times the layer"], rows)
 
 
-def _kind(case: Case) -> tuple[torch.dtype, int, int, int]:
-    return case.dtype, case.tokens, case.head_dim, case.k
+def _network(arguments: argparse.Namespace, device: str) -> KeySemanticNetwork:
+    from photographs import load, train
+
+    if arguments.weights is not None:
+        return load(arguments.weights, device)
+    return train(arguments.seconds, device)
+
+
+def _shrink(case: Case) -> Case:
+    return replace(case, windows=2, tokens=64, k=min(case.k, 16))
+
+
+def _timed(
+    case: Case,
+    problem: Problem,
+    runs: dict[str, Callable[[], Tensor]],
+    failures: dict[str, str],
+    rounds: int,
+) -> Iterator[str]:
+    steps: dict[str, Callable[[], object]] = {}
+    peaks = {}
+    for name, run in runs.items():
+        if name in failures:
+            continue
+        step = _with_backward(run, problem.inputs) if case.backward else run
+        try:
+            with torch.set_grad_enabled(case.backward):
+                peaks[name] = _peak(step)
+        except FAILURES as error:
+            failures[name] = describe(error)
+            continue
+        steps[name] = step
+    with torch.set_grad_enabled(case.backward):
+        timings = compare(steps, rounds, 1)
+    for name, timing in timings.items():
+        yield _row(case, name, timing, timings.get("dense", timing), peaks[name])
+    for name, reason in failures.items():
+        yield markdown_line([*_words(case), name, reason, *[""] * 4])
 
 
 def _list_keys(dictionary: KeySemanticDictionary) -> None:
@@ -265,40 +227,15 @@ def _list_keys(dictionary: KeySemanticDictionary) -> None:
     replace(dictionary).union(128)
 
 
-def _flex(problem: Problem) -> Callable[[], Tensor]:
-    """FlexAttention with the kept keys as a tensor that it reads score by score."""
-    from torch.nn.attention.flex_attention import flex_attention
-
-    q, k, v = problem.inputs[:3]
-    bias, kept = problem.bias, problem.dictionary.mask()
-
-    def change(score: Tensor, window: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        if bias is not None:
-            score = score + bias[head, query, key]
-        return torch.where(kept[window, query, key], score, float("-inf"))
-
-    attend: Callable[..., Any] = torch.compile(flex_attention, dynamic=False)
-    return lambda: attend(q, k, v, score_mod=change)
-
-
-def _results(run: Callable[[], Tensor], inputs: list[Tensor], *, backward: bool) -> list[Tensor]:
-    if not backward:
-        with torch.no_grad():
-            return [run()]
-    out = run()
-    weight = torch.linspace(-1, 1, out.numel(), device=out.device).view(out.shape).to(out.dtype)
-    return [out.detach(), *torch.autograd.grad(out, inputs, weight)]
-
-
 def _with_backward(forward: Callable[[], Tensor], inputs: list[Tensor]) -> Callable[[], object]:
-    return lambda: torch.autograd.grad(forward().sum(), inputs)
+    return lambda: torch.autograd.grad(forward().sum(), inputs, allow_unused=True)
 
 
 def _peak(step: Callable[[], object]) -> str:
-    """Memory beyond the inputs, in MB, where torch counts it."""
+    """Run once; memory beyond the inputs, in MB, where torch counts it."""
+    step()
     if not torch.cuda.is_available():
         return ""
-    step()
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -312,11 +249,11 @@ def _words(case: Case) -> list[str]:
     return [str(case.dtype)[6:], *map(str, numbers), "yes" if case.bias else "no", direction]
 
 
-def _row(case: Case, name: str, timing: Timing, dense: Timing, peak: str) -> list[str]:
+def _row(case: Case, name: str, timing: Timing, dense: Timing, peak: str) -> str:
     rate = case.scores / (timing.median * 1e-3)
     share = f"{rate / EXPONENTIAL_LIMIT:.0%}" if torch.cuda.is_available() else ""
     cells = [f"{timing.median:.2f}", f"{timing.ratio(dense):.2f}", peak, f"{rate / 1e12:.2g}"]
-    return [*_words(case), name, *cells, share]
+    return markdown_line([*_words(case), name, *cells, share])
 
 
 if __name__ == "__main__":

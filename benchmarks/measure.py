@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["Timing", "compare", "header", "markdown_table"]
+__all__ = ["Timing", "compare", "header", "markdown_line", "markdown_rule", "markdown_table"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,17 @@ def header(title: str, command: str) -> str:
 
 def markdown_table(columns: list[str], rows: list[list[str]]) -> str:
     """Lay cells out as a Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return markdown_rule(columns) + "".join(map(markdown_line, rows))
+
+
+def markdown_rule(columns: list[str]) -> str:
+    """The first two lines of a Markdown table."""
+    return markdown_line(columns) + markdown_line(["---"] * len(columns))
+
+
+def markdown_line(cells: list[str]) -> str:
+    """One line of a Markdown table."""
+    return "| " + " | ".join(cells) + " |\n"
 
 
 def _processor() -> str:

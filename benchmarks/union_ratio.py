@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from measure import markdown_table
+from photographs import held_out
 from torch import Tensor
 
-from semanir_arch.archs import build_network
+from semanir_arch.archs.base import KeySemanticNetwork
 from semanir_arch.modules.stage import KeySemanticStage
 from semanir_arch.ops import KeySemanticDictionary
 
 __all__ = ["union_table"]
 
-PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png")
-SIDE = 256
-SIGMA = 25  # noise, on the 0-255 scale
 BLOCKS = (64, 128)
 # The kernels visit whole blocks of keys.
 KEY_BLOCK = 64
 
 
-def union_table(weights: Path, device: str) -> str:
-    """Run noisy photographs through a network and average the shares of each stage.
-
-    Args:
-        weights: A weights file that holds the network's options ("network_g").
-        device: Where to run.
-    """
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    network = build_network(state["network_g"])
-    network.load_state_dict(state.get("params_ema", state.get("params")))
-    network = network.to(device).eval()
+def union_table(network: KeySemanticNetwork, device: str) -> str:
+    """Run noisy photographs through a network and average the shares of each stage."""
     stages = {n: m for n, m in network.named_modules() if isinstance(m, KeySemanticStage)}
     rows = []
-    for k in (16, 64, 256, 512):
-        setattr(network, "k", k)  # noqa: B010 - a module's attributes have no other types
+    for k in (64, 128, 256, 512):
+        network.k = k
         shares: dict[str, list[list[float]]] = {name: [] for name in stages}
         tokens = dict.fromkeys(stages, 0)
         for name, stage in stages.items():
             _observe(stage, shares[name], tokens, name)
-        for photo in _photos(device):
+        for photo in held_out(device):
             with torch.no_grad():
                 network(photo)
         for name, found in shares.items():
@@ -84,17 +71,3 @@ def _patch_order(side: int, device: torch.device) -> Tensor:
     index = torch.arange(side * side, device=device).view(side, side)
     patches = [patch for rows in index.split(8, 0) for patch in rows.split(8, 1)]
     return torch.cat([patch.flatten() for patch in patches])
-
-
-def _photos(device: str) -> list[Tensor]:
-    from skimage import data, io
-
-    folder = Path(data.__file__).parent
-    generator = torch.Generator().manual_seed(0)
-    photos = []
-    for name in PHOTOS:
-        photo = torch.from_numpy(io.imread(folder / name)[:SIDE, :SIDE, :3]).permute(2, 0, 1)
-        clean = photo.unsqueeze(0).float() / 255
-        noise = torch.randn(clean.shape, generator=generator) * SIGMA / 255
-        photos.append((clean + noise).to(device))
-    return photos

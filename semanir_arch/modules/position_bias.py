@@ -36,15 +36,15 @@ class ContinuousPositionBias(nn.Module):
         self.register_buffer("offsets", _log_offsets(window_size), persistent=False)
 
     def forward(self) -> Tensor:
-        """Return the bias [head, query, key], shape (h, N, N) with N = w * w, in (0, 16)."""
+        """Return the bias of each offset, key - query = (y, x) - (w - 1), in (0, 16).
+
+        Returns:
+            Shape (h, 2w - 1, 2w - 1), which `semanir_arch.ops.key_semantic_attention` takes.
+        """
         side = 2 * self.window_size - 1
         # Under autocast a bias near 16 would lose all but three of its bits behind the point.
         with torch.autocast(self.offsets.device.type, enabled=False):
-            table = 16 * torch.sigmoid(self.mlp(self.offsets)).T.reshape(-1, side, side)
-        # table[h, y, x] belongs to the offset key - query = (y, x) - (w - 1). Sliding a w x w
-        # window over it lists the offsets of one query to all keys, queries in reverse order.
-        sliding = table.unfold(1, self.window_size, 1).unfold(2, self.window_size, 1)
-        return sliding.flip(1, 2).flatten(3, 4).flatten(1, 2)
+            return 16 * torch.sigmoid(self.mlp(self.offsets)).T.reshape(-1, side, side)
 
 
 def _log_offsets(window_size: int) -> Tensor:

@@ -101,6 +101,16 @@ def test_keeping_every_key_needs_no_bits(tokens, head_dim):
     assert_as_defined(make_inputs(tokens, head_dim, windows=2), dictionary, "triton")
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("side", "first_bound"), [(7, 1000), (8, 1)])
+def test_a_table_of_the_bias_equals_its_matrix(side, first_bound, backend, monkeypatch):
+    monkeypatch.setattr(launch, "_FIRST_BOUND", first_bound)
+    tokens = side * side
+    inputs = make_inputs(tokens, 16, bias=False, windows=2)
+    table = torch.randn(2, 2 * side - 1, 2 * side - 1, requires_grad=True)
+    assert_as_defined([*inputs, table], make_dictionary(tokens, 9, windows=2), backend)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("tokens", "head_dim"), [(70, 30), (64, 32)])
@@ -188,17 +198,30 @@ def test_views_of_one_projection_and_an_expanded_gradient_need_no_copies(backend
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
 
 
-def test_logarithm_of_the_sum_is_that_of_the_kept_scores():
-    dictionary = make_dictionary(40, 9)
-    q, k, v, bias = make_inputs(40, 16)
-    assert dictionary.bits is not None
-    _, lse = torch.ops.semanir.fused_attention(
-        q, k, v, dictionary.bits, bias, 0.25, None, None, None, 0
-    )
+@pytest.mark.parametrize(
+    ("tokens", "k", "head_dim"),
+    [
+        (1, 1, 16),
+        (31, 5, 14),
+        (64, 1, 30),
+        (70, 64, 32),
+        (100, 100, 36),
+        (128, 5, 64),
+        (256, 64, 16),
+    ],
+)
+def test_logarithm_of_the_sum_is_that_of_the_kept_scores(tokens, k, head_dim):
+    dictionary = make_dictionary(tokens, k)
+    q, k, v, bias = make_inputs(tokens, head_dim)
+    unions = [(None, None, None, 0)]
+    if dictionary.bits is not None:
+        unions.append((*dictionary.union(64), 64))
     scores = q.double() @ k.double().mT * 0.25 + bias.double()
     scores = scores.masked_fill(~dictionary.mask().unsqueeze(1), float("-inf"))
     expected = scores.logsumexp(-1) / torch.log(torch.tensor(2.0))
-    torch.testing.assert_close(lse.double(), expected, rtol=0, atol=1e-5)
+    for union in unions:
+        _, lse = torch.ops.semanir.fused_attention(q, k, v, dictionary.bits, bias, 0.25, *union)
+        torch.testing.assert_close(lse.double(), expected, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

@@ -41,13 +41,23 @@ def assert_close(actual: list[Tensor], expected: list[Tensor], dtype: torch.dtyp
 
 
 @pytest.mark.parametrize("backend", FAST)
-@pytest.mark.parametrize("tokens", [1, 31, 64, 70, 100])
-@pytest.mark.parametrize("k", [1, 5, 30])
-def test_backend_equals_the_definition(backend: str, tokens: int, k: int) -> None:
-    dictionary = key_semantic_dictionary(torch.randn(3, tokens, 8), k)
-    if dictionary.bits is None and backend == "gather":
-        pytest.skip("gather has nothing to gather when every key is kept")
-    inputs = make_inputs(tokens, head_dim=14)
+@pytest.mark.parametrize("head_dim", [14, 16, 30, 32, 36, 64])
+@pytest.mark.parametrize("tokens", [1, 31, 64, 70, 100, 128])
+def test_backend_equals_the_definition(backend: str, tokens: int, head_dim: int) -> None:
+    inputs = make_inputs(tokens, head_dim)
+    for k in sorted({1, min(5, tokens), min(64, tokens), tokens}):
+        dictionary = key_semantic_dictionary(torch.randn(3, tokens, 8), k)
+        if dictionary.bits is None and backend == "gather":
+            continue
+        expected = run_with_gradients(inputs, dictionary, "naive")
+        assert_close(run_with_gradients(inputs, dictionary, backend), expected, torch.float64)
+
+
+@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize(("tokens", "k"), [(256, 64), (256, 1), (1024, 64)])
+def test_large_windows_equal_the_definition(backend: str, tokens: int, k: int) -> None:
+    inputs = make_inputs(tokens, head_dim=30, heads=1, windows=1)
+    dictionary = key_semantic_dictionary(torch.randn(1, tokens, 8), k)
     expected = run_with_gradients(inputs, dictionary, "naive")
     assert_close(run_with_gradients(inputs, dictionary, backend), expected, torch.float64)
 
@@ -113,6 +123,21 @@ def test_keeping_every_key_is_dense_attention(backend: str, with_bias: bool) -> 
         torch.autograd.grad(out.square().sum(), used),
         torch.autograd.grad(expected.square().sum(), used),
     )
+
+
+@pytest.mark.parametrize("backend", FAST)
+def test_nothing_is_left_unwritten(backend: str) -> None:
+    dictionary = key_semantic_dictionary(torch.randn(3, 70, 8), 11)
+    inputs = make_inputs(70, head_dim=14)
+    expected = run_with_gradients(inputs, dictionary, "naive")
+    # In this mode torch fills new memory with NaN.
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert torch.empty(3).isnan().all()
+        actual = run_with_gradients(inputs, dictionary, backend)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert_close(actual, expected, torch.float64)
 
 
 @pytest.mark.parametrize("backend", FAST)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semanir_arch.ops import key_semantic_dictionary
+from semanir_arch.ops import key_semantic_dictionary, native
 from semanir_arch.ops.dictionary import naive
 
 
 def integer_features(windows: int, tokens: int, channels: int = 6) -> torch.Tensor:
     """Small integers: inner products are exact in float32 and many of them tie."""
     return torch.randint(-2, 3, (windows, tokens, channels)).float()
+
+
+@pytest.fixture(autouse=True, params=["as installed", "plain torch"])
+def _library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs with whatever this machine has, and without the native library."""
+    if request.param == "plain torch":
+        monkeypatch.setattr(native, "why_not", lambda: "for this test")
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 31, 32, 64, 70, 100, 256])

@@ -1,4 +1,4 @@
-"""The C++ backend must agree with the definition, and say why where it cannot run."""
+"""The C++ kernels must agree with the definitions, and say why where they cannot run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention, key_semantic_dictionary
+from semanir_arch.ops import native as library
 from semanir_arch.ops.attention import naive, native
+from semanir_arch.ops.attention.bias import strips
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request
+from semanir_arch.ops.dictionary import naive as definition
+from semanir_arch.ops.dictionary import threshold
 from semanir_arch.ops.dictionary.packing import pack
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
@@ -19,12 +23,12 @@ TYPICAL = {"device": "cpu", "dtype": torch.float32, "num_tokens": 1024, "head_di
 
 
 @pytest.fixture(scope="module", autouse=True)
-def library() -> None:
-    missing = native._missing_tool()
+def built() -> None:
+    missing = library._missing_tool()
     if missing is not None:
-        pytest.skip(f"the native backend cannot be compiled here: {missing}")
+        pytest.skip(f"the native operators cannot be compiled here: {missing}")
     # Compiles once, about 20 s on one core, and is kept in torch's cache of extensions.
-    native.build()
+    library.build()
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +49,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def require(instructions: str) -> None:
-    if instructions not in (native._best_instructions(), "portable"):
+    if instructions not in (library.best_instructions(), "portable"):
         pytest.skip(f"this processor has no {instructions}")
 
 
@@ -119,6 +123,20 @@ def test_bias_is_optional(instructions: str) -> None:
     assert_equals_the_definition(inputs, make_dictionary(70, 9), instructions=instructions)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("side", [1, 5, 8, 23])
+@pytest.mark.parametrize("instructions", KERNELS)
+def test_a_table_of_the_bias_equals_its_matrix(
+    instructions: str, side: int, dtype: torch.dtype
+) -> None:
+    require(instructions)
+    tokens = side * side
+    *inputs, _ = make_inputs(tokens, 14, dtype)
+    cut = strips(torch.randn(2, 2 * side - 1, 2 * side - 1)).to(dtype).requires_grad_()
+    dictionary = make_dictionary(tokens, min(tokens, 9))
+    assert_equals_the_definition([*inputs, cut], dictionary, instructions=instructions)
+
+
 @pytest.mark.parametrize("instructions", KERNELS)
 def test_rows_with_fewer_eligible_keys_attend_to_those(instructions: str) -> None:
     require(instructions)
@@ -187,7 +205,7 @@ def test_compiles_as_one_graph() -> None:
         return key_semantic_attention(q, k, v, dictionary, bias=bias, backend="native")
 
     compiled = torch.compile(attend, fullgraph=True, backend="aot_eager")
-    native._load.cache_clear()
+    library._load.cache_clear()
     expected = torch.autograd.grad(attend(*inputs).square().sum(), inputs)
     for a, b in zip(
         torch.autograd.grad(compiled(*inputs).square().sum(), inputs), expected, strict=True
@@ -215,19 +233,19 @@ def test_predicate_says_why_not(change: dict, reason: str | None) -> None:
 @pytest.mark.usefixtures("registered")
 def test_an_unbuilt_backend_names_the_command_that_builds_it(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
-    native._load.cache_clear()
+    library._load.cache_clear()
     q, k, v, _ = make_inputs(40, 8)
-    with pytest.raises(NotImplementedError, match=r"python -m semanir_arch\.ops\.attention\.nativ"):
+    with pytest.raises(NotImplementedError, match=r"python -m semanir_arch\.ops\.native"):
         key_semantic_attention(q, k, v, make_dictionary(40, 5), backend="native")
     monkeypatch.undo()
-    native._load.cache_clear()
-    assert native._cannot_load() is None
+    library._load.cache_clear()
+    assert library.why_not() is None
 
 
 def test_without_a_compiler_the_build_says_so(monkeypatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(RuntimeError, match="no C\\+\\+ compiler 'no-such-compiler'"):
-        native.build()
+        library.build()
 
 
 def test_inputs_that_would_be_read_wrongly_are_refused() -> None:
@@ -255,5 +273,53 @@ def test_inputs_that_would_be_read_wrongly_are_refused() -> None:
 def test_it_volunteers_where_it_was_measured_faster(
     monkeypatch, instructions: str, change: dict, preferred: bool
 ) -> None:
-    monkeypatch.setattr(native, "_best_instructions", lambda: instructions)
+    monkeypatch.setattr(library, "best_instructions", lambda: instructions)
     assert native.BACKEND.preferred(Request(**(TYPICAL | {"masked": True} | change))) is preferred
+
+
+@pytest.mark.parametrize("instructions", KERNELS)
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("tokens", [1, 2, 31, 32, 64, 70, 100, 256])
+def test_selection_equals_a_stable_sort_where_similarities_tie(
+    tokens: int, grouped: bool, instructions: str
+) -> None:
+    require(instructions)
+    x = torch.randint(-2, 3, (3, tokens, 6)).float()
+    groups = torch.randint(0, 3, (3, tokens)) if grouped else None
+    for k in sorted({1, min(5, tokens), min(64, tokens), tokens}):
+        bits = torch.ops.semanir_native.select(x @ x.mT, k, groups, instructions)
+        assert torch.equal(bits, pack(definition.select(x, k, groups)))
+
+
+@pytest.mark.parametrize("instructions", KERNELS)
+def test_selection_orders_every_kind_of_number(instructions: str) -> None:
+    require(instructions)
+    kinds = [float("inf"), 3e38, 1.0, 1e-45, 0.0, -0.0, -1e-45, -1.0, -3e38, float("-inf")]
+    # Row by row in another order, each number twice.
+    rows = torch.stack([torch.tensor(kinds * 2)[torch.randperm(20)] for _ in range(20)])
+    for k in range(1, 21):
+        order = rows.argsort(dim=-1, descending=True, stable=True)[:, :k]
+        expected = torch.zeros(20, 20, dtype=torch.bool).scatter_(-1, order, True)
+        bits = torch.ops.semanir_native.select(rows[None], k, None, instructions)
+        assert torch.equal(bits[0], pack(expected))
+
+
+def test_dictionary_selects_with_the_library_what_it_selects_without(monkeypatch) -> None:
+    x, groups = torch.randn(5, 100, 30), torch.randint(0, 2, (5, 100))
+    monkeypatch.setattr(threshold, "_SCRATCH_BYTES", {"cpu": 2 * 4 * 100 * 100})
+    with_library = [threshold.select_bits(x, 20, g) for g in (None, groups)]
+    monkeypatch.setattr(library, "why_not", lambda: "for this test")
+    without = [threshold.select_bits(x, 20, g) for g in (None, groups)]
+    assert all(map(torch.equal, with_library, without))
+
+
+def test_similarities_that_would_be_read_wrongly_are_refused() -> None:
+    select = torch.ops.semanir_native.select
+    with pytest.raises(RuntimeError, match="float32 of shape"):
+        select(torch.ones(1, 4, 5), 1, None, "portable")
+    with pytest.raises(RuntimeError, match="k=5 of 4 tokens"):
+        select(torch.ones(1, 4, 4), 5, None, "portable")
+    with pytest.raises(RuntimeError, match="groups must have shape"):
+        select(torch.ones(1, 4, 4), 1, torch.ones(1, 5), "portable")
+    with pytest.raises(RuntimeError, match="no kernels for sse9"):
+        select(torch.ones(1, 4, 4), 1, None, "sse9")

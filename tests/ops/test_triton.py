@@ -104,6 +104,30 @@ def test_autocast_applies_to_every_backend():
     assert out.dtype == torch.bfloat16
 
 
+def test_more_work_than_a_launch_holds_is_refused():
+    pytest.importorskip("triton")
+    from semanir_arch.ops.attention.launch import plan_forward
+
+    # Tensors without data: 2^25 windows of 64 heads.
+    q = torch.empty((2**25, 64, 1, 1), dtype=torch.bfloat16, device="meta")
+    launch = plan_forward(q, q, q, None, None, 1.0)
+    assert launch.programs == 2**31
+    with pytest.raises(ValueError, match="2147483648 blocks of work are more than one launch"):
+        launch.run()
+
+
+def test_rows_too_far_apart_for_32_bit_offsets_are_copied():
+    # 32767 tokens that are 2^17 numbers apart, without memory behind them.
+    far = (
+        torch.empty(1, dtype=torch.bfloat16)
+        .expand(1, 1, 32767, 1)
+        .as_strided((1, 1, 32767, 1), (0, 0, 0, 1))
+    )
+    assert fused._readable(far) is far
+    far = torch.empty((1, 1, 32767, 2**17), dtype=torch.bfloat16, device="meta")[..., :30]
+    assert fused._readable(far).stride() == (32767 * 30, 32767 * 30, 30, 1)
+
+
 def test_kernels_are_imported_when_first_used():
     code = "import sys, semanir_arch.ops; sys.exit('triton' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose
 from semanir_arch.ops.dictionary import KeySemanticDictionary
 
+from . import bias as position_bias
 from . import dense, fused, gather, masked, naive, native
 
 __all__ = ["key_semantic_attention"]
@@ -48,7 +49,10 @@ def key_semantic_attention(
         k: Keys, same shape and dtype.
         v: Values, same shape and dtype.
         dictionary: Kept keys, shared by all heads.
-        bias: Added to the scores, shape (h, N, N), shared by the windows; differentiable.
+        bias: Added to the scores, shared by the windows; differentiable. Shape (h, N, N); or, for
+            windows of w x w tokens in reading order, a table (h, 2w - 1, 2w - 1) of which token i
+            adds to its score with token j the entry [y_j - y_i + w - 1, x_j - x_i + w - 1]. The
+            table is faster and needs less memory.
         scale: Factor of the scores; default d ** -0.5.
         backend: "auto", or one of `semanir_arch.ops.backend.ATTENTION_BACKENDS`. All give the same
             result.
@@ -73,7 +77,8 @@ def key_semantic_attention(
         masked=dictionary.bits is not None,
     )
     if bias is not None:
-        bias = bias.to(q.dtype)
+        is_matrix = bias.shape[-1] == q.shape[2]
+        bias = (bias if is_matrix else position_bias.strips(bias)).to(q.dtype)
     scale = q.shape[3] ** -0.5 if scale is None else scale
     return choose(request, backend).run(q, k, v, dictionary, bias, scale)
 
@@ -94,7 +99,10 @@ def _check(
             f"{dictionary.num_tokens} tokens, "
             f"q has {q.shape[0]} of {q.shape[2]}"
         )
-    if bias is not None and bias.shape != (q.shape[1], q.shape[2], q.shape[2]):
+    if bias is None:
+        return
+    allowed = position_bias.shapes(q.shape[1], q.shape[2])
+    if tuple(bias.shape) not in allowed:
         raise ValueError(
-            f"bias must have shape {(q.shape[1], q.shape[2], q.shape[2])}, got {tuple(bias.shape)}"
+            f"bias must have shape {' or '.join(map(str, allowed))}, got {tuple(bias.shape)}"
         )

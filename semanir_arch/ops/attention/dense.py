@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semanir_arch.ops.backend import Backend, Request
 
+from .bias import matrix
 from .masked import attend as attend_in_chunks
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def attend(
     # of every window.
     if bias is not None and bias.requires_grad:
         return attend_in_chunks(q, k, v, dictionary, bias, scale)
-    mask = None if bias is None else bias.unsqueeze(0)
+    mask = None if bias is None else matrix(bias).unsqueeze(0)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
 
 

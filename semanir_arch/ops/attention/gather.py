@@ -18,6 +18,8 @@ from torch import Tensor
 from semanir_arch.ops.backend import Backend, Request
 from semanir_arch.ops.dictionary.packing import unpack
 
+from .bias import fold, matrix
+
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
 
@@ -64,10 +66,12 @@ def _forward(
     q: Tensor, k: Tensor, v: Tensor, bits: Tensor, kept: int, bias: Tensor | None, scale: float
 ) -> Tensor:
     out = q.new_empty(q.shape)
+    square = None if bias is None else matrix(bias)
     dtype = torch.promote_types(q.dtype, torch.float32)
     with torch.autocast(q.device.type, enabled=False):
         for window, rows, index, absent in _chunks(q, bits, kept):
-            p = _weights(q[window, :, rows].to(dtype), k[window], index, absent, bias, rows, scale)
+            queries = q[window, :, rows].to(dtype)
+            p = _weights(queries, k[window], index, absent, square, rows, scale)
             values = _collect(v[window], index).to(dtype)
             out[window, :, rows] = torch.einsum("hnk,hnkd->hnd", p, values).to(q.dtype)
     return out
@@ -100,12 +104,13 @@ def _backward(
     dtype = torch.promote_types(q.dtype, torch.float32)
     dq, dk, dv = (torch.zeros_like(x, dtype=dtype) for x in (q, k, v))
     # An operator returns tensors, not None: without a bias its gradient is empty.
-    dbias = q.new_zeros(0 if bias is None else bias.shape, dtype=dtype)
-    heads, head_dim = q.shape[1], q.shape[3]
+    heads, tokens, head_dim = q.shape[1:]
+    square = None if bias is None else matrix(bias)
+    dbias = q.new_zeros(0 if bias is None else (heads, tokens, tokens), dtype=dtype)
     with torch.autocast(q.device.type, enabled=False):
         for window, rows, index, absent in _chunks(q, bits, kept):
             pq, pgrad = q[window, :, rows].to(dtype), grad[window, :, rows].to(dtype)
-            p = _weights(pq, k[window], index, absent, bias, rows, scale)
+            p = _weights(pq, k[window], index, absent, square, rows, scale)
             flat = index.flatten()
             share = torch.einsum("hnk,hnd->hnkd", p, pgrad)
             dv[window].index_add_(1, flat, share.reshape(heads, -1, head_dim))
@@ -118,7 +123,7 @@ def _backward(
             if bias is not None:
                 dbias[:, rows].scatter_add_(-1, index.expand(heads, -1, -1), ds)
     if bias is not None:
-        dbias = dbias.to(bias.dtype)
+        dbias = fold(dbias, bias).to(bias.dtype)
     return dq.to(q.dtype), dk.to(k.dtype), dv.to(v.dtype), dbias
 
 

@@ -13,8 +13,13 @@ import torch
 from torch import Tensor
 
 from . import triton as kernels
+from .bias import fold, row_maximum, transposed, window_side
 
 __all__ = ["Launch", "Tile", "Union", "backward", "forward", "plan_backward", "plan_forward"]
+
+
+# Of a grid's first axis, on every GPU.
+_MOST_PROGRAMS = 2**31 - 1
 
 
 class Tile(NamedTuple):
@@ -51,7 +56,16 @@ class Launch(NamedTuple):
     tile: Tile
 
     def run(self) -> None:
-        """Start the kernel on the current device."""
+        """Start the kernel on the current device.
+
+        Raises:
+            ValueError: If there is more work than one launch can hold.
+        """
+        if self.programs > _MOST_PROGRAMS:
+            raise ValueError(
+                f"{self.programs} blocks of work are more than one launch holds "
+                f"({_MOST_PROGRAMS}): pass fewer windows at a time"
+            )
         if self.programs:
             self.kernel[(self.programs,)](
                 **self.arguments, num_warps=self.tile.warps, num_stages=self.tile.stages
@@ -74,7 +88,7 @@ def forward(
         k: Same shape and dtype.
         v: Same shape and dtype.
         bits: Shape (nW, N, ceil(N / 32)), int32, contiguous; None if every key is kept.
-        bias: Shape (h, N, N), contiguous, or None.
+        bias: Shape (h, N, N), or strips as `bias.strips` cuts them; contiguous; or None.
         scale: Factor of the scores.
         union: The keys to visit; None for all.
 
@@ -105,7 +119,7 @@ def backward(
     """Gradients of `forward`'s output; arguments as there.
 
     Returns:
-        Gradients of q, k, v, in memory (nW, N, h, D), and of the bias, (h, N, N) float32, if asked.
+        Gradients of q, k, v, in memory (nW, N, h, D), and of the bias, float32, if asked.
     """
     launches = plan_backward(
         grad, q, k, v, o, lse, bits, bias, scale, union, bias_gradient=bias_gradient
@@ -114,7 +128,9 @@ def backward(
         for launch in launches:
             launch.run()
     own_queries, own_keys, *own_bias = (launch.arguments for launch in launches)
-    dbias = own_bias[0]["dbias"].sum(dim=0) if own_bias else None
+    dbias = None
+    if bias is not None and own_bias:
+        dbias = fold(own_bias[0]["dbias"].sum(dim=0), bias)
     return own_queries["dq"], own_keys["dk"], own_keys["dv"], dbias
 
 
@@ -137,10 +153,10 @@ def plan_forward(
     key_norm = bias_max = None
     if bound:
         key_norm = torch.linalg.vector_norm(k, dim=-1, dtype=torch.float32).amax(dim=-1)
-        bias_max = None if bias is None else bias.amax(dim=-1).float()
+        bias_max = None if bias is None else row_maximum(bias).float()
     arguments = {
         **_common(tile, q, k, v, bits, bias, scale),
-        **_listed(union, None if union is None else _transposed(bias)),
+        **_listed(union, None if union is None or bias is None else transposed(bias)),
         "key_norm": key_norm,
         "bias_max": bias_max,
         "o": o,
@@ -184,7 +200,7 @@ def plan_backward(
     }
     gradient = {"scale": scale, "D": head_dim, "BIAS": bias is not None, **_strides("o", o)}
 
-    across = _transposed(bias)
+    across = None if bias is None else transposed(bias)
 
     tile = choose_tile("dq", q, bias, union)
     arguments = {
@@ -244,7 +260,10 @@ _TILES: dict[str, dict[int, dict[int, tuple[Tile, Tile]]]] = {
             64: (Tile(128, 128, 8, 2), Tile(128, 128, 8, 2)),
             128: (Tile(128, 64, 8, 2), Tile(128, 64, 8, 2)),
         },
-        4: {32: 2 * (Tile(64, 32, 4, 2),), 128: 2 * (Tile(32, 32, 4, 2),)},
+        4: {
+            32: (Tile(64, 32, 4, 2), Tile(64, 32, 4, 1)),
+            128: 2 * (Tile(32, 32, 4, 2),),
+        },
     },
     "dq": {
         2: {
@@ -330,6 +349,7 @@ def _common(
         "BM": tile.queries,
         "BN": tile.keys,
         "MASKED": bits is not None,
+        "SIDE": 0 if bias is None else window_side(bias),
         "EVEN": tokens % tile.queries == 0 and tokens % tile.keys == 0,
         "PRECISION": _precision(q.dtype),
     }
@@ -354,11 +374,6 @@ def _aligned(x: Tensor) -> Tensor:
     if x.element_size() == 4 or not odd or x.shape[2] < _FIRST_COPY:
         return x
     return torch.nn.functional.pad(x, (0, (16 - odd) // x.element_size()))
-
-
-def _transposed(bias: Tensor | None) -> Tensor | None:
-    """Bias with the queries of a key side by side, for kernels that read it key by key."""
-    return None if bias is None else bias.mT.contiguous()
 
 
 def _precision(dtype: torch.dtype) -> str:

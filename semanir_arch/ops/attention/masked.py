@@ -19,6 +19,8 @@ from torch import Tensor
 from semanir_arch.ops.backend import Backend
 from semanir_arch.ops.dictionary.packing import WORD
 
+from .bias import fold, matrix
+
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
 
@@ -88,7 +90,8 @@ def _backward(
     dq, dk, dv = q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
     dtype = torch.promote_types(q.dtype, torch.float32)
     # An operator returns tensors, not None: without a bias its gradient is empty.
-    dbias = q.new_zeros(0 if bias is None else bias.shape, dtype=dtype)
+    square = (q.shape[1], q.shape[2], q.shape[2])
+    dbias = q.new_zeros(0 if bias is None else square, dtype=dtype)
     with torch.autocast(q.device.type, enabled=False):
         for part, additive in _chunks(q, bits, bias, dtype):
             pq, pk, pv, pgrad = (x[part].to(dtype) for x in (q, k, v, grad))
@@ -104,7 +107,7 @@ def _backward(
             dk[part] = ds.mT @ pq * scale
             if bias is not None:
                 dbias[part[1]] += ds.sum(dim=0)
-    return dq, dk, dv, dbias if bias is None else dbias.to(bias.dtype)
+    return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
 @_backward.register_fake
@@ -142,10 +145,10 @@ def _chunks(
     num_windows, num_heads, num_tokens, _ = q.shape
     matrices = _CHUNK_BYTES.get(q.device.type, 2**28) // (num_tokens**2 * dtype.itemsize)
     # Several heads of a window before several windows, because they share its mask.
-    heads = num_heads if bias is None else max(1, min(num_heads, matrices))
+    heads = max(1, min(num_heads, matrices))
     windows = max(1, matrices // heads)
     octet_table = _octet_table(dtype, q.device)
-    bias = None if bias is None else bias.to(dtype)
+    bias = None if bias is None else matrix(bias).to(dtype)
     buffer: Tensor | None = None
     for start in range(0, num_windows, windows):
         some = slice(start, min(start + windows, num_windows))

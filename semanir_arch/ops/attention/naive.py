@@ -14,6 +14,8 @@ from torch import Tensor
 
 from semanir_arch.ops.backend import Backend, never
 
+from .bias import matrix
+
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
 
@@ -33,7 +35,7 @@ def attend(
     with torch.autocast(q.device.type, enabled=False):
         scores = q.to(dtype) @ k.to(dtype).mT * scale
         if bias is not None:
-            scores = scores + bias.to(dtype)
+            scores = scores + matrix(bias).to(dtype)
         if dictionary.bits is not None:
             scores = scores.masked_fill(~dictionary.mask().unsqueeze(1), float("-inf"))
         return (scores.softmax(dim=-1) @ v.to(dtype)).to(q.dtype)

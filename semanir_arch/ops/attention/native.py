@@ -1,71 +1,27 @@
 """Key-semantic attention in C++ for CPUs: only the kept keys are touched, forward and backward.
 
-The sources in `csrc` are compiled on request, never in the middle of a forward:
-`python -m semanir_arch.ops.attention.native`, or `build()`, needs a C++ compiler and ninja and
-leaves the result in torch's cache of extensions (the environment variable TORCH_EXTENSIONS_DIR,
-default ~/.cache/torch_extensions). From then on every process loads it when it first asks. It has
-kernels for AVX-512 and for any processor, chosen when it runs.
+It runs where the library of `semanir_arch.ops.native` has been built.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import os
-import shutil
-import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from semanir_arch.ops import native
 from semanir_arch.ops.backend import Backend, Request
+
+from .bias import fold
 
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
 
-__all__ = ["BACKEND", "attend", "build"]
+__all__ = ["BACKEND", "attend"]
 
-_COMMAND = "python -m semanir_arch.ops.attention.native"
-_SOURCES = Path(__file__).parent / "csrc"
-_FLAGS = ("-O3", "-fopenmp", "-Wno-psabi")
 _DTYPES = (torch.float32, torch.bfloat16)
 _MAX_HEAD_DIM = 128
-
-
-def build(*, verbose: bool = False) -> Path:
-    """Compile the extension, unless that was done before, and load it.
-
-    Args:
-        verbose: Show the compiler's commands and messages.
-
-    Returns:
-        The compiled library.
-
-    Raises:
-        RuntimeError: If there is no compiler or no ninja, or compiling fails.
-    """
-    missing = _missing_tool()
-    if missing is not None:
-        raise RuntimeError(f"cannot build the native attention backend: {missing}")
-    from torch.utils import cpp_extension
-
-    path = _library_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if _cannot_load() is not None:
-        cpp_extension.load(
-            name=path.stem,
-            sources=[str(source) for source in sorted(_SOURCES.glob("*.cpp"))],
-            extra_cflags=list(_FLAGS),
-            extra_ldflags=["-fopenmp"],
-            build_directory=str(path.parent),
-            is_python_module=False,
-            verbose=verbose,
-        )
-        _load.cache_clear()
-    return path
 
 
 def attend(
@@ -84,7 +40,9 @@ def attend(
     has.
     """
     assert dictionary.bits is not None, "refused by the predicate"
-    return _forward(q, k, v, dictionary.bits, bias, scale, instructions or _best_instructions())
+    return _forward(
+        q, k, v, dictionary.bits, bias, scale, instructions or native.best_instructions()
+    )
 
 
 def _why_not(request: Request) -> str | None:
@@ -96,73 +54,19 @@ def _why_not(request: Request) -> str | None:
         return f"it computes in float32 or bfloat16, not in {request.dtype}"
     if request.head_dim > _MAX_HEAD_DIM:
         return f"heads have at most {_MAX_HEAD_DIM} channels, not {request.head_dim}"
-    return _cannot_load()
+    return native.why_not()
 
 
 def _preferred(request: Request) -> bool:
     # Where both the forward and the backward were measured faster than `masked`: see docs/ops.md.
     # Asked only of a request that can be served, so the library is loaded.
     tokens_per_key = 16
-    if _best_instructions() == "avx512":
+    if native.best_instructions() == "avx512":
         tokens_per_key = 2 if request.head_dim <= 64 else 4
     return request.k * tokens_per_key <= request.num_tokens
 
 
 BACKEND = Backend(name="native", run=attend, why_not=_why_not, preferred=_preferred)
-
-
-def _cannot_load() -> str | None:
-    """Load the compiled library, the first time; say why that is impossible, or None."""
-    return _load()
-
-
-def _best_instructions() -> str:
-    """Of the library's kernels, those for which this processor is made."""
-    return _ask_processor()
-
-
-# What torch.compiler.assume_constant_result sets, without its import of the compiler. The marked
-# functions must not be the caches themselves, which the compiler looks through.
-for _function in (_cannot_load, _best_instructions):
-    _function._dynamo_marked_constant = True  # type: ignore[attr-defined]
-
-
-@functools.cache
-def _ask_processor() -> str:
-    return torch.ops.semanir_native.best_instructions()
-
-
-@functools.cache
-def _load() -> str | None:
-    path = _library_path()
-    if not path.exists():
-        return f"not compiled: {_missing_tool() or f'run `{_COMMAND}` once'}"
-    try:
-        torch.ops.load_library(path)
-    except OSError as error:
-        return f"{path} does not load ({error}): run `{_COMMAND}`"
-    return None
-
-
-def _library_path() -> Path:
-    """Where the library of these very sources and this torch is, or would be."""
-    digest = hashlib.sha256(f"{torch.__version__} {sys.version_info[:2]} {_FLAGS}".encode())
-    for source in sorted(_SOURCES.iterdir()):
-        digest.update(source.read_bytes())
-    root = os.environ.get("TORCH_EXTENSIONS_DIR") or "~/.cache/torch_extensions"
-    name = f"semanir_native_{digest.hexdigest()[:12]}"
-    return Path(root).expanduser() / name / f"{name}.so"
-
-
-def _missing_tool() -> str | None:
-    compiler = os.environ.get("CXX") or "c++"
-    if sys.platform != "linux":
-        return f"it was written for Linux, not for {sys.platform}"
-    if shutil.which(compiler) is None:
-        return f"there is no C++ compiler {compiler!r}; install g++"
-    if shutil.which("ninja") is None:
-        return "there is no ninja; `pip install ninja`"
-    return None
 
 
 _ARGUMENTS = (
@@ -209,8 +113,11 @@ def _backward(
     scale: float,
     instructions: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    dq, dk, dv, dbias = torch.ops.semanir_native.backward(
+        grad, q, k, v, bits, bias, scale, instructions
+    )
     # Without a bias its gradient is empty: an operator returns tensors, not None.
-    return torch.ops.semanir_native.backward(grad, q, k, v, bits, bias, scale, instructions)
+    return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
 @_backward.register_fake
@@ -240,9 +147,3 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
-
-
-if __name__ == "__main__":
-    start = time.perf_counter()
-    library = build(verbose=True)
-    sys.stdout.write(f"ready after {time.perf_counter() - start:.0f} s: {library}\n")

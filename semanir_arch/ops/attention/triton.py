@@ -98,10 +98,19 @@ def _store_rows(base, rows, stride, N, x, D: tl.constexpr, BD: tl.constexpr):
 
 
 @triton.jit
-def _bias_tile(bias, rows, keys, N, EVEN: tl.constexpr):
-    """Bias of a block; `bias` points to the head's matrix (N, N)."""
+def _bias_of_head(bias, head, N, SIDE: tl.constexpr):
+    return bias + head * (SIDE * SIDE * (2 * SIDE - 1) if SIDE else N * N)
+
+
+@triton.jit
+def _bias_tile(bias, rows, keys, N, SIDE: tl.constexpr, EVEN: tl.constexpr):
+    """Bias of a block; `bias` points to the head's matrix, or its strips; see `bias`."""
+    if SIDE:
+        start = rows % SIDE * (SIDE * (2 * SIDE - 1)) + (SIDE - 1 - rows // SIDE) * SIDE
+    else:
+        start = rows * N
     # One 32-bit offset per score: sums of pointers would be 64 bits wide.
-    pointers = bias + (rows[:, None] * N + keys[None, :])
+    pointers = bias + (start[:, None] + keys[None, :])
     if EVEN:
         tile = tl.load(pointers)
     else:
@@ -110,12 +119,14 @@ def _bias_tile(bias, rows, keys, N, EVEN: tl.constexpr):
 
 
 @triton.jit
-def _bias_of_queries(bias, rows, keys, N, UNION: tl.constexpr, EVEN: tl.constexpr):
+def _bias_of_queries(
+    bias, rows, keys, N, SIDE: tl.constexpr, UNION: tl.constexpr, EVEN: tl.constexpr
+):
     if UNION:
         # Listed keys are apart from each other: `bias` is transposed so that queries are adjacent.
-        tile = tl.trans(_bias_tile(bias, keys, rows, N, EVEN))
+        tile = tl.trans(_bias_tile(bias, keys, rows, N, SIDE, EVEN))
     else:
-        tile = _bias_tile(bias, rows, keys, N, EVEN)
+        tile = _bias_tile(bias, rows, keys, N, SIDE, EVEN)
     return tile
 
 
@@ -161,6 +172,7 @@ def _attend(
     BN: tl.constexpr,
     MASKED: tl.constexpr,
     BIAS: tl.constexpr,
+    SIDE: tl.constexpr,
     UNION: tl.constexpr,
     EVEN: tl.constexpr,
     SHIFT: tl.constexpr,
@@ -176,7 +188,7 @@ def _attend(
         product = tl.dot(q, tl.trans(kt), input_precision=PRECISION)
         tile = bias
         if BIAS:
-            tile = _bias_of_queries(bias, rows, keys, N, UNION, EVEN)
+            tile = _bias_of_queries(bias, rows, keys, N, SIDE, UNION, EVEN)
         keep = _kept(bits, window, rows, start, N, words, MASKED, EVEN, BM, BN)
         if MODE == _BOUND:
             s = _exponent(product, factor, tile, shift[:, None], BIAS)
@@ -235,6 +247,7 @@ def forward_kernel(
     BN: tl.constexpr,
     MASKED: tl.constexpr,
     BIAS: tl.constexpr,
+    SIDE: tl.constexpr,
     UNION: tl.constexpr,
     EVEN: tl.constexpr,
     BOUND: tl.constexpr,
@@ -255,7 +268,7 @@ def forward_kernel(
     k += window * k_w + head * k_h
     v += window * v_w + head * v_h
     if BIAS:
-        bias += head * N * N
+        bias = _bias_of_head(bias, head, N, SIDE)
     size = N
     if UNION:
         entry = window * blocks + block
@@ -275,12 +288,14 @@ def forward_kernel(
             shift += tl.load(bias_max + head * N + rows, mask=rows < N, other=0.0) * _LOG2E
         acc, total, shift = _attend(
             qt, k, v, bits, bias, union_keys, window, rows, shift, fast_size, k_n, v_n, N,
-            words, factor, DI, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _BOUND, PRECISION,
+            words, factor, DI, BD, BM, BN, MASKED, BIAS, SIDE, UNION, EVEN, SHIFT, _BOUND,
+            PRECISION,
         )  # fmt: skip
     else:
         acc, total, shift = _attend(
             qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N,
-            words, factor, DI, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _ALL, PRECISION,
+            words, factor, DI, BD, BM, BN, MASKED, BIAS, SIDE, UNION, EVEN, SHIFT, _ALL,
+            PRECISION,
         )  # fmt: skip
     if MASKED:
         # Weights may have vanished beside keys that are not kept, or below a loose bound; NaN, from
@@ -290,7 +305,8 @@ def forward_kernel(
             shift = tl.full([BM], float("-inf"), tl.float32)
             acc, total, shift = _attend(
                 qt, k, v, bits, bias, union_keys, window, rows, shift, size, k_n, v_n, N,
-                words, factor, DI, BD, BM, BN, MASKED, BIAS, UNION, EVEN, SHIFT, _KEPT, PRECISION,
+                words, factor, DI, BD, BM, BN, MASKED, BIAS, SIDE, UNION, EVEN, SHIFT, _KEPT,
+                PRECISION,
             )  # fmt: skip
 
     _store_rows(o + window * o_w + head * o_h, rows, o_n, N, acc / total[:, None], D, BD)
@@ -338,6 +354,7 @@ def dq_kernel(
     BN: tl.constexpr,
     MASKED: tl.constexpr,
     BIAS: tl.constexpr,
+    SIDE: tl.constexpr,
     UNION: tl.constexpr,
     EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
@@ -353,7 +370,7 @@ def dq_kernel(
     k += window * k_w + head * k_h
     v += window * v_w + head * v_h
     if BIAS:
-        bias += head * N * N
+        bias = _bias_of_head(bias, head, N, SIDE)
     size = N
     if UNION:
         entry = window * blocks + block
@@ -376,7 +393,7 @@ def dq_kernel(
         product = tl.dot(qt, tl.trans(kt), input_precision=PRECISION)
         tile = bias
         if BIAS:
-            tile = _bias_of_queries(bias, rows, keys, N, UNION, EVEN)
+            tile = _bias_of_queries(bias, rows, keys, N, SIDE, UNION, EVEN)
         s = _exponent(product, factor, tile, logsum[:, None], BIAS)
         keep = _kept(bits, window, rows, start, N, words, MASKED, EVEN, BM, BN)
         # A key that is not kept may lie above the sum and give inf: selected away, not multiplied.
@@ -426,6 +443,7 @@ def dkv_kernel(
     BN: tl.constexpr,
     MASKED: tl.constexpr,
     BIAS: tl.constexpr,
+    SIDE: tl.constexpr,
     EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
 ) -> None:
@@ -442,7 +460,7 @@ def dkv_kernel(
     lse += (window * heads + head) * N
     delta += (window * heads + head) * N
     if BIAS:
-        bias += head * N * N
+        bias = _bias_of_head(bias, head, N, SIDE)
 
     kt = _rows(k + window * k_w + head * k_h, keys, k_n, N, DI, BD, EVEN)
     vt = _rows(v + window * v_w + head * v_h, keys, v_n, N, DI, BD, EVEN)
@@ -457,7 +475,7 @@ def dkv_kernel(
         product = tl.dot(kt, tl.trans(qt), input_precision=PRECISION)
         tile = bias
         if BIAS:
-            tile = _bias_tile(bias, keys, rows, N, EVEN)
+            tile = _bias_tile(bias, keys, rows, N, SIDE, EVEN)
         st = _exponent(product, factor, tile, logsum[None, :], BIAS)
         keep = _kept(bits, window, rows, first, N, words, MASKED, EVEN, BM, BN)
         # Transposed as bytes: one shuffle of a byte per score, no second copy of the bits.
@@ -506,6 +524,7 @@ def dbias_kernel(
     BM: tl.constexpr,
     BN: tl.constexpr,
     MASKED: tl.constexpr,
+    SIDE: tl.constexpr,
     EVEN: tl.constexpr,
     PRECISION: tl.constexpr,
 ) -> None:
@@ -519,7 +538,7 @@ def dbias_kernel(
     share = (program // key_blocks // row_blocks // heads).to(tl.int64)
     keys = first + tl.arange(0, BN)
 
-    tile = _bias_tile(bias + head * N * N, rows, keys, N, EVEN)
+    tile = _bias_tile(_bias_of_head(bias, head, N, SIDE), rows, keys, N, SIDE, EVEN)
     acc = tl.zeros([BM, BN], tl.float32)
     begin = share * per_share
     for index in range(begin, tl.minimum(begin + per_share, windows)):

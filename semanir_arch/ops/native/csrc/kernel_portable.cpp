@@ -7,8 +7,9 @@
 namespace semanir::portable {
 namespace {
 #include "vec.h"
-#include "kernel.h"
+#include "attention.h"
+#include "selection.h"
 }  // namespace
 
-#include "widths.h"
+#include "entries.h"
 }  // namespace semanir::portable

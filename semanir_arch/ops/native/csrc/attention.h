@@ -152,9 +152,8 @@ struct Attention {
   static int64_t list_row(const Problem<T>& p, int64_t window, int64_t head, int64_t i,
                           const Scratch& scratch) {
     const uint32_t* bits = p.bits + (window * p.tokens + i) * p.words();
-    const T* bias = p.bias ? p.bias + (head * p.tokens + i) * p.tokens : nullptr;
-    const int64_t count =
-        collect(bits, p.words(), kStride, bias, p.tokens, scratch.offsets, scratch.weights);
+    const int64_t count = collect(bits, p.words(), kStride, p.bias_row(head, i), p.bias_step(),
+                                  scratch.offsets, scratch.weights);
     for (int t = 0; t < kLanes; ++t) scratch.offsets[count + t] = 0;
     return count;
   }

@@ -16,9 +16,10 @@
 namespace semanir::avx512 {
 namespace {
 #include "vec.h"
-#include "kernel.h"
+#include "attention.h"
+#include "selection.h"
 }  // namespace
 
-#include "widths.h"
+#include "entries.h"
 }  // namespace semanir::avx512
 #endif

@@ -1,4 +1,8 @@
-// Choice of the kernel by head width. Included by each kernel_*.cpp inside its own namespace.
+// What each kernel_*.cpp offers: included inside its own namespace.
+
+void select_rows(const Selection& s, int64_t first, int64_t last, int32_t* keys) {
+  for (int64_t row = first; row < last; ++row) select_row(s, row, keys);
+}
 
 const Kernels<float>* kernels(float, int64_t head_dim) {
   if (head_dim <= 16) return kernels_of_width<float, 1>();

@@ -63,6 +63,8 @@ constexpr int64_t kMaxTokens = 1 << 22;
 // The inputs in a layout that the kernels read. Keeps alive what a `Problem` points to.
 struct Inputs {
   at::Tensor q, k, v, bits, bias;
+  // Of the window, if the bias comes in strips.
+  int64_t side = 0;
 
   Inputs(const at::Tensor& q_, const at::Tensor& k_, const at::Tensor& v_, const at::Tensor& bits_,
          const std::optional<at::Tensor>& bias_)
@@ -78,8 +80,12 @@ struct Inputs {
     TORCH_CHECK(bits.scalar_type() == at::kInt &&
                     bits.sizes() == at::IntArrayRef({q.size(0), tokens, (tokens + 31) / 32}),
                 "bits must be int32 of shape (windows, tokens, ceil(tokens / 32))");
-    TORCH_CHECK(!bias.defined() || bias.sizes() == at::IntArrayRef({q.size(1), tokens, tokens}),
-                "bias must have shape (heads, tokens, tokens)");
+    if (bias.defined() && bias.dim() == 3 && bias.size(1) * bias.size(1) == tokens) side = bias.size(1);
+    TORCH_CHECK(!bias.defined() ||
+                    (bias.dim() == 3 && bias.size(0) == q.size(1) &&
+                     bias.size(1) == (side ? side : tokens) &&
+                     bias.size(2) == (side ? (2 * side - 1) * side : tokens)),
+                "bias must have shape (heads, tokens, tokens), or hold strips");
     for (const auto& x : {k, v, bias}) {
       TORCH_CHECK(!x.defined() || x.scalar_type() == q.scalar_type(),
                   "q, k, v and bias must share one dtype");
@@ -94,6 +100,7 @@ struct Inputs {
     p.q = const_rows<T>(q), p.k = const_rows<T>(k), p.v = const_rows<T>(v);
     p.bits = static_cast<const uint32_t*>(bits.const_data_ptr());
     p.bias = bias.defined() ? static_cast<const T*>(bias.const_data_ptr()) : nullptr;
+    p.side = side;
     return p;
   }
 };
@@ -150,7 +157,9 @@ Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale,
   const at::Tensor dk = at::empty(in.q.sizes(), in.q.options());
   const at::Tensor dv = at::empty(in.q.sizes(), in.q.options());
   const bool has_bias = in.bias.defined();
-  const at::Tensor dbias = at::zeros(has_bias ? in.bias.sizes() : at::IntArrayRef({0}),
+  // Of the matrix, whatever form the bias has.
+  const std::vector<int64_t> square{in.q.size(1), in.q.size(2), in.q.size(2)};
+  const at::Tensor dbias = at::zeros(has_bias ? square : std::vector<int64_t>{0},
                                      in.q.options().dtype(at::kFloat));
   Problem<T> p = in.problem<T>(scale);
   p.grad = const_rows<T>(grad);
@@ -167,7 +176,7 @@ Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale,
       [&](int64_t window, int64_t head, void* scratch) {
         kernels.backward(p, window, head, scratch);
       });
-  return {dq, dk, dv, dbias.to(in.q.scalar_type())};
+  return {dq, dk, dv, dbias};
 }
 
 template <class F>

@@ -32,8 +32,9 @@ struct Problem {
   Rows<const T> q, k, v;
   // (nW, N, ceil(N / 32)): key 32 j + b of a row is bit b of word j; spare bits are 0.
   const uint32_t* bits;
-  // (h, N, N), or null.
+  // (h, N, N), or null; with `side` w, strips (h, w, (2w - 1) w) of windows of w x w tokens.
   const T* bias;
+  int64_t side;
   // Forward only.
   Rows<T> out;
   // Backward only.
@@ -45,6 +46,13 @@ struct Problem {
   std::atomic<int64_t>* turn;
 
   int64_t words() const { return (tokens + 31) / 32; }
+
+  // The bias of query i, and how far it is from there to that of the next one (in most cases).
+  const T* bias_row(int64_t head, int64_t i) const {
+    if (!bias || !side) return bias ? bias + (head * tokens + i) * tokens : nullptr;
+    return bias + (head * side + i % side) * bias_step() + (side - 1 - i / side) * side;
+  }
+  int64_t bias_step() const { return side ? (2 * side - 1) * side : tokens; }
 };
 
 // Rows whose gradients of scores are kept until it is their window's turn to be added to dbias.
@@ -62,11 +70,26 @@ struct Kernels {
   void (*backward)(const Problem<T>&, int64_t window, int64_t head, void* scratch);
 };
 
-// The narrowest kernels that fit; null if there are none.
-#define SEMANIR_DECLARE_KERNELS(instructions)                   \
-  namespace instructions {                                      \
-  const Kernels<float>* kernels(float, int64_t head_dim);       \
-  const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim); \
+// The k largest entries of each row of similarities are to be marked.
+struct Selection {
+  int64_t tokens, k;
+  // (nW, N, N).
+  const float* similarity;
+  // (nW, N): keys of another group than the row's may not be chosen. Or null.
+  const int64_t* groups;
+  // (nW, N, ceil(N / 32)), as in `Problem`.
+  uint32_t* bits;
+
+  int64_t words() const { return (tokens + 31) / 32; }
+};
+
+// `kernels` returns the narrowest that fit; null if there are none. `select_rows` takes rows of all
+// windows, and scratch memory of N numbers, rounded up to whole words.
+#define SEMANIR_DECLARE_KERNELS(instructions)                                            \
+  namespace instructions {                                                               \
+  const Kernels<float>* kernels(float, int64_t head_dim);                                \
+  const Kernels<BFloat16>* kernels(BFloat16, int64_t head_dim);                          \
+  void select_rows(const Selection& s, int64_t first, int64_t last, int32_t* keys);      \
   }
 SEMANIR_DECLARE_KERNELS(avx512)
 SEMANIR_DECLARE_KERNELS(portable)

@@ -95,6 +95,9 @@ inline float sum(Vec x) { return _mm512_reduce_add_ps((__m512)x); }
 
 inline float max(Vec x) { return _mm512_reduce_max_ps((__m512)x); }
 
+// One bit per lane: its sign.
+inline uint32_t signs(IntVec x) { return _mm512_movepi32_mask((__m512i)x); }
+
 // Lane t of the result is the sum of row(t), which is called when it is needed, so that few vectors
 // are alive at a time.
 template <class Row>
@@ -211,6 +214,12 @@ inline float max(Vec x) {
   float m = x[0];
   for (int i = 1; i < kLanes; ++i) m = m > x[i] ? m : x[i];
   return m;
+}
+
+inline uint32_t signs(IntVec x) {
+  uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= (uint32_t)(x[i] < 0) << i;
+  return bits;
 }
 
 // As for AVX-512, in quarters.
