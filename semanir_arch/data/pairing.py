@@ -152,8 +152,13 @@ def _read_list(list_file: ListFile) -> list[list[str]]:
     path, columns = list_file
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such list file")
+    try:
+        # editors on Windows put a mark at the beginning
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8: {error}") from error
     lines = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, text in enumerate(content.splitlines(), start=1):
         line = _SHAPE.sub("", text).strip()
         words = line.split("\t") if "\t" in line or len(columns) == 1 else line.split()
         if len(words) != len(columns) and line:

@@ -18,7 +18,10 @@ from semanir_arch.data.image_io import decode_image, load_image
 from tests.helpers import make_image
 
 resource = pytest.importorskip("resource", reason="not on Windows")
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
+]
 
 
 def encoded(suffix, channels=3, dtype=np.uint8):

@@ -137,6 +137,15 @@ def test_lists_that_do_not_fit_are_refused(listed, text, columns, message):
         find_pairs(lq, gt, SAME, listed(text, *columns))
 
 
+def test_lists_of_other_encodings_are_named(listed):
+    source = Names("a", ["\u00e4"])
+    list_file = listed("\ufeff\u00e4.png\n", "lq")
+    assert paired_names(source, source, list_file=list_file)
+    list_file.path.write_bytes("\u00e4.png".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"list\.txt: not UTF-8"):
+        find_pairs(source, source, SAME, list_file)
+
+
 def test_a_missing_list_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.txt: no such list file"):
         find_pairs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import shlex
 
@@ -11,6 +12,7 @@ from datasets_prep import check, extract_patches, generate_lq, prepare
 from semanir_arch.data import DATASETS
 from semanir_arch.data.preparation.catalogue import load_catalogue
 from semanir_arch.data.preparation.presets import PRESETS
+from semanir_arch.utils.options.loading import load_file
 from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs/data.md").read_text(encoding="utf-8")
@@ -64,3 +66,37 @@ def test_folders_of_the_page_are_those_of_the_catalogue():
     }
     for folder in re.findall(r"`((?:train|test)/[A-Za-z0-9_/]+)`", PAGE):
         assert any(path.startswith(folder) for path in folders) or "DF2K" in folder, folder
+
+
+def data_roots(node):
+    """All data roots of an option file, with variables as a star."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if str(key).startswith("dataroot"):
+                for root in value if isinstance(value, list) else [value]:
+                    yield re.sub(r"\$\{\w+\}", "*", root)
+            else:
+                yield from data_roots(value)
+
+
+def test_option_files_read_what_the_scripts_make():
+    made = {output for preset in PRESETS.values() for output in preset.outputs}
+    # from its HR images, as the page says
+    made.add("test/Manga109/LR_bicubic/X2")
+    for data_set in load_catalogue(prepare.CATALOGUE).values():
+        for part in data_set.parts.values():
+            made |= {folder.path for folder in part}
+            made |= {f"{f.path}/{r.pattern}" for f in part for r in f.rules if ".mat" in r.pattern}
+    roots = {
+        root
+        for path in (ROOT / "options/_base_").rglob("*.yml")
+        for root in data_roots(load_file(path).data)
+        if not root.startswith("datasets/quickstart/")
+    }
+    assert len(roots) > 10
+    unknown = {
+        root
+        for root in roots
+        if not fnmatch.filter(made, root.removeprefix("datasets/").removesuffix(".lmdb"))
+    }
+    assert not unknown

@@ -193,6 +193,16 @@ def test_low_light_has_the_noise_of_its_electrons():
         (lambda: disc_kernel(-1), r"radius must lie in \[0, 32\], received -1"),
         (lambda: motion_kernel(65, 0, generator()), r"length must lie in \[0, 64\], received 65"),
         (lambda: motion_kernel(5, 1.5, generator()), r"shake must lie in \[0, 1\], received 1.5"),
+        (
+            lambda: rain_streaks(scene(), -1, 9, 0, 1, generator()),
+            r"amount must lie in \[0, 1000\]",
+        ),
+        (lambda: snow(scene(), 9, 3, 90, 0, generator()), r"wind must lie in \[-60, 60\]"),
+        (lambda: raindrops(scene(), 1, 0, generator()), r"size must lie in \[1, 64\], received 0"),
+        (
+            lambda: low_light(scene(), 0.1, 0, 1, generator()),
+            r"electrons must lie in \[1, 1e\+06\], received 0",
+        ),
     ],
 )
 def test_bad_arguments_are_refused(call, message):
