@@ -62,6 +62,9 @@ doctor: .venv/.installed
 bench: .venv/.installed
 	$(PY) benchmarks/bench_ops.py
 	$(PY) benchmarks/bench_archs.py
+	$(PY) benchmarks/bench_engine.py
+	$(PY) benchmarks/bench_step.py
+	$(PY) benchmarks/bench_data.py
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -10,7 +10,6 @@ on one pair of images that moves the value by more than most papers gain.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from semanir_arch.metrics.preparation import prepare_pair
+from semanir_arch.utils.parallel import map_in_threads
 
 _K1, _K2 = 0.01, 0.03
 
@@ -201,8 +201,7 @@ def _strips(
         moments = blur(a), blur(b), blur(a * a + b * b), blur(a * b)
         return _similarity(moments, kind.covariance_factor(), data_range)
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        yield from threads.map(compare, range(0, images[0].shape[0] - 2 * half, _STRIP))
+    yield from map_in_threads(compare, range(0, images[0].shape[0] - 2 * half, _STRIP))
 
 
 def _extended(image: NDArray[Any], kind: SsimKind) -> NDArray[Any]:

@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["data.patches", "metrics.psnr", "metrics.ssim"])
+@pytest.mark.parametrize("name", ["data.preparation.patches", "metrics.psnr", "metrics.ssim"])
 def test_examples_run(name):
     module = importlib.import_module(f"semanir_arch.{name}")
     failures, count = doctest.testmod(module)
