@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from .base import RestorationNetwork
+from .ramit_arch import RAMiT
+from .restormer_arch import Restormer
 from .semanir_arch import SemanIR
 from .semanir_unet_arch import SemanIRUNet
 
-__all__ = ["NETWORKS", "SemanIR", "SemanIRUNet", "build_network"]
+__all__ = ["NETWORKS", "RAMiT", "Restormer", "SemanIR", "SemanIRUNet", "build_network"]
 
 NETWORKS: dict[str, type[RestorationNetwork]] = {
-    network.__name__: network for network in (SemanIR, SemanIRUNet)
+    network.__name__: network for network in (SemanIR, SemanIRUNet, Restormer, RAMiT)
 }
 """Every network by the name that option files and checkpoints use."""
 

@@ -5,23 +5,17 @@ SemanIR (arXiv 2405.20008), Section 3, Figure 2d.
 
 from __future__ import annotations
 
-import math
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention
 
+from .cosine import cosine_scale, make_logit_scale
 from .position_bias import ContinuousPositionBias
 
 __all__ = ["SCORES", "KeySemanticAttention"]
 
 SCORES = ("dot", "cosine")
-
-# Swin Transformer V2, Section 3.3: the logit scale starts at 10 and may not exceed 100.
-_INITIAL_LOGIT_SCALE = math.log(10.0)
-_MAX_LOGIT_SCALE = math.log(100.0)
 
 
 class KeySemanticAttention(nn.Module):
@@ -52,11 +46,7 @@ class KeySemanticAttention(nn.Module):
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.position_bias = ContinuousPositionBias(num_heads, window_size, bias_dim)
-        self.logit_scale = (
-            nn.Parameter(torch.full((num_heads, 1, 1), _INITIAL_LOGIT_SCALE))
-            if score == "cosine"
-            else None
-        )
+        self.logit_scale = make_logit_scale(num_heads) if score == "cosine" else None
         self.out = nn.Linear(dim, dim)
 
     def forward(
@@ -77,9 +67,7 @@ class KeySemanticAttention(nn.Module):
         )
         scale = None
         if self.logit_scale is not None:
-            q = F.normalize(q, dim=-1) * self.logit_scale.clamp(max=_MAX_LOGIT_SCALE).exp().to(
-                q.dtype
-            )
+            q = F.normalize(q, dim=-1) * cosine_scale(self.logit_scale).to(q.dtype)
             k = F.normalize(k, dim=-1)
             scale = 1.0
         out = key_semantic_attention(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["ChannelLayerNorm"]
+__all__ = ["BiasFreeChannelNorm", "ChannelLayerNorm"]
 
 
 class ChannelLayerNorm(nn.LayerNorm):
@@ -13,3 +14,28 @@ class ChannelLayerNorm(nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class BiasFreeChannelNorm(nn.Module):
+    """Divides each pixel by the standard deviation of its channels, but keeps their mean.
+
+    From Restormer's code for denoising; the paper (arXiv 2111.09881) only calls it bias-free.
+
+    Args:
+        dim: Channels, C.
+        eps: Added to the variance.
+    """
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        pixels = x.permute(0, 2, 3, 1).float()
+        centred = pixels - pixels.mean(-1, keepdim=True)
+        # one pass over memory, where torch.var takes several times as long on CPUs
+        variance = torch.linalg.vector_norm(centred, dim=-1, keepdim=True).square() / x.shape[1]
+        out = pixels * (variance + self.eps).rsqrt() * self.weight
+        return out.to(x.dtype).permute(0, 3, 1, 2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["PADDING_MODES", "crop", "pad_to_multiple"]
 
-PADDING_MODES = ("reflect", "replicate")
+PADDING_MODES = ("reflect", "symmetric", "replicate")
 
 
 def pad_to_multiple(
@@ -19,8 +20,8 @@ def pad_to_multiple(
         x: Images, shape (B, C, H, W), H and W at least 1.
         multiple: Height and width of the result are multiples of it.
         mode: "reflect" mirrors the image without repeating its edge, as often as the padding needs;
-            a side of one
-            pixel, which has nothing to mirror, is repeated. "replicate" repeats the edge.
+            a side of one pixel, which has nothing to mirror, is repeated. "symmetric" mirrors
+            together with the edge. "replicate" repeats the edge.
 
     Returns:
         The padded images and the (H, W) that `crop` takes to undo the padding.
@@ -55,13 +56,17 @@ def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
 
 
 def _pad_side(x: Tensor, amount: int, mode: str, *, vertical: bool) -> Tensor:
+    dim = -2 if vertical else -1
     while amount > 0:
-        length = x.shape[-2 if vertical else -1]
-        if mode == "replicate" or length == 1:
-            step, how = amount, "replicate"
+        length = x.shape[dim]
+        # Mirroring can add at most what there is to mirror: small images take several steps.
+        if mode == "symmetric":
+            step = min(amount, length)
+            x = torch.cat((x, x.narrow(dim, length - step, step).flip(dim)), dim)
         else:
-            # A reflection can add at most what there is to mirror: small images take several.
-            step, how = min(amount, length - 1), "reflect"
-        x = F.pad(x, (0, 0, 0, step) if vertical else (0, step, 0, 0), mode=how)
+            mirrors = mode == "reflect" and length > 1
+            step = min(amount, length - 1) if mirrors else amount
+            sides = (0, 0, 0, step) if vertical else (0, step, 0, 0)
+            x = F.pad(x, sides, mode="reflect" if mirrors else "replicate")
         amount -= step
     return x

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
 
 from .attention import KeySemanticAttention
 from .feed_forward import FeedForward
+from .recompute import call
 from .window import region_labels, window_partition, window_reverse
 
 __all__ = ["KeySemanticLayer", "KeySemanticStage"]
@@ -128,10 +128,7 @@ class KeySemanticStage(nn.Module):
         windows = window_partition(rolled, self.window_size)
         dictionary = self.build_dictionary(windows, height, width, shifts)
         for layer in self.layers:
-            if self.use_checkpoint and self.training and torch.is_grad_enabled():
-                windows = checkpoint(layer, windows, dictionary, self.backend, use_reentrant=False)
-            else:
-                windows = layer(windows, dictionary, self.backend)
+            windows = call(layer, windows, dictionary, self.backend, recompute=self.use_checkpoint)
         out = window_reverse(windows, self.window_size, height, width)
         if any(shifts):
             out = torch.roll(out, tuple(-shift for shift in shifts), (2, 3))

@@ -40,11 +40,11 @@ def window_reverse(windows: Tensor, window_size: int, height: int, width: int) -
         width: W of the images.
 
     Returns:
-        Shape (B, C, H, W).
+        Shape (B, C, H, W), channels-last in memory.
     """
     rows, columns, channels = height // window_size, width // window_size, windows.shape[-1]
     x = windows.view(-1, rows, columns, window_size, window_size, channels)
-    return x.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, height, width)
+    return x.transpose(2, 3).reshape(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def region_labels(

@@ -11,11 +11,14 @@ from semanir_arch.modules.padding import crop, pad_to_multiple
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (7, 8), (8, 8), (9, 31)])
 @pytest.mark.parametrize("multiple", [1, 8, 32])
-def test_reflection_equals_numpys_and_crops_off(size: tuple[int, int], multiple: int) -> None:
+@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
+def test_mirroring_equals_numpys_and_crops_off(
+    size: tuple[int, int], multiple: int, mode: str
+) -> None:
     x = torch.rand(2, 3, *size)
-    padded, kept = pad_to_multiple(x, multiple)
+    padded, kept = pad_to_multiple(x, multiple, mode)
     down, right = (-side % multiple for side in size)
-    expected = np.pad(x.numpy(), ((0, 0), (0, 0), (0, down), (0, right)), mode="reflect")
+    expected = np.pad(x.numpy(), ((0, 0), (0, 0), (0, down), (0, right)), mode=mode)
     assert torch.equal(padded, torch.from_numpy(expected))
     assert torch.equal(crop(padded, kept), x)
 

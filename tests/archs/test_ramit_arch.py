@@ -1,0 +1,232 @@
+"""RAMiT: the published sizes and costs, the authors' names and outputs, and the plain equations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from semanir_arch.archs import RAMiT
+from semanir_arch.archs.ramit_arch import RAMIT_TASKS
+from tests.archs.naive_ramit import NaiveRAMiT
+from tests.archs.named_weights import fill
+from tests.helpers import ROOT
+
+OUTPUTS = ROOT / "tests" / "archs" / "reference" / "outputs.npz"
+
+TASKS = {
+    "X2": "sr_x2",
+    "X3": "sr_x3",
+    "X4": "sr_x4",
+    "CDN": "denoising_color",
+    "GDN": "denoising_gray",
+    "LLE": "low_light",
+    "DR": "deraining",
+}
+
+PRESETS: dict[str, dict] = {
+    "RAMiT": {},
+    "RAMiT-1": {"mobivari": 1},
+    "RAMiT-slimSR": {
+        "embed_dim": 48,
+        "depths": (8, 2, 2, 8),
+        "bottleneck_expansion": 2.0,
+        "bottleneck_groups": 1,
+        "mix_expansion": 2.0,
+        "mix_groups": 1,
+    },
+    "RAMiT-slimLLE": {
+        "embed_dim": 48,
+        "depths": (4, 2, 2, 4),
+        "bottleneck_groups": 3,
+        "mix_groups": 3,
+    },
+}
+
+NAIVE_NAMES = {
+    "embed_dim": "dim",
+    "mobivari": "mv_ver",
+    "bottleneck_expansion": "bottleneck_exp",
+    "mix_expansion": "mix_exp",
+}
+
+
+def arguments_of(model: str) -> dict:
+    preset, task = model.split("_")
+    return {"task": TASKS[task], "in_chans": 1 if task == "GDN" else 3, **PRESETS[preset]}
+
+
+def make_naive(arguments: dict) -> NaiveRAMiT:
+    given = dict(arguments)
+    task = RAMIT_TASKS[given.pop("task")]
+    settings = {"upscale": task.upscale, "helper": task.helper, "mean": task.mean, "std": task.std}
+    return NaiveRAMiT(**settings | {NAIVE_NAMES.get(key, key): v for key, v in given.items()})
+
+
+# Parameters and entries, then 10^9 multiply-adds and the size (LQ, padded) they are counted for.
+PUBLISHED = [
+    ("RAMiT_X2", 939_844, 528, 163.4, (384, 640)),
+    ("RAMiT_X3", 948_499, 528, 77.3, (256, 448)),
+    ("RAMiT_X4", 960_616, 528, 42.1, (192, 320)),
+    ("RAMiT-1_X2", 823_164, 476, 149.3, (384, 640)),
+    ("RAMiT-1_X3", 831_819, 476, 70.7, (256, 448)),
+    ("RAMiT-1_X4", 843_936, 476, 38.6, (192, 320)),
+    ("RAMiT-slimSR_X2", 581_008, 528, 127.8, (384, 640)),
+    ("RAMiT-slimSR_X3", 587_503, 528, 60.4, (256, 448)),
+    ("RAMiT-slimSR_X4", 596_596, 528, 32.9, (192, 320)),
+    ("RAMiT_CDN", 934_651, 528, 43.2, (256, 256)),
+    ("RAMiT_CDN", 934_651, 528, 620.8, (736, 1280)),
+    ("RAMiT_DR", 934_651, 528, 43.2, (256, 256)),
+    ("RAMiT_GDN", 932_271, 528, 43.0, (256, 256)),
+    ("RAMiT_GDN", 932_271, 528, 618.5, (736, 1280)),
+    ("RAMiT_LLE", 934_651, 528, 43.2, (256, 256)),
+    ("RAMiT_LLE", 934_651, 528, 621.6, (736, 1280)),
+    ("RAMiT-1_CDN", 817_971, 476, 39.4, (256, 256)),
+    ("RAMiT-1_CDN", 817_971, 476, 566.8, (736, 1280)),
+    ("RAMiT-slimLLE_LLE", 358_243, 336, 17.6, (256, 256)),
+    ("RAMiT-slimLLE_LLE", 358_243, 336, 252.8, (736, 1280)),
+]
+
+
+@pytest.mark.parametrize(("model", "parameters", "entries", "cost", "size"), PUBLISHED)
+def test_sizes_and_costs_are_the_published_ones(
+    model: str, parameters: int, entries: int, cost: float, size: tuple[int, int]
+) -> None:
+    with torch.device("meta"):
+        network = RAMiT(**arguments_of(model))
+        naive = make_naive(arguments_of(model))
+        x = torch.empty(1, network.in_chans, *size)
+        naive.mean, naive.std = naive.mean.to("meta"), naive.std.to("meta")
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert len(network.state_dict()) == entries
+    # What else the authors count (the helpers' products, among others) is below 0.25 %.
+    assert count_multiply_adds(naive, x) / 1e9 == pytest.approx(cost, rel=2.5e-3)
+
+
+def count_multiply_adds(network: nn.Module, x: torch.Tensor) -> int:
+    """Convolutions and matrix products, and a norm as one per element, as the authors count."""
+    norms = 0
+
+    def count(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        nonlocal norms
+        norms += output.numel()
+
+    for module in network.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.register_forward_hook(count)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(x)
+    return counter.get_total_flops() // 2 + norms
+
+
+@pytest.mark.parametrize("model", ["RAMiT_X2", "RAMiT-1_CDN", "RAMiT-slimSR_X3", "RAMiT_GDN"])
+def test_names_and_shapes_are_the_authors(model: str) -> None:
+    with torch.device("meta"):
+        own = RAMiT(**arguments_of(model)).state_dict()
+        named = make_naive(arguments_of(model)).state_dict()
+    assert {n: t.shape for n, t in own.items()} == {n: t.shape for n, t in named.items()}
+    assert own["stage1.blocks.block0.sp_attn.relative_position_index"].dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "RAMiT_X2",
+        "RAMiT_X3",
+        "RAMiT_X4",
+        "RAMiT_CDN",
+        "RAMiT_GDN",
+        "RAMiT_LLE",
+        "RAMiT_DR",
+        "RAMiT-1_X2",
+        "RAMiT-1_CDN",
+        "RAMiT-slimSR_X2",
+        "RAMiT-slimLLE_LLE",
+    ],
+)
+def test_outputs_are_the_authors(model: str) -> None:
+    reference = np.load(OUTPUTS)
+    low, high = reference[f"{model}.range"]
+    expected = torch.from_numpy(reference[model] / 65535.0 * (high - low) + low)
+    network = fill(RAMiT(**arguments_of(model)))
+    torch.manual_seed(0)
+    x = torch.rand(1, network.in_chans, 48, 48)
+    # The authors' network pads with zeros; their evaluation has padded symmetrically before.
+    with torch.no_grad():
+        out = network.restore(F.pad(x, (0, 16, 0, 16)))
+    side = 48 * network.upscale
+    out = out[..., :side, :side].double()
+    torch.testing.assert_close(out, expected, atol=1e-3 * (high - low), rtol=0)
+
+
+SMALL = {"embed_dim": 16, "depths": (3, 1, 2, 2), "bottleneck_groups": 3, "mix_groups": 1}
+
+
+@pytest.mark.parametrize("task", ["sr_x3", "denoising_color"])
+@pytest.mark.parametrize("mobivari", [1, 2])
+@pytest.mark.parametrize("num_heads", [(4, 2, 4, 4), (8, 8, 8, 8)])
+def test_outputs_and_gradients_are_those_of_the_equations(
+    task: str, mobivari: int, num_heads: tuple[int, ...]
+) -> None:
+    arguments = {**SMALL, "task": task, "mobivari": mobivari, "num_heads": num_heads}
+    naive = fill(make_naive(arguments))
+    fast = RAMiT(**arguments)
+    fast.load_state_dict(naive.state_dict())
+    x = torch.rand(2, 3, 32, 64)
+    results = []
+    for network in (naive, fast):
+        inputs = x.clone().requires_grad_()
+        out = network(inputs)
+        out.square().mean().backward()
+        gradients = [inputs.grad, *(p.grad for _, p in sorted(network.named_parameters()))]
+        results.append((out.detach(), gradients))
+    (naive_out, naive_gradients), (fast_out, fast_gradients) = results
+    torch.testing.assert_close(fast_out, naive_out, atol=1e-4, rtol=1e-4)
+    for own, expected in zip(fast_gradients, naive_gradients, strict=True):
+        scale = expected.abs().max().item()
+        torch.testing.assert_close(own, expected, atol=1e-3 * scale, rtol=1e-3)
+
+
+def test_working_in_bands_changes_nothing() -> None:
+    network = fill(RAMiT(**SMALL, task="low_light"))
+    x = torch.rand(2, 3, 96, 288)
+    whole = network(x).detach()
+    with torch.no_grad():
+        in_bands = network(x)
+    torch.testing.assert_close(in_bands, whole, atol=1e-4, rtol=1e-4)
+
+
+def test_helper_follows_the_task_unless_given() -> None:
+    x = torch.rand(1, 3, 32, 32)
+    outs = {}
+    for helper in (None, True, False):
+        network = fill(RAMiT(**SMALL, task="denoising_color", helper=helper))
+        with torch.no_grad():
+            outs[helper] = network(x)
+    assert torch.equal(outs[None], outs[False])
+    assert not torch.allclose(outs[None], outs[True], atol=1e-2)
+
+
+def test_statistics_are_no_weights_but_move_with_the_network() -> None:
+    network = RAMiT(**SMALL)
+    assert not {"mean", "std"} & set(network.state_dict())
+    assert network.to(torch.float64).mean.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task": "sr_x8"}, "task='sr_x8' is unknown; allowed: 'sr_x2'"),
+        ({"task": "denoising_gray"}, "in_chans=3: images of task 'denoising_gray' have 1 channel"),
+        ({"embed_dim": 60}, "embed_dim=60 must be a multiple of 16"),
+        ({"depths": (6, 4, 6)}, r"depths=\[6, 4, 6\] must list 4 positive numbers"),
+        ({"num_heads": (4, 4, 4, 1)}, "num_heads=1: 2 or more"),
+        ({"mobivari": 3}, "mobivari=3 is unknown; allowed: 1, 2"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: dict, message: str) -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match=message):
+        RAMiT(**arguments)
