@@ -62,7 +62,7 @@ class RestorationNetwork(nn.Module, ABC):
                 f"got {tuple(x.shape)}"
             )
         padded, size = pad_to_multiple(x, self.size_multiple, self.padding_mode)
-        if x.device.type == "cpu":
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
             # convolutions are twice as fast, and pixels are rows for norms and linear maps
             padded = padded.contiguous(memory_format=torch.channels_last)
         return crop(self.restore(padded), size, self.upscale)

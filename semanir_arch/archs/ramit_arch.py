@@ -20,6 +20,7 @@ from semanir_arch.modules.mobivari import make_mobivari
 from semanir_arch.modules.naming import numbered, under
 from semanir_arch.modules.norm import ChannelLayerNorm
 from semanir_arch.modules.reciprocal import ReciprocalStage
+from semanir_arch.modules.window import window_partition
 
 from .base import RestorationNetwork, check_counts
 
@@ -177,8 +178,9 @@ class _Downsampler(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H / 2, W / 2)."""
         # pixel-unshuffle would order by channel, then by corner; the weights want the reverse
-        corners = [x[:, :, top::2, left::2] for top in (0, 1) for left in (0, 1)]
-        return self.reduction(self.norm(torch.cat(corners, dim=1)))
+        batch, dim, height, width = x.shape
+        cells = window_partition(x, 2).view(batch, height // 2, width // 2, 4 * dim)
+        return self.reduction(self.norm(cells.permute(0, 3, 1, 2)))
 
 
 class _Bottleneck(nn.Module):

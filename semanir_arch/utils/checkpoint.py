@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.checkpoint_layout import describe_layout
 
 PARAM_KEYS = ("params_ema", "params", "state_dict")
 """Where a file may keep its weights; `param_key='auto'` takes the first that is present."""
@@ -41,12 +42,14 @@ class Checkpoint:
             has none.
         metadata: What else was recorded, for example iteration and versions.
         source: The file.
+        layout: What kind of file it was recognised as, in words.
     """
 
     params: dict[str, Tensor]
     network: dict[str, Any] | None
     metadata: dict[str, Any] = field(default_factory=dict)
     source: Path = Path()
+    layout: str = "a state dict"
 
 
 def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
@@ -100,10 +103,10 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
 def load_checkpoint(
     path: str | os.PathLike[str], param_key: str | Sequence[str] = "auto"
 ) -> Checkpoint:
-    """Read a network file: BasicSR's layout, ours, or a bare state dict.
+    """Read a network file: BasicSR's layout, ours, a bare state dict, or safetensors.
 
     Args:
-        path: The file.
+        path: The file; safetensors by its suffix.
         param_key: Which weights: a key of the file, several in order of preference, or `auto` for
             the averaged ones where there are any.
 
@@ -112,6 +115,8 @@ def load_checkpoint(
         CheckpointError: Unreadable (see `load_state`), or without weights under `param_key`.
     """
     path = Path(path)
+    if path.suffix == ".safetensors":
+        return _load_safetensors(path)
     state = load_state(path)
     if param_key == "auto":
         wanted = list(PARAM_KEYS)
@@ -132,6 +137,21 @@ def load_checkpoint(
         network=state.get("network_g"),
         metadata=dict(state.get("metadata") or {}),
         source=path,
+        layout=describe_layout(params, present[0] if present else None, set(state)),
+    )
+
+
+def _load_safetensors(path: Path) -> Checkpoint:
+    # imported where needed: most files are torch's
+    from semanir_arch.utils.tensor_file import read_tensors
+
+    params, record = read_tensors(path)
+    return Checkpoint(
+        params=params,
+        network=record.get("network_g"),
+        metadata=record.get("metadata", {}),
+        source=path,
+        layout="a safetensors file",
     )
 
 
@@ -168,7 +188,8 @@ def check_fit(network: nn.Module, checkpoint: Checkpoint) -> None:
     if any(problems.values()):
         lines = [f"{checkpoint.source}: these weights do not fit {type(network).__name__}."]
         lines += [f"  {len(n)} {what}: {_names(n)}" for what, n in problems.items() if n]
-        lines.append(f"  The file was saved from {describe_network(checkpoint.network)}.")
+        lines.append(f"  The file was recognised as {checkpoint.layout}.")
+        lines.append(f"  It was saved from {describe_network(checkpoint.network)}.")
         raise CheckpointError("\n".join(lines))
 
 

@@ -1,0 +1,62 @@
+"""Weights in safetensors files, with everything that is needed to rebuild the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.checkpoint import CheckpointError
+
+__all__ = ["read_tensors", "write_tensors"]
+
+
+def write_tensors(path: Path, params: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: Destination; its folder must exist.
+        params: Weights by name.
+        record: What else to keep, plain values; each entry is stored as JSON.
+
+    Raises:
+        TypeError: A value of `record` is not plain.
+        OSError: The file cannot be written.
+    """
+    texts = {"format": "pt"} | {key: json.dumps(value) for key, value in record.items()}
+    # weights that share memory would be refused, and views would drag their base along
+    content = safetensors.torch.save({n: t.contiguous().clone() for n, t in params.items()}, texts)
+    with replacing(path) as file:
+        file.write(content)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read weights and record of a file, onto the CPU.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: It is cut short or no safetensors file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            texts = dict(file.metadata() or {})
+            params = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: cut short or not a safetensors file") from error
+    return params, {key: _parse(text) for key, text in texts.items() if key != "format"}
+
+
+def _parse(text: str) -> Any:
+    """Files of other writers keep plain texts."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
