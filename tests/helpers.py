@@ -37,6 +37,24 @@ TINY_SR: dict[str, Any] = {
     "reconstructor": "pixelshuffledirect",
 }
 
+TINY: dict[str, dict[str, Any]] = {
+    "SemanIR": TINY_SR,
+    "SemanIRUNet": TINY_UNET,
+    "Restormer": {
+        "dim": 8,
+        "num_blocks": [1, 1, 1, 1],
+        "num_refinement_blocks": 1,
+        "heads": [1, 1, 1, 1],
+    },
+    "RAMiT": {
+        "embed_dim": 16,
+        "depths": [1, 1, 1, 1],
+        "bottleneck_groups": 1,
+        "mix_groups": 1,
+    },
+}
+"""For each network, arguments that make it small."""
+
 
 def save_weights(path: Path, options: dict[str, Any], *, identity: bool = False) -> nn.Module:
     """Write a weights file as training does.

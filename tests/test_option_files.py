@@ -19,7 +19,7 @@ from semanir_arch.engine import train as engine_train
 from semanir_arch.engine.run import complete_options
 from semanir_arch.utils.options import OptionError, basicsr_keys, resolve
 from semanir_arch.utils.options.inheritance import merge_file
-from tests.helpers import TINY_SR, TINY_UNET
+from tests.helpers import TINY
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = ROOT / "options"
@@ -54,7 +54,7 @@ def images(tmp_path, monkeypatch):
 def small(leaf):
     """Overrides that turn a leaf into a run of seconds on the pictures of `images`."""
     options = resolve(leaf).options
-    network = TINY_UNET if options["network_g"]["type"] == "SemanIRUNet" else TINY_SR
+    network = TINY[options["network_g"]["type"]]
     changed = {
         f"network_g:{key}": json.dumps(value)
         for key, value in network.items()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from string import Template
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from semanir_arch.archs import RAMiT
+from semanir_arch.archs import RAMiT, build_network
 from semanir_arch.archs.ramit_arch import RAMIT_TASKS
 from tests.archs.naive_ramit import NaiveRAMiT
 from tests.archs.named_weights import fill
@@ -104,6 +107,28 @@ def test_sizes_and_costs_are_the_published_ones(
     assert len(network.state_dict()) == entries
     # What else the authors count (the helpers' products, among others) is below 0.25 %.
     assert count_multiply_adds(naive, x) / 1e9 == pytest.approx(cost, rel=2.5e-3)
+
+
+@pytest.mark.parametrize(
+    ("task", "channels", "parameters"),
+    [
+        ("sr_x2", 3, 939_844),
+        ("sr_x3", 3, 948_499),
+        ("sr_x4", 3, 960_616),
+        ("denoising_color", 3, 934_651),
+        ("denoising_gray", 1, 932_271),
+        ("low_light", 3, 934_651),
+        ("deraining", 3, 934_651),
+    ],
+)
+def test_the_option_fragment_is_the_published_network(
+    task: str, channels: int, parameters: int
+) -> None:
+    fragment = ROOT / "options" / "_base_" / "network" / "ramit.yml"
+    text = Template(fragment.read_text()).substitute(channels=channels, task=task)
+    with torch.device("meta"):
+        network = build_network(yaml.safe_load(text)["network_g"])
+    assert sum(p.numel() for p in network.parameters()) == parameters
 
 
 def count_multiply_adds(network: nn.Module, x: torch.Tensor) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from string import Template
+
 import numpy as np
 import pytest
 import torch
+import yaml
 
-from semanir_arch.archs import Restormer
+from semanir_arch.archs import Restormer, build_network
 from tests.archs.naive_restormer import NaiveRestormer
 from tests.archs.named_weights import fill
 from tests.helpers import ROOT
@@ -37,6 +40,15 @@ def test_sizes_are_the_published_ones(variant: str, parameters: int, entries: in
         network = Restormer(**VARIANTS[variant])
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert len(network.state_dict()) == entries
+
+
+@pytest.mark.parametrize(("channels", "parameters"), [(1, 26_109_076), (3, 26_111_668)])
+def test_the_option_fragment_is_the_published_network(channels: int, parameters: int) -> None:
+    fragment = ROOT / "options" / "_base_" / "network" / "restormer_denoising.yml"
+    text = Template(fragment.read_text()).substitute(channels=channels)
+    with torch.device("meta"):
+        network = build_network(yaml.safe_load(text)["network_g"])
+    assert sum(p.numel() for p in network.parameters()) == parameters
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
