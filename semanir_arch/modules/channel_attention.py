@@ -128,15 +128,16 @@ class _Products:
             # sums over pixels exceed its range
             q, k = q.float(), k.float()
         q, k = (t.flatten(2).unflatten(1, (self.num_heads, -1)) for t in (q, k))
+        wide = torch.promote_types(q.dtype, torch.float32)
         with torch.autocast(q.device.type, enabled=False):
-            dot = (q @ k.transpose(-2, -1)).float()
-        sums = [dot, *(t.square().sum(dim=-1, dtype=torch.float32) for t in (q, k))]
+            dot = (q @ k.transpose(-2, -1)).to(wide)
+        sums = [dot, *(t.square().sum(dim=-1, dtype=wide) for t in (q, k))]
         if self.sums is not None:
             sums = [new + old for new, old in zip(sums, self.sums, strict=True)]
         self.sums = sums
 
     def cosines(self) -> Tensor:
-        """The cosines [query channel, key channel], shape (B, h, d, d), float32."""
+        """The cosines [query channel, key channel], shape (B, h, d, d), float32 or wider."""
         assert self.sums is not None
         dot, *squares = self.sums
         q_norm, k_norm = (square.sqrt().clamp(min=_SMALLEST_NORM) for square in squares)

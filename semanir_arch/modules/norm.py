@@ -33,7 +33,7 @@ class BiasFreeChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
-        pixels = x.permute(0, 2, 3, 1).float()
+        pixels = x.permute(0, 2, 3, 1).to(torch.promote_types(x.dtype, torch.float32))
         centred = pixels - pixels.mean(-1, keepdim=True)
         # one pass over memory, where torch.var takes several times as long on CPUs
         variance = torch.linalg.vector_norm(centred, dim=-1, keepdim=True).square() / x.shape[1]

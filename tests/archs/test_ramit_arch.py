@@ -105,8 +105,9 @@ def test_sizes_and_costs_are_the_published_ones(
         naive.mean, naive.std = naive.mean.to("meta"), naive.std.to("meta")
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert len(network.state_dict()) == entries
-    # What else the authors count (the helpers' products, among others) is below 0.25 %.
-    assert count_multiply_adds(naive, x) / 1e9 == pytest.approx(cost, rel=2.5e-3)
+    # Rounded to 0.1; what else the authors count, the helpers' products among it, is below 0.25 %.
+    counted = count_multiply_adds(naive, x) / 1e9
+    assert counted == pytest.approx(cost, abs=0.05 + 0.0025 * cost)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +198,10 @@ def test_outputs_and_gradients_are_those_of_the_equations(
     task: str, mobivari: int, num_heads: tuple[int, ...]
 ) -> None:
     arguments = {**SMALL, "task": task, "mobivari": mobivari, "num_heads": num_heads}
-    naive = fill(make_naive(arguments))
-    fast = RAMiT(**arguments)
+    naive = fill(make_naive(arguments)).double()
+    fast = RAMiT(**arguments).double()
     fast.load_state_dict(naive.state_dict())
-    x = torch.rand(2, 3, 32, 64)
+    x = torch.rand(2, 3, 32, 64, dtype=torch.float64)
     results = []
     for network in (naive, fast):
         inputs = x.clone().requires_grad_()
@@ -209,10 +210,11 @@ def test_outputs_and_gradients_are_those_of_the_equations(
         gradients = [inputs.grad, *(p.grad for _, p in sorted(network.named_parameters()))]
         results.append((out.detach(), gradients))
     (naive_out, naive_gradients), (fast_out, fast_gradients) = results
-    torch.testing.assert_close(fast_out, naive_out, atol=1e-4, rtol=1e-4)
+    # SDPA computes exponentials to 20 bits.
+    torch.testing.assert_close(fast_out, naive_out, atol=1e-6, rtol=0)
     for own, expected in zip(fast_gradients, naive_gradients, strict=True):
         scale = expected.abs().max().item()
-        torch.testing.assert_close(own, expected, atol=1e-3 * scale, rtol=1e-3)
+        torch.testing.assert_close(own, expected, atol=1e-6 * scale, rtol=0)
 
 
 def test_working_in_bands_changes_nothing() -> None:

@@ -90,10 +90,10 @@ def test_outputs_and_gradients_are_those_of_the_equations(
     norm: str, dual: bool, bias: bool
 ) -> None:
     arguments = {**SMALL, "LayerNorm_type": norm, "dual_pixel_task": dual, "bias": bias}
-    naive = fill(NaiveRestormer(inp_channels=6 if dual else 3, **arguments))
-    fast = Restormer(inp_channels=6 if dual else 3, **arguments)
+    naive = fill(NaiveRestormer(inp_channels=6 if dual else 3, **arguments)).double()
+    fast = Restormer(inp_channels=6 if dual else 3, **arguments).double()
     fast.load_state_dict(naive.state_dict())
-    x = torch.rand(2, 6 if dual else 3, 24, 40)
+    x = torch.rand(2, 6 if dual else 3, 24, 40, dtype=torch.float64)
     results = []
     for network in (naive, fast):
         inputs = x.clone().requires_grad_()
@@ -102,10 +102,10 @@ def test_outputs_and_gradients_are_those_of_the_equations(
         gradients = [inputs.grad, *(p.grad for _, p in sorted(network.named_parameters()))]
         results.append((out.detach(), gradients))
     (naive_out, naive_gradients), (fast_out, fast_gradients) = results
-    torch.testing.assert_close(fast_out, naive_out, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(fast_out, naive_out, atol=1e-9, rtol=0)
     for own, expected in zip(fast_gradients, naive_gradients, strict=True):
         scale = expected.abs().max().item()
-        torch.testing.assert_close(own, expected, atol=1e-4 * scale, rtol=1e-3)
+        torch.testing.assert_close(own, expected, atol=1e-9 * scale, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (72, 256), (200, 104)])
