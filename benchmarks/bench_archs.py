@@ -1,8 +1,9 @@
-"""Time whole networks: `python benchmarks/bench_archs.py [--output FILE]`.
+"""Measure whole networks: `python benchmarks/bench_archs.py [--output FILE]`.
 
-Each named size restores one image with its own k and with every key kept (plain window attention),
-so that what the key-semantic dictionary costs or saves is visible in the same run. The sizes that a
-CPU can train also make a training step.
+First all networks side by side, then Restormer and RAMiT against their plain equations, then what
+the number of keys does to SemanIR: each named size restores one image with its own k and with every
+key kept (plain window attention), so that what the key-semantic dictionary costs or saves is
+visible in the same run. The sizes that a CPU can train also make a training step.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from string import Template
 import torch
 import yaml
 from measure import compare, header, markdown_table
+from network_costs import cost_table, equations_table
 
 from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork
@@ -32,16 +34,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time whole networks.")
     parser.add_argument("--output", type=Path, help="also write the report to this Markdown file")
     parser.add_argument("--rounds", type=int, default=3, help="measurements per candidate")
+    parser.add_argument("--side", type=int, default=256, help="pixels, for the first two tables")
+    parser.add_argument("--only", default="", help="networks whose name contains this")
     arguments = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rows: list[list[str]] = []
-    for fragment in sorted(FRAGMENTS.glob("*.yml")):
+    wanted = sorted(FRAGMENTS.glob("semanir_*.yml")) if arguments.only in "SemanIR" else []
+    for fragment in wanted:
         rows += rows_of(fragment, device, arguments.rounds)
     columns = ["network", "parameters", "k", "restore, ms", "times all keys", "training step, ms"]
     report = "\n".join(
         [
             header("Networks", "python benchmarks/bench_archs.py"),
-            f"One {SIDE} x {SIDE} colour image, float32; super-resolution networks at x2.\n",
+            f"One {arguments.side} x {arguments.side} colour image.\n",
+            cost_table(arguments.side, device, arguments.rounds, arguments.only),
+            "Against the plain equations, on the CPU:\n",
+            equations_table(arguments.side, arguments.rounds),
+            f"Number of keys: one {SIDE} x {SIDE} colour image, float32; super-resolution at x2.\n",
             markdown_table([*columns, "times all keys"], rows),
         ]
     )

@@ -59,6 +59,8 @@ def _mobivari(version: int, dim: int, out_dim: int, factor: float, groups: int) 
 
 
 class _SpatialAttention(nn.Module):
+    relative_position_index: Tensor
+
     def __init__(self, heads: int, head_dim: int, shift: int) -> None:
         super().__init__()
         self.heads, self.shift = heads, shift
@@ -165,7 +167,7 @@ class _Stage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        spatial = channel = mixed = None
+        mixed, spatial, channel = x, None, None
         for block in self.blocks:
             help_ = (spatial, channel) if self.helper else (None, None)
             x, mixed, spatial, channel = block(x, *help_)
