@@ -41,6 +41,7 @@ setup(
         "opencv-python-headless>=4.10",
         "pillow>=11.0",
         "pyyaml>=6.0",
+        "safetensors>=0.4",
         "torch>=2.8",
     ],
     extras_require={
