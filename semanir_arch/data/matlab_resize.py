@@ -15,7 +15,6 @@ rows for it, because long rows are what it is fastest with.
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,8 +22,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from semanir_arch.utils.parallel import map_in_threads
 
 _SUPPORT = 4.0
 
@@ -124,8 +121,7 @@ def _resize(image: NDArray[Any], scale: float, result: NDArray[Any]) -> None:
     columns_first = scale > 1 and image.dtype.kind == "f"
     height = _STRIP / image.shape[2] * (scale if columns_first else 1)
     count = max(1, round(height / _ROWS))
-
-    def resize_strip(number: int) -> None:
+    for number in range(0, len(rows), count):
         strip = rows[number : number + count]
         outputs = slice(strip[0].outputs.start, strip[-1].outputs.stop)
         first = min(block.inputs.start for block in strip)
@@ -138,8 +134,6 @@ def _resize(image: NDArray[Any], scale: float, result: NDArray[Any]) -> None:
             low = np.empty((outputs.stop - outputs.start, *image.shape[1:]), image.dtype)
             _resize_rows(used, strip, low, first)
             _resize_columns(low, columns, result[outputs])
-
-    deque(map_in_threads(resize_strip, range(0, len(rows), count)), maxlen=0)
 
 
 def _resize_columns(image: NDArray[Any], blocks: tuple[_Block, ...], result: NDArray[Any]) -> None:
