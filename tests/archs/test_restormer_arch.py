@@ -42,9 +42,18 @@ def test_sizes_are_the_published_ones(variant: str, parameters: int, entries: in
     assert len(network.state_dict()) == entries
 
 
-@pytest.mark.parametrize(("channels", "parameters"), [(1, 26_109_076), (3, 26_111_668)])
-def test_the_option_fragment_is_the_published_network(channels: int, parameters: int) -> None:
-    fragment = ROOT / "options" / "_base_" / "network" / "restormer_denoising.yml"
+@pytest.mark.parametrize(
+    ("name", "channels", "parameters"),
+    [
+        ("restormer_denoising", 1, 26_109_076),
+        ("restormer_denoising", 3, 26_111_668),
+        ("restormer", 3, 26_126_644),
+    ],
+)
+def test_the_option_fragments_are_the_published_networks(
+    name: str, channels: int, parameters: int
+) -> None:
+    fragment = ROOT / "options" / "_base_" / "network" / f"{name}.yml"
     text = Template(fragment.read_text()).substitute(channels=channels)
     with torch.device("meta"):
         network = build_network(yaml.safe_load(text)["network_g"])

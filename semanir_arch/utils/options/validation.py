@@ -259,7 +259,9 @@ class _Checker:
     def _channels(self) -> None:
         """The images of this package's datasets must fit the network."""
         network = self._complete(("network_g",), self._catalogue.networks)
-        expected = network.get("in_chans")
+        # Restormer's option files say inp_channels.
+        argument = "inp_channels" if "inp_channels" in network else "in_chans"
+        expected = network.get(argument)
         for name in self._blocks(("datasets",)):
             key = ("datasets", name)
             block = self._complete(key, self._catalogue.datasets)
@@ -272,7 +274,8 @@ class _Checker:
                 # an option of the wrong type or value, which is reported where it is declared
                 continue
             if channels != expected:
-                text = f"its inputs have {channels} channels, but network_g:in_chans is {expected}"
+                wanted = f"network_g:{argument} is {expected}"
+                text = f"its inputs have {channels} channels, but {wanted}"
                 self._report((*key, "channels"), text, ours=True)
 
     def _complete(self, key: KeyPath, kinds: Mapping[str, Section | None]) -> dict[str, Any]:
