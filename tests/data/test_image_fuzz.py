@@ -71,13 +71,14 @@ MEGABYTES = 600
 
 def refuse_or_decode(data):
     """Decode; anything but a picture and a ValueError that names the file fails the test."""
-    started = time.monotonic()
+    # time of the processor: that of a clock counts what other programs on the machine do
+    started = time.process_time()
     pixels, message = None, "the file: "
     try:
         pixels = decode_image(data, "the file").pixels
     except ValueError as error:
         message = str(error)
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert message.startswith("the file: ")
     assert pixels is None or (pixels.ndim == 3 and pixels.dtype in (np.uint8, np.uint16))
     return pixels
