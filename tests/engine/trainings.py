@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,9 @@ from tests.helpers import TINY_UNET
 
 WARM = multiprocessing.get_context("forkserver")
 """Starts processes that have torch and BasicSR imported."""
+
+_POLLING = threading.Lock()
+"""Starting a process asks all others for their exit codes; two threads that ask for one lose it."""
 
 
 def warm_up() -> None:
@@ -149,20 +154,21 @@ class Process:
 
     def __post_init__(self) -> None:
         self.process = WARM.Process(target=_train, args=(self.folder, self.arguments, self.fault))
-        self.process.start()
+        with _POLLING:
+            self.process.start()
 
     def finish(self, timeout: float = 60) -> int:
         """Wait for its end, and return its exit code; minus the signal that killed it."""
-        self.process.join(timeout)
-        code = self.process.exitcode
-        if code is None:
+        if not wait([self.process.sentinel], timeout):
             self.process.kill()
             raise TimeoutError(f"still running after {timeout} s:\n{printed(self.folder)}")
-        return int(code)
+        with _POLLING:
+            self.process.join()
+        return int(self.process.exitcode)
 
     def kill_after(self, seconds: float) -> int:
         """Kill it, unless it has ended by then, and return its exit code."""
-        self.process.join(seconds)
+        wait([self.process.sentinel], seconds)
         self.process.kill()
         return self.finish()
 
@@ -170,7 +176,7 @@ class Process:
         """Wait until it has printed a text."""
         deadline = time.monotonic() + timeout
         while text not in printed(self.folder):
-            if time.monotonic() > deadline or not self.process.is_alive():
+            if time.monotonic() > deadline or wait([self.process.sentinel], 0):
                 raise TimeoutError(f"{text!r} did not appear:\n{printed(self.folder)}")
             time.sleep(0.002)
 
@@ -209,8 +215,9 @@ def _train(folder: Path, arguments: tuple[str, ...], fault: Callable[[], None] |
 def train_with_basicsr(folder: Path) -> int:
     """Run BasicSR's own `train_pipeline` in a folder, and return the exit code."""
     process = WARM.Process(target=_train_with_basicsr, args=(folder,))
-    process.start()
-    process.join(60)
+    with _POLLING:
+        process.start()
+        process.join(60)
     return int(process.exitcode)
 
 
