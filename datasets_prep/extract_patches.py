@@ -24,6 +24,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from semanir_arch.data.preparation.extraction import extract
 from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
 from semanir_arch.data.preparation.patches import Group, Tiling, View
 from semanir_arch.data.preparation.presets import PRESETS, preset_groups
-from semanir_arch.data.preparation.work import default_workers, say
+from semanir_arch.data.preparation.work import default_workers, run_script, say
 
 SKIMAGE = "skimage"
 """Name of the input that stands for scikit-image's colour photographs."""
@@ -115,18 +116,8 @@ def copy_whole(images: dict[str, Path], folder: Path) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parse(argv)
-    try:
-        run = _run_images if arguments.preset is None else _run_preset
-        problems = run(arguments)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command continues\n")
-        return 130
-    for problem in problems:
-        sys.stderr.write(f"{problem}\n")
-    return 1 if problems else 0
+    run = _run_images if arguments.preset is None else _run_preset
+    return run_script(partial(run, arguments))
 
 
 def _run_preset(arguments: argparse.Namespace) -> list[str]:

@@ -19,6 +19,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,13 @@ from semanir_arch.data.preparation.degrading import (
 )
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import patch_path
-from semanir_arch.data.preparation.work import Progress, default_workers, run_jobs, say
+from semanir_arch.data.preparation.work import (
+    Progress,
+    default_workers,
+    run_jobs,
+    run_script,
+    say,
+)
 from semanir_arch.data.scanning import IMAGE_SUFFIXES
 from semanir_arch.utils.options.loading import parse_value
 
@@ -79,25 +86,19 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parse(argv)
-    try:
-        degradation = parse_degradation(arguments.task, _parameters(arguments))
-        jobs = [
-            Job(name, source, target, degradation, arguments.seed)
-            for name, (source, target) in plan(
-                arguments.input, arguments.output, arguments.template
-            ).items()
-        ]
-        run = _run_folder if arguments.input.is_dir() else _run_image
-        problems = run(jobs, degradation, arguments)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command continues\n")
-        return 130
-    for problem in problems:
-        sys.stderr.write(f"{problem}\n")
-    return 1 if problems else 0
+    return run_script(partial(_run, arguments))
+
+
+def _run(arguments: argparse.Namespace) -> list[str]:
+    degradation = parse_degradation(arguments.task, _parameters(arguments))
+    jobs = [
+        Job(name, source, target, degradation, arguments.seed)
+        for name, (source, target) in plan(
+            arguments.input, arguments.output, arguments.template
+        ).items()
+    ]
+    run = _run_folder if arguments.input.is_dir() else _run_image
+    return run(jobs, degradation, arguments)
 
 
 def _run_image(

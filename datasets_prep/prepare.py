@@ -19,37 +19,32 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from semanir_arch.data.preparation import layout
 from semanir_arch.data.preparation.catalogue import DataSet, load_catalogue
-from semanir_arch.data.preparation.work import Progress, say
+from semanir_arch.data.preparation.work import Progress, run_script, say
 
 CATALOGUE = Path(__file__).with_name("datasets.yml")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    arguments = _parse(argv)
-    try:
-        catalogue = load_catalogue(CATALOGUE)
-        if arguments.list:
-            say(_table(catalogue, arguments.root))
-            return 0
-        data_set = _find(catalogue, arguments.name)
-        if not arguments.archive:
-            say(_description(data_set, arguments.root))
-            return 0
-        problems = _prepare(data_set, arguments.archive, arguments.root)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command continues\n")
-        return 130
-    for problem in problems:
-        sys.stderr.write(f"{problem}\n")
-    return 1 if problems else 0
+    return run_script(partial(_run, _parse(argv)))
+
+
+def _run(arguments: argparse.Namespace) -> list[str]:
+    """Show the table, show one data set, or lay it out; returns what is missing."""
+    catalogue = load_catalogue(CATALOGUE)
+    if arguments.list:
+        say(_table(catalogue, arguments.root))
+        return []
+    data_set = _find(catalogue, arguments.name)
+    if not arguments.archive:
+        say(_description(data_set, arguments.root))
+        return []
+    return _prepare(data_set, arguments.archive, arguments.root)
 
 
 def _prepare(data_set: DataSet, archives: Sequence[Path], root: Path) -> list[str]:

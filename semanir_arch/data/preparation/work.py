@@ -47,6 +47,29 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def run_script(run: Callable[[], Iterable[str]]) -> int:
+    """Run a script, and tell what went wrong in one line each.
+
+    Args:
+        run: Returns one message for everything that could not be done.
+
+    Returns:
+        Exit code: 0; 1 if something could not be done; 2 if nothing could, because of the
+        arguments; 130 after Ctrl-C.
+    """
+    try:
+        problems = list(run())
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command continues\n")
+        return 130
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    return 1 if problems else 0
+
+
 def default_workers() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
