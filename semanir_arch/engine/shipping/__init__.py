@@ -1,0 +1,1 @@
+"""Train, choose and score the networks that the package ships."""

@@ -1,0 +1,69 @@
+"""Whether new weights are better than the shipped ones, by what neither was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semanir_arch import plugin
+from semanir_arch.archs import build_network
+from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.utils.checkpoint import load_checkpoint, load_into
+
+__all__ = ["is_better", "validate"]
+
+
+@torch.inference_mode()
+def validate(weights: Path, options: Mapping[str, Any], device: str = "cpu") -> dict[str, float]:
+    """Score weights on the validation sets of an option file.
+
+    Args:
+        weights: A file that names its network.
+        options: Complete options of the training.
+        device: That computes.
+
+    Returns:
+        Mean PSNR in decibels by the name of the data set, in the protocol of the options.
+
+    Raises:
+        FileNotFoundError: The weights, or the images, are not there.
+        ValueError: They cannot be used.
+    """
+    checkpoint = load_checkpoint(weights)
+    if checkpoint.network is None:
+        raise ValueError(f"{weights}: the file does not say which network it belongs to")
+    network = build_network(checkpoint.network)
+    load_into(network, checkpoint)
+    network = network.eval().to(device)
+    protocol = PROTOCOLS[options["val"]["protocol"]]
+    scores = {}
+    for key, block in options["datasets"].items():
+        if not key.startswith("val"):
+            continue
+        common = {"phase": "val", "scale": options.get("scale", 1)}
+        dataset = plugin.ENTRIES["DATASET_REGISTRY"][block["type"]]({**block, **common})
+        values = []
+        for index in range(len(dataset)):
+            pair = dataset[index]
+            restored = network(pair["lq"][None].to(device))[0].float().cpu()
+            values.append(protocol.evaluate(restored, pair["gt"], common["scale"])["psnr"])
+        scores[block["name"]] = sum(values) / len(values)
+    return scores
+
+
+def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
+    """Whether the mean over all validation sets is higher.
+
+    Args:
+        new: From `validate`.
+        shipped: The same for the shipped weights, on the same sets.
+
+    Raises:
+        ValueError: They were not scored on the same sets.
+    """
+    if new.keys() != shipped.keys():
+        raise ValueError(f"scores of {sorted(new)} cannot be compared with {sorted(shipped)}")
+    return sum(new.values()) > sum(shipped.values())

@@ -1,0 +1,105 @@
+"""Find the networks that the package ships."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semanir_arch.weights.tasks import TASKS, Task, get_task
+
+__all__ = ["FOLDER", "TRAIN_COMMAND", "Score", "ShippedWeights", "available", "find"]
+
+FOLDER = Path(__file__).parent
+"""Where the shipped files are."""
+
+TRAIN_COMMAND = "python -m semanir_arch.weights train {task}"
+"""What trains the network of a task, from a checkout with datasets."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What `test.py` measured on one data set at one strength.
+
+    Args:
+        dataset: Name of the data set.
+        level: Strength of the damage in words, e.g. "sigma 25"; empty where there is only one.
+        protocol: How images were compared; see docs/metrics.md.
+        psnr: Mean PSNR of the restored images in decibels.
+        ssim: Their mean SSIM.
+        psnr_input: Mean PSNR of the damaged images; None where they have another size.
+    """
+
+    dataset: str
+    level: str
+    protocol: str
+    psnr: float
+    ssim: float
+    psnr_input: float | None = None
+
+
+@dataclass(frozen=True)
+class ShippedWeights:
+    """A network that comes with the package.
+
+    Args:
+        task: What it is for.
+        path: The weights, a safetensors file that `Restorer` reads.
+        record: How it was trained and what was measured, as in the .json file beside it.
+    """
+
+    task: Task
+    path: Path
+    record: Mapping[str, Any]
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained values."""
+        return int(self.record["parameters"])
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """What `test.py` measured on the test sets; empty before that was done."""
+        return tuple(Score(**score) for score in self.record.get("scores", ()))
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from, in one line."""
+        training = self.record["training"]
+        return (
+            f"trained by this project: {training['minutes']:.0f} minutes on "
+            f"{training['hardware']}, {training['iterations']:,d} iterations"
+        )
+
+
+def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
+    """The shipped network of a task.
+
+    Args:
+        task: One of `TASKS`.
+        folder: Where to look.
+
+    Raises:
+        ValueError: There is no such task.
+        FileNotFoundError: None is shipped for it; says which are and how to train it.
+    """
+    entry = get_task(task)
+    weights, record = folder / f"{task}.safetensors", folder / f"{task}.json"
+    if not (weights.is_file() and record.is_file()):
+        shipped = ", ".join(found.task.name for found in available(folder)) or "none"
+        raise FileNotFoundError(
+            f"no weights are shipped for task {task!r} (shipped: {shipped}); train them with: "
+            f"{TRAIN_COMMAND.format(task=task)}, or name a file with --weights"
+        )
+    return ShippedWeights(entry, weights, json.loads(record.read_text(encoding="utf-8")))
+
+
+def available(folder: Path = FOLDER) -> list[ShippedWeights]:
+    """All shipped networks, in the order of `TASKS`."""
+    return [
+        find(name, folder)
+        for name in TASKS
+        if (folder / f"{name}.safetensors").is_file() and (folder / f"{name}.json").is_file()
+    ]

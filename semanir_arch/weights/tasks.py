@@ -1,0 +1,109 @@
+"""The tasks for which the package ships, or can train, a network."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+__all__ = ["TASKS", "Task", "get_task"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one network does.
+
+    Args:
+        name: The word that commands take.
+        title: One line for people.
+        input: What an image must be so that the network helps.
+        channels: 1 where the network sees gray images, 3 for RGB.
+        scale: How many times larger the result is.
+        strength: What the network is blind to ("sigma", "quality"), or None.
+        levels: Lowest and highest strength that it was trained for; None without strength.
+        demonstration: Whether it was trained on synthetic damage only, to show the task rather
+            than to compete.
+    """
+
+    name: str
+    title: str
+    input: str
+    channels: int = 3
+    scale: int = 1
+    strength: str | None = None
+    levels: tuple[float, float] | None = None
+    demonstration: bool = False
+
+
+_NOISE = "Gaussian noise of a standard deviation from 0 to 50 on the 0-255 scale, unknown to it"
+_JPEG = "artifacts of JPEG compression at a quality from 10 to 90, unknown to it"
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("denoise", "Colour denoising", _NOISE, strength="sigma", levels=(0, 50)),
+        Task(
+            "denoise_gray", "Gray denoising", _NOISE, channels=1, strength="sigma", levels=(0, 50)
+        ),
+        Task("jpeg", "Colour JPEG artifact removal", _JPEG, strength="quality", levels=(10, 90)),
+        Task(
+            "jpeg_gray",
+            "Gray JPEG artifact removal",
+            _JPEG,
+            channels=1,
+            strength="quality",
+            levels=(10, 90),
+        ),
+        Task(
+            "sr_x2", "Enlargement to twice the size", "a clean, bicubically reduced image", scale=2
+        ),
+        Task(
+            "sr_x4",
+            "Enlargement to four times the size",
+            "a clean, bicubically reduced image",
+            scale=4,
+        ),
+        Task(
+            "demosaic",
+            "Demosaicking",
+            "a Bayer mosaic without noise, interpolated linearly (data.bayer)",
+        ),
+        Task(
+            "deblur",
+            "Motion deblurring",
+            "straight or curved camera motion without noise, as SyntheticMotionBlurDataset makes",
+            demonstration=True,
+        ),
+        Task(
+            "derain",
+            "Rain streak removal",
+            "bright, thin streaks of one direction, as SyntheticRainDataset makes",
+            demonstration=True,
+        ),
+        Task(
+            "weather",
+            "Rain, snow and raindrop removal",
+            "the three as the Synthetic*Datasets make them",
+            demonstration=True,
+        ),
+        Task(
+            "lowlight",
+            "Low-light enhancement",
+            "a dark, slightly noisy photo, as SyntheticLowLightDataset makes",
+            demonstration=True,
+        ),
+    )
+}
+"""All tasks by name, in the order in which lists show them."""
+
+
+def get_task(name: str) -> Task:
+    """Look a task up.
+
+    Raises:
+        ValueError: There is none of that name; names those that exist.
+    """
+    if name not in TASKS:
+        close = difflib.get_close_matches(name, TASKS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"task {name!r} is unknown; available: {', '.join(TASKS)}{hint}")
+    return TASKS[name]

@@ -1,0 +1,138 @@
+"""What the package ships: found by task, described honestly, and better than doing nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage import data as photographs
+
+from semanir_arch.archs import build_network
+from semanir_arch.data import DATASETS
+from semanir_arch.data.image_io import write_image
+from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.utils.checkpoint import load_checkpoint, load_into
+from semanir_arch.utils.options import resolve
+from semanir_arch.utils.tensor_file import read_tensors
+from semanir_arch.weights import TASKS, available, find
+from semanir_arch.weights.catalogue import FOLDER
+from tests.helpers import ROOT
+
+SHIPPED = [pytest.param(entry, id=entry.task.name) for entry in available()]
+LIMIT = 40 * 10**6
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Shipped files of one task, as far as the catalogue looks at them."""
+    (tmp_path / "jpeg.safetensors").write_bytes(b"")
+    training = {"minutes": 12.4, "hardware": "a computer", "iterations": 3456}
+    score = {"dataset": "LIVE1", "level": "quality 10", "protocol": "jpeg_color"}
+    record = {
+        "parameters": 7,
+        "training": training,
+        "scores": [{**score, "psnr": 26.5, "ssim": 0.8, "psnr_input": 25.7}],
+    }
+    (tmp_path / "jpeg.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def test_a_task_is_found_with_what_is_known_of_it(folder):
+    found = find("jpeg", folder)
+    assert found.path == folder / "jpeg.safetensors"
+    assert found.parameters == 7
+    assert found.scores[0].psnr == 26.5
+    assert found.origin == ("trained by this project: 12 minutes on a computer, 3,456 iterations")
+    assert [entry.task.name for entry in available(folder)] == ["jpeg"]
+
+
+def test_weights_without_a_record_are_not_shipped(folder):
+    (folder / "jpeg.json").unlink()
+    assert available(folder) == []
+    with pytest.raises(FileNotFoundError):
+        find("jpeg", folder)
+
+
+def test_an_unknown_task_names_those_that_exist(folder):
+    with pytest.raises(ValueError, match=r"'jpg' is unknown; available: .*did you mean 'jpeg'"):
+        find("jpg", folder)
+
+
+def test_a_task_without_weights_says_how_to_train_it(folder):
+    with pytest.raises(FileNotFoundError, match=r"shipped: jpeg.*weights train denoise"):
+        find("denoise", folder)
+
+
+def test_the_catalogue_needs_neither_torch_nor_basicsr():
+    code = (
+        "import sys, semanir_arch.weights as w; w.available(); "
+        "sys.exit(bool({'torch', 'basicsr'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_task_that_can_be_trained_can_be_tested():
+    trained, tested = (
+        {path.stem for path in (ROOT / "options" / kind / "shipped").glob("*.yml")}
+        for kind in ("train", "test")
+    )
+    assert trained == tested <= TASKS.keys()
+
+
+def test_shipped_files_are_complete_and_small():
+    files = {path.name for path in FOLDER.iterdir() if path.suffix in (".safetensors", ".json")}
+    names = {entry.task.name for entry in available()}
+    assert files == {f"{name}{suffix}" for name in names for suffix in (".safetensors", ".json")}
+    assert sum((FOLDER / name).stat().st_size for name in files) < LIMIT
+
+
+@pytest.mark.parametrize("shipped", SHIPPED)
+def test_a_record_says_how_the_weights_came_about(shipped):
+    record, training = shipped.record, shipped.record["training"]
+    assert record["task"] == shipped.task.name
+    assert (ROOT / training["option_file"]).is_file()
+    photographs = (ROOT / training["data"]["list"]).read_text().splitlines()
+    assert training["data"]["crops"] == sum(not line.startswith("#") for line in photographs)
+    assert len(record["log"]) >= training["iterations"] // 100
+    assert {"hardware", "precision", "seed", "started_from", "versions"} <= training.keys()
+    assert training["iterations"] > 0
+    assert training["minutes"] > 0
+    assert record["validation"]
+    assert shipped.scores
+    assert record["scored"]["command"].startswith("python test.py -opt options/test/shipped/")
+
+
+@pytest.mark.parametrize("shipped", SHIPPED)
+def test_the_weights_are_half_precision_and_describe_themselves(shipped):
+    params, content = read_tensors(shipped.path)
+    assert {value.dtype for value in params.values()} == {torch.float16}
+    assert sum(value.numel() for value in params.values()) == shipped.parameters
+    assert content["network_g"] == shipped.record["network"]
+    assert content["metadata"]["task"] == shipped.task.name
+
+
+@pytest.mark.parametrize("shipped", SHIPPED)
+def test_the_network_restores_a_photograph_it_never_saw(shipped, tmp_path):
+    """By more than the input, or than bicubic enlargement."""
+    write_image(tmp_path / "chelsea.png", photographs.chelsea()[60:156, 100:196])
+    options = resolve(ROOT / "options" / "test" / "shipped" / f"{shipped.task.name}.yml").options
+    block = next(iter(options["datasets"].values()))
+    scale = options.get("scale", 1)
+    # the published inputs of a benchmark are files; for another photograph they are made
+    kind = DATASETS.get(block["type"], DATASETS["BicubicSRDataset"])
+    changed = {"phase": "test", "dataroot_gt": str(tmp_path), "scale": scale}
+    pair = kind({**block, **changed})[0]
+    network = build_network(shipped.record["network"])
+    load_into(network, load_checkpoint(shipped.path))
+    with torch.inference_mode():
+        restored = network.eval()(pair["lq"][None])[0]
+    given = pair["lq"]
+    if scale > 1:
+        given = F.interpolate(given[None], scale_factor=scale, mode="bicubic")[0]
+    protocol = PROTOCOLS[options["val"]["protocol"]]
+    before, after = (protocol.evaluate(x, pair["gt"], scale)["psnr"] for x in (given, restored))
+    assert after > before + 0.3
