@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.browser import browser, chromium  # noqa: F401 - fixtures
+
 
 def pytest_collection_modifyitems(items):
     if torch.cuda.is_available():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from semanir_arch.models.evaluation import Evaluation, mean
 
-__all__ = ["Table", "tabulate", "to_markdown", "to_text"]
+__all__ = ["Table", "format_score", "score_columns", "tabulate", "to_markdown", "to_text"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Table:
         title: Dataset and protocol.
         header: Names of the columns.
         rows: Cells, one row per image.
-        mean: Cells of the last row.
+        mean: Cells of the last row; empty for a table without one.
         notes: What the reader must know about the numbers.
     """
 
@@ -34,12 +34,12 @@ def tabulate(evaluation: Evaluation) -> Table:
     means, notes = ["mean"], []
     for label, values in columns.items():
         average, left_out = mean(values)
-        means.append(_cell(label, average))
+        means.append(format_score(label, average))
         if left_out:
             images = "1 image is" if left_out == 1 else f"{left_out} images are"
             notes.append(f"{label}: {images} not finite and left out of the mean.")
     names = [row.image for row in evaluation.rows]
-    cells = [[_cell(label, value) for value in values] for label, values in columns.items()]
+    cells = [[format_score(label, value) for value in values] for label, values in columns.items()]
     return Table(
         title=f"{evaluation.dataset} (protocol: {evaluation.protocol or 'none'})",
         header=["image", *columns],
@@ -62,7 +62,7 @@ def score_columns(evaluation: Evaluation) -> dict[str, list[float]]:
 
 def to_text(table: Table) -> str:
     """The table for a terminal, with aligned columns."""
-    lines = [table.header, *table.rows, table.mean]
+    lines = [table.header, *table.rows, *([table.mean] if table.mean else [])]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
     laid_out = [
         "  ".join(
@@ -74,19 +74,25 @@ def to_text(table: Table) -> str:
         for line in lines
     ]
     rule = "-" * len(laid_out[0])
-    return "\n".join(
-        [table.title, laid_out[0], rule, *laid_out[1:-1], rule, laid_out[-1], *table.notes]
-    )
+    body = laid_out[1:]
+    if table.mean:
+        body.insert(len(table.rows), rule)
+    return "\n".join([table.title, laid_out[0], rule, *body, *table.notes])
 
 
 def to_markdown(table: Table) -> str:
     """The table as Markdown, below a heading."""
     align = [":--", *["--:"] * (len(table.header) - 1)]
-    mean_row = [f"**{cell}**" for cell in table.mean]
-    lines = [f"| {' | '.join(line)} |" for line in (table.header, align, *table.rows, mean_row)]
+    mean_row = [[f"**{cell}**" for cell in table.mean]] if table.mean else []
+    lines = [f"| {' | '.join(line)} |" for line in (table.header, align, *table.rows, *mean_row)]
     return "\n".join([f"## {table.title}", "", *lines, *(f"\n{note}" for note in table.notes), ""])
 
 
-def _cell(label: str, value: float) -> str:
-    # Two decimals of a decibel and four of a similarity are what papers print.
-    return f"{value:.2f}" if label.startswith("PSNR") else f"{value:.4f}"
+def format_score(name: str, value: float) -> str:
+    """A score as papers print it: two decimals of a decibel, four of everything else.
+
+    Args:
+        name: Of the score, in any case, such as `psnr` or `SSIM out`.
+        value: Decibel, or a number about 1.
+    """
+    return f"{value:.2f}" if name.lower().startswith("psnr") else f"{value:.4f}"

@@ -1,110 +1,138 @@
-"""Files with results: report.md to read, report.csv to compute, report.json with everything."""
+"""Files with results: report.md and .html to read, .csv to compute, .json with everything."""
 
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import json
 import math
-import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from semanir_arch import __version__
-from semanir_arch.models.evaluation import Evaluation, mean
-from semanir_arch.report.table import score_columns, tabulate, to_markdown
+from semanir_arch.models.evaluation import mean
+from semanir_arch.report.comparison import compare
+from semanir_arch.report.k_curve import draw_k_curves, tabulate_k_curve
+from semanir_arch.report.measurement import Measurement
+from semanir_arch.report.summary import Report
+from semanir_arch.report.table import Table, score_columns, tabulate, to_markdown
 from semanir_arch.utils.atomic import write_text
 
-__all__ = ["describe_run", "write_report"]
+__all__ = ["MOST_ROWS", "result_tables", "write_report"]
+
+MOST_ROWS = 40
+"""Larger sets are not listed image by image in what is made for reading."""
 
 
-def describe_run(options: dict[str, Any]) -> dict[str, Any]:
-    """What someone needs to judge and repeat the numbers: checkpoint, date, versions, options.
-
-    Args:
-        options: Complete options of the test.
-    """
-    return {
-        "name": options["name"],
-        "checkpoint": (options.get("path") or {}).get("pretrain_network_g"),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "versions": {
-            "semanir_arch": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "options": options,
-    }
+def result_tables(report: Report) -> list[Table]:
+    """Means beside the figures of papers, and scores over k."""
+    curves = [tabulate_k_curve(curve) for curve in draw_k_curves(report.measurements)]
+    return [*compare(report.measurements), *curves]
 
 
-def write_report(folder: Path, evaluations: Sequence[Evaluation], facts: dict[str, Any]) -> None:
-    """Write the three files, each complete or not at all.
+def write_report(folder: Path, report: Report) -> None:
+    """Write the files, each complete or not at all.
 
     Args:
         folder: Exists.
-        evaluations: One per dataset.
-        facts: From `describe_run`.
+        report: What to write.
     """
-    write_text(folder / "report.md", _markdown(evaluations, facts))
-    write_text(folder / "report.csv", _csv(evaluations))
-    write_text(folder / "report.json", _json(evaluations, facts))
+    write_text(folder / "report.md", _markdown(report))
+    write_text(folder / "report.csv", _csv(report))
+    write_text(folder / "report.json", _json(report))
 
 
-def _markdown(evaluations: Sequence[Evaluation], facts: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    head = [
-        f"# {facts['name']}",
-        "",
-        f"Checkpoint: {facts['checkpoint']}",
-        f"Date: {facts['date']}",
-        versions,
-        "",
-    ]
-    return "\n".join([*head, *(to_markdown(tabulate(evaluation)) for evaluation in evaluations)])
+def _markdown(report: Report) -> str:
+    facts = [f"- {name}: {value}" for name, value in report.summary().items()]
+    notes = [f"**{note}**\n" for note in report.all_notes()]
+    tables = [to_markdown(table) for table in result_tables(report)]
+    # one test of a few images is read image by image
+    if not any(one.setting for one in report.measurements):
+        tables += [
+            to_markdown(tabulate(one.evaluation))
+            for one in report.measurements
+            if len(one.evaluation.rows) <= MOST_ROWS
+        ]
+    return "\n".join([f"# {report.name}", "", *facts, "", *notes, *tables])
 
 
-def _csv(evaluations: Sequence[Evaluation]) -> str:
-    """Full precision, one line per image; columns of all datasets side by side."""
-    tables = [(evaluation, score_columns(evaluation)) for evaluation in evaluations]
-    header = list(dict.fromkeys(label for _, columns in tables for label in columns))
+def _csv(report: Report) -> str:
+    """Full precision, one line per image; columns of all sets side by side."""
+    scored = [(one, score_columns(one.evaluation)) for one in report.measurements]
+    settings = list(dict.fromkeys(name for one in report.measurements for name in one.setting))
+    scores = list(dict.fromkeys(label for _, columns in scored for label in columns))
+    header = ["dataset", "protocol", *settings, "image", *scores, "seconds"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["dataset", "protocol", "image", *header], lineterminator="\n")
+    writer = csv.DictWriter(text, header, lineterminator="\n")
     writer.writeheader()
-    for evaluation, columns in tables:
-        common = {"dataset": evaluation.dataset, "protocol": evaluation.protocol}
+    for one, columns in scored:
+        evaluation = one.evaluation
+        common = {"dataset": evaluation.dataset, "protocol": evaluation.protocol, **one.setting}
         for index, row in enumerate(evaluation.rows):
-            scores = {label: values[index] for label, values in columns.items()}
-            writer.writerow({**common, "image": row.image, **scores})
+            values = {label: column[index] for label, column in columns.items()}
+            writer.writerow({**common, "image": row.image, **values, "seconds": row.seconds})
     return text.getvalue()
 
 
-def _json(evaluations: Sequence[Evaluation], facts: dict[str, Any]) -> str:
-    datasets = [
-        {
-            "name": evaluation.dataset,
-            "protocol": evaluation.protocol,
-            "mean": {
-                label: _number(mean(values)[0])
-                for label, values in score_columns(evaluation).items()
-            },
-            "notes": tabulate(evaluation).notes,
-            "images": [
-                {"image": row.image, "input": _numbers(row.input), "output": _numbers(row.output)}
-                for row in evaluation.rows
-            ],
-        }
-        for evaluation in evaluations
-    ]
-    return json.dumps({**facts, "datasets": datasets}, indent=2) + "\n"
+def _json(report: Report) -> str:
+    subjects = [one.subject for one in report.measurements]
+    content = {
+        "name": report.name,
+        "command": report.command,
+        "checkpoint": subjects[0].weights if subjects else None,
+        "date": report.date,
+        "commit": report.commit,
+        "versions": dict(report.versions),
+        **report.computer,
+        "memory": report.memory,
+        "seconds": report.seconds,
+        "missing": [vars(missing) for missing in report.missing],
+        "notes": list(report.notes),
+        "datasets": [_dataset(one) for one in report.measurements],
+        "tables": [
+            {"title": t.title, "header": t.header, "rows": t.rows, "notes": t.notes}
+            for t in result_tables(report)
+        ],
+        "k_curves": [
+            {"quantity": curve.quantity, "series": curve.series}
+            for curve in draw_k_curves(report.measurements)
+        ],
+        "options": report.options,
+    }
+    return json.dumps(content, indent=2) + "\n"
 
 
-def _numbers(scores: dict[str, float]) -> dict[str, float | str]:
+def _dataset(one: Measurement) -> dict[str, Any]:
+    evaluation = one.evaluation
+    times = [row.seconds for row in evaluation.rows if row.seconds is not None]
+    return {
+        "name": evaluation.dataset,
+        "protocol": evaluation.protocol,
+        "task": one.task,
+        "level": one.level,
+        "setting": dict(one.setting),
+        **vars(one.subject),
+        "mean": {
+            label: _number(mean(values)[0]) for label, values in score_columns(evaluation).items()
+        },
+        "notes": tabulate(evaluation).notes,
+        "seconds": sum(times),
+        "seconds_per_image": sum(times) / len(times) if times else None,
+        "reused": one.reused,
+        "images": [
+            {
+                "image": row.image,
+                "input": _numbers(row.input),
+                "output": _numbers(row.output),
+                "seconds": row.seconds,
+                "tile": row.tile,
+            }
+            for row in evaluation.rows
+        ],
+    }
+
+
+def _numbers(scores: Mapping[str, float]) -> dict[str, float | str]:
     return {name: _number(value) for name, value in scores.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from semanir_arch.models.evaluation import Evaluation, Row
-from semanir_arch.report.table import tabulate, to_markdown, to_text
+from semanir_arch.report.table import Table, tabulate, to_markdown, to_text
 
 ROWS = [
     Row("chelsea", {"psnr": 20.414, "ssim": 0.34114}, {"psnr": 30.555, "ssim": 0.86116}),
@@ -46,3 +46,14 @@ def test_inputs_of_another_size_have_no_columns():
 
 def test_no_images_give_an_empty_table():
     assert tabulate(Evaluation("set", "denoise_rgb")).rows == []
+
+
+def test_a_table_without_means_ends_with_its_rows():
+    table = Table("t", ["a", "b"], [["x", "1"], ["y", "22"]], [], ["note"])
+    assert to_text(table) == "t\na   b\n-----\nx   1\ny  22\nnote"
+    assert to_markdown(table).splitlines()[2:6] == [
+        "| a | b |",
+        "| :-- | --: |",
+        "| x | 1 |",
+        "| y | 22 |",
+    ]

@@ -1,0 +1,135 @@
+"""Scores of one data set under one setting, with everything that tells what they are scores of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from semanir_arch.models.evaluation import Evaluation
+
+__all__ = ["LEVELS", "Measurement", "Subject", "find_level", "find_task"]
+
+_TASKS = {
+    "denoise_rgb": "denoising_color",
+    "denoise_gray": "denoising_gray",
+    "sr_y": "sr",
+    "sr_y_semanir": "sr",
+    "jpeg_gray": "jpeg_gray",
+    "jpeg_gray_semanir": "jpeg_gray",
+    "jpeg_color": "jpeg_color",
+    "jpeg_color_semanir": "jpeg_color",
+    "demosaick_rgb": "demosaicking",
+    "derain_y": "deraining",
+    "derain_y_matlab": "deraining",
+    "deblur_matlab": "deblurring",
+    "realblur_aligned": "deblurring",
+    "defocus_float": "defocus_single",
+    "sidd_blocks": "real_denoising",
+    "lowlight_rgb": "low_light",
+    "weather_y": "weather",
+    "weather_rgb": "weather",
+}
+
+LEVELS = {
+    "denoising_color": "sigma",
+    "denoising_gray": "sigma",
+    "jpeg_color": "quality",
+    "jpeg_gray": "quality",
+    "sr": "scale",
+}
+"""For tasks that tables have at several levels, the option that says which."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network that was measured.
+
+    Args:
+        network: Its class.
+        parameters: How many values it has learned.
+        weights: The file; None for random weights.
+        sha256: Digest of the file.
+        layout: What the file was recognised as.
+        k: Keys kept per token; None for networks without.
+        ensemble: Whether the eight orientations were averaged.
+        tile: What was asked for: side of the tiles in pixels, `auto`, or None for whole images.
+    """
+
+    network: str
+    parameters: int
+    weights: str | None = None
+    sha256: str | None = None
+    layout: str | None = None
+    k: int | None = None
+    ensemble: bool = False
+    tile: int | str | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Scores of one data set under one setting.
+
+    Args:
+        evaluation: The scores.
+        subject: What was measured.
+        setting: Values of the swept options by name.
+        task: As tables of papers are sorted; None for a protocol that no table has.
+        level: Strength of the degradation, or scale; None for tasks without.
+        reused: How many images an earlier, interrupted run had measured.
+        examples: Files with the `input`, `output` and `target` of some images, by the image's place
+            in the set.
+    """
+
+    evaluation: Evaluation
+    subject: Subject
+    setting: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
+    level: float | None = None
+    reused: int = 0
+    examples: Mapping[int, Mapping[str, Path]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Data set and setting in words."""
+        words = [self.evaluation.dataset, *(f"{k}={v}" for k, v in self.setting.items())]
+        return " ".join(words)
+
+    @property
+    def column(self) -> str:
+        """Data set and level in words, such as `CBSD68 sigma 25`."""
+        if self.level is None or self.task is None:
+            return self.evaluation.dataset
+        return f"{self.evaluation.dataset} {LEVELS[self.task]} {self.level:g}"
+
+    @property
+    def seconds(self) -> float:
+        """Time of restoring all images together."""
+        return sum(row.seconds or 0.0 for row in self.evaluation.rows)
+
+
+def find_task(protocol: str | None, block: Mapping[str, Any]) -> str | None:
+    """Task of a data set, from how it is scored.
+
+    Args:
+        protocol: Of the evaluation.
+        block: Options of the data set.
+    """
+    task = _TASKS.get(protocol or "")
+    if task == "defocus_single" and "dataroot_left" in block:
+        return "defocus_dual"
+    return task
+
+
+def find_level(task: str | None, block: Mapping[str, Any], scale: int) -> float | None:
+    """Level at which a data set is degraded.
+
+    Args:
+        task: From `find_task`.
+        block: Options of the data set.
+        scale: Of super-resolution.
+    """
+    option = LEVELS.get(task or "")
+    value = scale if option == "scale" else block.get(option or "")
+    return float(value) if isinstance(value, (int, float)) else None

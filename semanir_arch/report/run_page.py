@@ -1,0 +1,61 @@
+"""The HTML page of a test: its tables, its images, its curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from semanir_arch.report.comparison import compare
+from semanir_arch.report.k_curve import SECONDS, KCurve, draw_k_curves
+from semanir_arch.report.measurement import Measurement
+from semanir_arch.report.page import Curve, Page, PagePicture, write_page
+from semanir_arch.report.summary import Report
+
+__all__ = ["write_run_page"]
+
+
+def write_run_page(path: Path, report: Report) -> None:
+    """Write the page, complete or not at all.
+
+    Args:
+        path: The HTML file; its folder exists.
+        report: What to show.
+    """
+    page = Page(
+        title=report.name,
+        facts=report.summary(),
+        # scores over k stand below their charts
+        tables=compare(report.measurements),
+        pictures=[picture for one in report.measurements for picture in _pictures(one)],
+        curves=[_curve(curve) for curve in draw_k_curves(report.measurements)],
+        notes=report.all_notes(),
+        details={"Options": json.dumps(report.options, indent=2)},
+    )
+    write_page(path, page)
+
+
+def _pictures(one: Measurement) -> Iterator[PagePicture]:
+    for index, row in enumerate(one.evaluation.rows):
+        files = one.examples.get(index, {})
+        yield PagePicture(
+            name=row.image,
+            dataset=one.title,
+            before=files.get("input"),
+            after=files.get("output"),
+            target=files.get("target"),
+            scores_in=row.input,
+            scores_out=row.output,
+        )
+
+
+def _curve(curve: KCurve) -> Curve:
+    name = curve.quantity if curve.quantity == SECONDS else curve.quantity.upper()
+    return Curve(
+        title=f"{name} over keys per token",
+        x_label="keys per token, k",
+        y_label=f"{name} [dB]" if name.startswith("PSNR") else name,
+        series=curve.series,
+        # k is usually doubled from point to point
+        log_x=True,
+    )
