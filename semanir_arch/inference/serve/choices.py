@@ -1,0 +1,63 @@
+"""What the page offers: shipped networks by task, or the one file that was named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from semanir_arch.weights import available, find
+
+__all__ = ["Choice", "find_choices"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of the menu.
+
+    Attributes:
+        name: Short, unique.
+        title: One line for people.
+        weights: A network's file; None for the one that is shipped for the task of this name.
+        input: What a photo must be so that the network helps; may be empty.
+        scale: How many times larger the result is.
+        demonstration: Whether the network only shows the task; see `semanir_arch.weights.Task`.
+        strength: What may be bounded, an argument of `Restorer.restore`: "sigma", "quality", None.
+    """
+
+    name: str
+    title: str
+    weights: Path | None = None
+    input: str = ""
+    scale: int = 1
+    demonstration: bool = False
+    strength: str | None = None
+
+
+def find_choices(weights: Path | None = None, task: str | None = None) -> Sequence[Choice]:
+    """List what can be offered.
+
+    Args:
+        weights: Offer this file alone.
+        task: Offer this task alone, of the shipped ones.
+
+    Raises:
+        ValueError: The task is unknown, or nothing is shipped.
+        FileNotFoundError: Nothing is shipped for the task.
+    """
+    if weights is not None:
+        return [Choice("weights", weights.name, weights)]
+    shipped = [find(task)] if task is not None else available()
+    if not shipped:
+        raise ValueError("no weights are shipped with this version; name a file with --weights")
+    return [
+        Choice(
+            name=one.task.name,
+            title=one.task.title,
+            input=one.task.input,
+            scale=one.task.scale,
+            demonstration=one.task.demonstration,
+            strength=one.task.strength,
+        )
+        for one in shipped
+    ]

@@ -1,0 +1,121 @@
+"""Who may talk to the server: the page it served itself, and nobody else's.
+
+A browser lets any web site send requests to 127.0.0.1. Requests from other sites are told by the
+headers Origin and Sec-Fetch-Site; a site that makes its own name point here (DNS rebinding), by the
+header Host, which then holds that name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+__all__ = ["LOOPBACK", "Guard", "is_loopback"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK = "127.0.0.1"
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+class Guard:
+    """Refuses requests of other web sites, and forbids the page to load anything from elsewhere.
+
+    Args:
+        app: The application behind it.
+        host: What the server listens on. On a loopback address only the names of this computer
+            are answered; on others also every IP address, which no site can make point elsewhere,
+            and the computer's own names.
+    """
+
+    def __init__(self, app: Application, host: str = LOOPBACK) -> None:
+        self._app = app
+        self._names = {"localhost", host.lower()}
+        self._any_address = not is_loopback(host)
+        if self._any_address:
+            name = socket.gethostname().lower()
+            self._names |= {name, f"{name}.local"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request (ASGI 3)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        reason = self._why_not(scope["method"], headers)
+        if reason is not None:
+            await _refuse(send, reason)
+            return
+
+        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name.lower().encode(), text.encode()) for name, text in _HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *own]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+    def _why_not(self, method: str, headers: dict[str, str]) -> str | None:
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return f"this server does not answer to the name {host!r}"
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != host:
+            return f"requests from {origin} are refused"
+        site = headers.get("sec-fetch-site", "same-origin")
+        # a link to the page itself may stand anywhere
+        is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        if site not in ("same-origin", "none") and not is_link:
+            return "requests from other web sites are refused"
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        name = _without_port(host).lower()
+        if name in self._names:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return self._any_address or address.is_loopback
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on this host is reached from this computer alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
+
+
+async def _refuse(send: Send, reason: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": reason.encode()})
