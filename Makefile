@@ -85,10 +85,10 @@ clean:
 .venv/.installed: setup.py pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "== installing into .venv: some minutes and 6 GB, once"
 	@{ $(PIP_INSTALL) setuptools wheel cython numpy torch torchvision && \
-	   $(PIP_INSTALL) --no-build-isolation -e '.[train]' && \
+	   $(PIP_INSTALL) --no-build-isolation -e '.[train,serve]' && \
 	   $(PIP_INSTALL) --no-build-isolation --no-deps basicsr; } || { echo "$$INSTALL_FAILED" >&2; exit 1; }
 	@touch $@
 
 .venv/.installed-test: .venv/.installed
-	@$(PIP_INSTALL) --no-build-isolation -e '.[train,test]' || { echo "$$INSTALL_FAILED" >&2; exit 1; }
+	@$(PIP_INSTALL) --no-build-isolation -e '.[train,serve,export,metrics,test]' || { echo "$$INSTALL_FAILED" >&2; exit 1; }
 	@touch $@

@@ -34,8 +34,19 @@ setup(
     license_files=["LICENSE", "THIRD_PARTY.md"],
     python_requires=">=3.10",
     packages=find_packages(include=["semanir_arch", "semanir_arch.*"]),
-    package_data={"semanir_arch": ["py.typed", "ops/native/csrc/*"]},
+    package_data={
+        "semanir_arch": [
+            "py.typed",
+            "inference/*/page_files/*",
+            "ops/native/csrc/*",
+            "report/page_files/*",
+            "report/published.yml",
+            "weights/*.json",
+            "weights/*.safetensors",
+        ]
+    },
     install_requires=[
+        "jinja2>=3.1",  # pages
         "numpy>=2.0",
         # the build without windows: it needs no libGL, and nothing here opens a window
         "opencv-python-headless>=4.10",
@@ -56,6 +67,12 @@ setup(
             "torchvision>=0.23",
             "tqdm>=4.64",
         ],
+        # semanir-restore --serve
+        "serve": ["starlette>=1.0", "uvicorn>=0.40"],
+        # python -m semanir_arch.inference.export to ONNX, and its check
+        "export": ["onnx>=1.20", "onnxruntime>=1.23", "onnxscript>=0.6"],
+        # LPIPS, and the files of the DND benchmark
+        "metrics": ["h5py>=3.12", "lpips>=0.1.4"],
         "test": [
             "hypothesis>=6.100",
             "mypy>=1.14",
@@ -63,6 +80,7 @@ setup(
             "pre-commit>=4.0",
             "pytest>=8.0",
             "ruff>=0.9",
+            "selenium>=4.30",  # looks at the pages in Debian's Chromium
         ],
     },
     entry_points={"console_scripts": ["semanir-restore = semanir_arch.inference.cli:main"]},
