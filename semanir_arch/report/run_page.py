@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from semanir_arch.report.comparison import compare
@@ -11,6 +12,7 @@ from semanir_arch.report.k_curve import SECONDS, KCurve, draw_k_curves
 from semanir_arch.report.measurement import Measurement
 from semanir_arch.report.page import Curve, Page, PagePicture, write_page
 from semanir_arch.report.summary import Report
+from semanir_arch.report.writing import image_tables
 
 __all__ = ["write_run_page"]
 
@@ -25,8 +27,11 @@ def write_run_page(path: Path, report: Report) -> None:
     page = Page(
         title=report.name,
         facts=report.summary(),
-        # scores over k stand below their charts
-        tables=compare(report.measurements),
+        # scores over k stand below their charts, and images in a list of their own
+        tables=[
+            *compare(report.measurements),
+            *(replace(table, rows=[]) for table in image_tables(report)),
+        ],
         pictures=[picture for one in report.measurements for picture in _pictures(one)],
         curves=[_curve(curve) for curve in draw_k_curves(report.measurements)],
         notes=report.all_notes(),

@@ -75,7 +75,7 @@ def to_text(table: Table) -> str:
     ]
     rule = "-" * len(laid_out[0])
     body = laid_out[1:]
-    if table.mean:
+    if table.mean and table.rows:
         body.insert(len(table.rows), rule)
     return "\n".join([table.title, laid_out[0], rule, *body, *table.notes])
 

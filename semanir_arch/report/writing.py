@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from semanir_arch.report.summary import Report
 from semanir_arch.report.table import Table, score_columns, tabulate, to_markdown
 from semanir_arch.utils.atomic import write_text
 
-__all__ = ["MOST_ROWS", "result_tables", "write_report"]
+__all__ = ["image_tables", "result_tables", "write_report"]
 
-MOST_ROWS = 40
+_MOST_ROWS = 40
 """Larger sets are not listed image by image in what is made for reading."""
 
 
@@ -28,6 +29,13 @@ def result_tables(report: Report) -> list[Table]:
     """Means beside the figures of papers, and scores over k."""
     curves = [tabulate_k_curve(curve) for curve in draw_k_curves(report.measurements)]
     return [*compare(report.measurements), *curves]
+
+
+def image_tables(report: Report) -> list[Table]:
+    """Scores of each image and their means, by set; none where options were swept."""
+    if any(one.setting for one in report.measurements):
+        return []
+    return [_shorten(tabulate(one.evaluation)) for one in report.measurements]
 
 
 def write_report(folder: Path, report: Report) -> None:
@@ -42,17 +50,18 @@ def write_report(folder: Path, report: Report) -> None:
     write_text(folder / "report.json", _json(report))
 
 
+def _shorten(table: Table) -> Table:
+    """Leave out the images of a large set."""
+    if len(table.rows) <= _MOST_ROWS:
+        return table
+    note = f"{len(table.rows)} images; each is in report.csv."
+    return replace(table, rows=[], notes=[*table.notes, note])
+
+
 def _markdown(report: Report) -> str:
     facts = [f"- {name}: {value}" for name, value in report.summary().items()]
     notes = [f"**{note}**\n" for note in report.all_notes()]
-    tables = [to_markdown(table) for table in result_tables(report)]
-    # one test of a few images is read image by image
-    if not any(one.setting for one in report.measurements):
-        tables += [
-            to_markdown(tabulate(one.evaluation))
-            for one in report.measurements
-            if len(one.evaluation.rows) <= MOST_ROWS
-        ]
+    tables = [to_markdown(table) for table in [*result_tables(report), *image_tables(report)]]
     return "\n".join([f"# {report.name}", "", *facts, "", *notes, *tables])
 
 
