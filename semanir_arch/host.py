@@ -1,9 +1,9 @@
 """BasicSR 1.4.2 as host: how it is imported, and the repairs it needs.
 
 This is the only module that knows BasicSR's defects. `prepare` makes it importable; `Run` parses
-options and tests with the faulty functions replaced for the duration of the run. BasicSR's training
-loop is not repaired but replaced, by `semanir_arch.engine`. Nothing of BasicSR is copied: each
-repair wraps or replaces one function, and names the thread that reports the defect.
+options with the faulty functions replaced for the duration of the run. BasicSR's loops for training
+and testing are not repaired but replaced, by `semanir_arch.engine`. Nothing of BasicSR is copied:
+each repair wraps or replaces one function, and names the thread that reports the defect.
 """
 
 from __future__ import annotations
@@ -170,32 +170,7 @@ class Run:
             The options as BasicSR parses them: with paths, phases and the rank of the process.
         """
         with self._repaired():
-            yield self._parse(load("basicsr.utils.options").parse_options, is_train)
-
-    def test(self) -> Any:
-        """Run `basicsr.test.test_pipeline`.
-
-        Returns:
-            The model, with what it has measured.
-        """
-        module = load("basicsr.test")
-        built = []
-
-        def keep_model(original: Callable[..., Any], options: dict[str, Any]) -> Any:
-            built.append(original(options))
-            return built[0]
-
-        def parse(original: Callable[..., Any], _: str, is_train: bool) -> Any:
-            return self._parse(original, is_train), None
-
-        with self._repaired() as stack:
-            _wrap(stack, module, "parse_options", parse)
-            _wrap(stack, module, "build_model", keep_model)
-            # Hundreds of lines otherwise; the report has the options.
-            _replace(stack, module, "dict2str", lambda _: f"Options: {self.file}")
-            _replace(stack, module, "get_env_info", describe_versions)
-            module.test_pipeline(str(self.root))
-        return built[0]
+            yield self.parse(is_train)
 
     @contextmanager
     def _repaired(self) -> Generator[ExitStack, None, None]:
@@ -210,11 +185,18 @@ class Run:
             _wrap(stack, base_model, "save_training_state", _save_training_state)
             yield stack
 
-    def _parse(self, parse_options: Callable[..., Any], is_train: bool) -> dict[str, Any]:
-        """Let BasicSR parse the completed options instead of the user's file.
+    def parse(self, is_train: bool) -> dict[str, Any]:
+        """Let BasicSR parse the completed options instead of the user's file, and set the seed.
 
         BasicSR would take `2e-4` for text, keep the last of two equal keys, and execute
         `--force_yml`; here numbers are written in full and overrides are already in the file.
+
+        Args:
+            is_train: Training or test.
+
+        Returns:
+            As `opened`, inside of which it is to be called: another run of the same processes may
+            follow there.
         """
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))
@@ -225,6 +207,7 @@ class Run:
             _replace(stack, sys, "argv", command)
             # It prints that there is only one process.
             stack.enter_context(redirect_stdout(io.StringIO()))
+            parse_options = load("basicsr.utils.options").parse_options
             options, _ = parse_options(str(self.root), is_train=is_train)
         options["root_path"] = str(self.root)
         if options["num_gpu"] == 0:
@@ -243,6 +226,8 @@ class Run:
         Raises:
             ValueError: See `processes.join`; or there are no GPUs and torchrun was not used.
         """
+        if processes.are_joined():
+            return
         if launcher == "pytorch":
             processes.join(os.environ, uses_gpu=self.options.get("num_gpu") != 0)
         elif torch.cuda.device_count() == 0:

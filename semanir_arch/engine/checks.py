@@ -40,15 +40,14 @@ def check_network(resolved: Resolved) -> None:
     """Build a network of this package without memory, and compare it with the weights to load.
 
     Raises:
-        OptionError: Its arguments contradict each other.
+        OptionError: Its arguments contradict each other, or it has no keys to keep.
         FileNotFoundError: There are no such weights.
         CheckpointError: The weights are unreadable or belong to another network.
     """
     block, path = (resolved.options.get(key) or {} for key in ("network_g", "path"))
     for key, file in path.items():
         if key.startswith("pretrain_network") and file:
-            # Models of BasicSR would show torch's page of advice, and its traceback.
-            load_state(Path(file).expanduser())
+            _check_readable(resolved, key, Path(file).expanduser())
     if block.get("type") not in NETWORKS:
         return
     try:
@@ -57,9 +56,33 @@ def check_network(resolved: Resolved) -> None:
     except (ValueError, TypeError) as error:
         key = ("network_g",)
         raise OptionError(Problem(resolved.merged.origin(key), key, str(error))) from error
+    k = (resolved.options.get("val") or {}).get("k")
+    if k is not None and not hasattr(network, "k"):
+        text = f"received {k}, but {block['type']} has no k"
+        raise OptionError(_located(resolved, ("val", "k"), text))
+    if k is not None and k < 1:
+        raise OptionError(_located(resolved, ("val", "k"), f"received {k}; allowed: 1 or more"))
     weights = path.get("pretrain_network_g")
     if weights and path.get("strict_load_g", True):
-        check_fit(network, load_checkpoint(weights))
+        check_fit(network, load_checkpoint(Path(weights).expanduser()))
+
+
+def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
+    """Read weights before models of BasicSR do, which would show torch's page of advice."""
+    if file.suffix != ".safetensors":
+        load_state(file)
+        return
+    # Imported here, because it imports BasicSR: a wrong file name should be told at once.
+    from semanir_arch.plugin import ENTRIES
+
+    if resolved.options.get("model_type") in ENTRIES["MODEL_REGISTRY"]:
+        load_checkpoint(file)
+        return
+    text = (
+        f"received {str(file)!r}, but models of BasicSR read no safetensors; convert the file: "
+        f"python -m semanir_arch.utils.convert {file} {file.with_suffix('.pth')}"
+    )
+    raise OptionError(_located(resolved, ("path", key), text))
 
 
 def check_training(resolved: Resolved) -> None:

@@ -1,4 +1,4 @@
-"""The command line of train.py and test.py: BasicSR's flags, and `--profile`."""
+"""The command line of train.py and test.py: BasicSR's flags, and those of this package."""
 
 from __future__ import annotations
 
@@ -57,6 +57,50 @@ def parse_arguments(
             metavar="N",
             help="print where the time of N iterations goes, then end; nothing is saved",
         )
+    else:
+        _add_test_flags(parser)
     # Older launchers add it, in either spelling; the environment says the same.
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
+
+
+def _add_test_flags(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "See docs/benchmarking.md and docs/options.md."
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights instead of those of the option file: .pth or .safetensors; names of vars in "
+        "braces are filled in, as in net_sigma{sigma}.pth",
+    )
+    parser.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="NAME=V1,V2,...",
+        help="test once for each value of an entry of vars or of another option: sigma=15,25,50; "
+        "may be given several times",
+    )
+    parser.add_argument(
+        "--k", metavar="K1,K2,...", help="keys kept per token; several values give a curve"
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="average over the eight orientations of each image",
+    )
+    parser.add_argument(
+        "--tile",
+        metavar="N|auto",
+        help="restore in tiles of N pixels; auto does so only with images that are too large",
+    )
+    parser.add_argument(
+        "--skip_missing",
+        "--skip-missing",
+        action="store_true",
+        help="leave out data sets that are not there; the report names them",
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start over, instead of continuing an interrupted test; older results are renamed",
+    )

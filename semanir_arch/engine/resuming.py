@@ -78,6 +78,7 @@ def point_to_state(options: dict[str, Any], experiment: Path, iteration: int) ->
         )
         path[f"param_key_{label}"] = "params"
         path[f"strict_load_{label}"] = True
+        path[f"fresh_{label}"] = None
 
 
 def _networks(options: dict[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ __all__ = [
     "explain_stop",
     "prepare_run",
     "report_refusal",
+    "to_run",
 ]
 
 REFUSED = 2
@@ -69,6 +70,16 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     check_network(resolved)
     if is_train:
         check_training(resolved)
+    return to_run(resolved, arguments)
+
+
+def to_run(resolved: Resolved, arguments: Namespace) -> Run:
+    """One training or test of checked options.
+
+    Args:
+        resolved: Complete options.
+        arguments: From `parse_arguments`.
+    """
     launcher = arguments.launcher
     if launcher == "none" and processes.started_by_torchrun(os.environ):
         launcher = "pytorch"

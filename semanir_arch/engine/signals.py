@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a training after the iteration they arrive in."""
+"""SIGINT and SIGTERM end a training after the iteration they arrive in, and a test at once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,21 @@ from types import FrameType
 
 import torch
 
-__all__ = ["StopRequest", "catch_signals", "ignore_signals"]
+__all__ = ["StopRequest", "Stopped", "catch_signals", "ignore_signals", "raise_signals"]
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(BaseException):
+    """A signal that ends a test.
+
+    Attributes:
+        signal: Which one.
+    """
+
+    def __init__(self, received: signal.Signals) -> None:
+        super().__init__(received.name)
+        self.signal = received
 
 
 class StopRequest:
@@ -47,6 +59,27 @@ def catch_signals() -> Iterator[StopRequest]:
     former = {caught: signal.signal(caught, request._receive) for caught in _CAUGHT}
     try:
         yield request
+    finally:
+        for caught, handler in former.items():
+            signal.signal(caught, handler)
+
+
+@contextmanager
+def raise_signals() -> Iterator[None]:
+    """Leave the block at a signal.
+
+    Raises:
+        Stopped: A signal has come.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Stopped(signal.Signals(number))
+
+    former = {caught: signal.signal(caught, stop) for caught in _CAUGHT}
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Stopped(signal.SIGINT) from error
     finally:
         for caught, handler in former.items():
             signal.signal(caught, handler)

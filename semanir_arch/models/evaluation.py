@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Evaluation", "Example", "Row", "mean"]
+__all__ = ["Evaluation", "Example", "Keeper", "Row", "mean"]
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,58 @@ class Example:
 
 @dataclass(frozen=True)
 class Row:
-    """Scores of one image.
+    """Scores of one image, and what they cost.
 
     Args:
         image: Name of the image.
         input: Scores of the degraded image; empty where it has another size than the target.
-        output: Scores of the restored image.
+        output: Scores of the restored image; empty where there is no target.
+        seconds: Time of restoring it, without reading and scoring; None where it was not taken.
+        memory: Bytes that the process had used at most by then; None where the system does not say.
+        tile: Side of the tiles it was restored in, in pixels; None if whole.
     """
 
     image: str
     input: dict[str, float]
     output: dict[str, float]
+    seconds: float | None = field(default=None, compare=False)
+    memory: int | None = field(default=None, compare=False)
+    tile: int | None = None
+
+
+class Keeper:
+    """Is told every image of an evaluation, and may know some of them beforehand.
+
+    This one keeps nothing; a benchmark's writes all scores down.
+    """
+
+    def known(self, dataset: str, count: int) -> dict[int, Row]:  # noqa: ARG002
+        """Scores that need not be computed again, by the image's place in the set.
+
+        Every process of a run calls it, and all get the same.
+
+        Args:
+            dataset: Name of the set.
+            count: Images in it.
+        """
+        return {}
+
+    def wants_example(self, dataset: str, index: int) -> bool:  # noqa: ARG002
+        """Whether `measured` is to get the images themselves."""
+        return False
+
+    def measured(
+        self, dataset: str, index: int, row: Row, example: Example | None, path: Path | None
+    ) -> None:
+        """One image has been restored, scored and, if wanted, written.
+
+        Args:
+            dataset: Name of the set.
+            index: Place of the image in the set.
+            row: Its scores.
+            example: The images, where `wants_example` asked for them.
+            path: Where the restored image was written, or None.
+        """
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from semanir_arch.utils.options import Option, hint, read_options
 
-__all__ = ["OPTIONS", "WarmStart"]
+__all__ = ["OPTIONS", "WarmStart", "members"]
 
 OPTIONS = {
     "except": Option(
@@ -53,25 +53,36 @@ class WarmStart:
         """The parameters to freeze.
 
         Raises:
-            ValueError: A name belongs to no parameter; says which is near.
+            ValueError: See `members`.
         """
-        for name in self.trained:
-            if not any(_within(parameter, name) for parameter, _ in network.named_parameters()):
-                known = {
-                    ".".join(parts[:length])
-                    for parts in (each.split(".") for each, _ in network.named_parameters())
-                    for length in range(1, len(parts) + 1)
-                }
-                near = hint(name, known if "." in name else {each.split(".")[0] for each in known})
-                raise ValueError(
-                    f"train:freeze:except: {type(network).__name__} has no parameters in {name!r}; "
-                    f"{near}"
-                )
-        return [
-            parameter
-            for name, parameter in network.named_parameters()
-            if not any(_within(name, part) for part in self.trained)
-        ]
+        trained = members(network, self.trained, "train:freeze:except")
+        return [value for name, value in network.named_parameters() if name not in trained]
+
+
+def members(network: nn.Module, parts: Sequence[str], option: str) -> set[str]:
+    """Names of all parameters of some modules.
+
+    Args:
+        network: The network.
+        parts: Modules or parameters, by the beginning of their names.
+        option: That lists them, for error messages.
+
+    Raises:
+        ValueError: A name belongs to no parameter; says which is near.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    for part in parts:
+        if not any(_within(name, part) for name in names):
+            known = {
+                ".".join(words[:length])
+                for words in (name.split(".") for name in names)
+                for length in range(1, len(words) + 1)
+            }
+            near = hint(part, known if "." in part else {name.split(".")[0] for name in known})
+            raise ValueError(
+                f"{option}: {type(network).__name__} has no parameters in {part!r}; {near}"
+            )
+    return {name for name in names if any(_within(name, part) for part in parts)}
 
 
 def _within(parameter: str, part: str) -> bool:

@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from semanir_arch import __version__, host
+from semanir_arch.models.freezing import members
 from semanir_arch.models.training_step import TrainingStep
 from semanir_arch.models.validation import Validation
-from semanir_arch.utils.checkpoint import load_checkpoint, load_into, save_checkpoint
+from semanir_arch.utils.checkpoint import (
+    Checkpoint,
+    check_fit,
+    load_checkpoint,
+    save_checkpoint,
+)
 from semanir_arch.utils.options import Option
 
 __all__ = ["RestorationModel"]
@@ -29,7 +35,16 @@ class RestorationModel(TrainingStep, Validation):
         evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
     """
 
-    OPTIONS: ClassVar[dict[str, Option]] = {**TrainingStep.OPTIONS, **Validation.OPTIONS}
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        **TrainingStep.OPTIONS,
+        **Validation.OPTIONS,
+        "path.fresh_g": Option(
+            list[str],
+            default=None,
+            help="modules that keep their random weights although the file of pretrain_network_g "
+            "has others, such as [to_target]",
+        ),
+    }
 
     def save_network(
         self, net: Any, net_label: str, current_iter: int, param_key: str | list[str] = "params"
@@ -66,14 +81,27 @@ class RestorationModel(TrainingStep, Validation):
         Args:
             net: Changed in place.
             load_path: The file.
-            strict: Whether all weights must fit; if not, BasicSR loads those that do.
+            strict: Whether all weights must fit; if not, those that do are loaded, and the log
+                tells how many.
             param_key: Which weights; `params` where the file has no `params_ema`.
+
+        Raises:
+            CheckpointError: They do not fit; without `strict`, not one of them.
+            ValueError: `path:fresh_g` names what the network does not have.
         """
-        if not strict:
-            super().load_network(net, load_path, strict, param_key)
-            return
+        network = self.get_bare_model(net)
         keys = ("params_ema", "params") if param_key == "params_ema" else param_key or "auto"
-        load_into(self.get_bare_model(net), load_checkpoint(load_path, keys))
+        checkpoint = load_checkpoint(load_path, keys)
+        fitting = _fitting(network, checkpoint)
+        if strict or not fitting:
+            check_fit(network, checkpoint)
+        fresh = members(network, self.opt["path"].get("fresh_g") or (), "path:fresh_g")
+        loaded = {name: value for name, value in fitting.items() if name not in fresh}
+        network.load_state_dict(loaded, strict=False)
+        count = len(network.state_dict())
+        if len(loaded) < count:
+            text = "%s: %d of %d weights are taken from it, the others begin anew."
+            host.load("basicsr.utils").get_root_logger().info(text, load_path, len(loaded), count)
 
     def print_network(self, net: nn.Module) -> None:
         """Log the network's name and size; its options are in the experiment's option file."""
@@ -81,6 +109,16 @@ class RestorationModel(TrainingStep, Validation):
         parameters = sum(parameter.numel() for parameter in network.parameters())
         logger = host.load("basicsr.utils").get_root_logger()
         logger.info("Network %s with %s parameters.", type(network).__name__, f"{parameters:,d}")
+
+
+def _fitting(network: nn.Module, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Weights of a file that have the name and the shape of one of the network's."""
+    own = network.state_dict()
+    return {
+        name: value
+        for name, value in checkpoint.params.items()
+        if name in own and own[name].shape == value.shape
+    }
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

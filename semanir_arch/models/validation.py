@@ -7,7 +7,9 @@ times out where the set is long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,14 +21,18 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from semanir_arch import host
 from semanir_arch.data.image_io import to_integer, write_image
+from semanir_arch.data.submissions import Submission
 from semanir_arch.metrics.protocols import PROTOCOLS
-from semanir_arch.models.evaluation import Evaluation, Example, Row
+from semanir_arch.models.evaluation import Evaluation, Example, Keeper, Row
 from semanir_arch.models.key_count import set_k
-from semanir_arch.modules.padding import crop, pad_to_multiple
+from semanir_arch.models.restoring import Restoring
 from semanir_arch.utils import processes
+from semanir_arch.utils.memory import peak_memory
 from semanir_arch.utils.options import Option
 
 __all__ = ["Validation"]
+
+_LOGGER = logging.getLogger("basicsr")
 
 SRModel: Any = host.load("basicsr.models.sr_model").SRModel
 
@@ -38,6 +44,8 @@ class Validation(SRModel):
         evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
         examples: First image of every dataset in the latest evaluation of a training; in the first
             process.
+        keeper: Is told every image, and may know the scores of some.
+        tile: Side in pixels of the tiles in which the latest image was restored; None if whole.
     """
 
     OPTIONS: ClassVar[dict[str, Option]] = {
@@ -50,17 +58,16 @@ class Validation(SRModel):
             choices=(*PROTOCOLS, None),
             help="colour space, rounding, border and averaging",
         ),
-        "val.size_multiple": Option(
-            int,
-            default=None,
-            help="pad images to multiples of this many pixels; null for what the network declares",
-        ),
+        **{f"val.{name}": option for name, option in Restoring.OPTIONS.items()},
     }
 
     def __init__(self, opt: dict[str, Any]) -> None:
+        self._restoring = Restoring.from_options(opt.get("val") or {})
         super().__init__(opt)
         self.evaluations: dict[str, Evaluation] = {}
         self.examples: dict[str, Example] = {}
+        self.keeper = Keeper()
+        self.tile: int | None = None
         self._built_k = getattr(self.get_bare_model(self.net_g), "k", None)
 
     def test(self) -> None:
@@ -68,14 +75,9 @@ class Validation(SRModel):
         averaged = hasattr(self, "net_g_ema")
         # Not the wrapped network, which would wait for processes that have fewer images.
         network = self.net_g_ema if averaged else self.get_bare_model(self.net_g)
-        val: dict[str, Any] = self.opt.get("val") or {}
-        declared: int = getattr(network, "size_multiple", 1)
-        multiple = val.get("size_multiple", declared) or declared
-        scale = getattr(network, "upscale", self.opt.get("scale", 1))
-        mode = getattr(network, "padding_mode", "reflect")
-        with torch.no_grad(), self._evaluating(network, val.get("k")):
-            padded, size = pad_to_multiple(self.lq, multiple, mode)
-            self.output = crop(network(padded), size, scale)
+        k = (self.opt.get("val") or {}).get("k")
+        with torch.no_grad(), self._evaluating(network, k):
+            self.output, self.tile = self._restoring(network, self.lq, self.opt.get("scale", 1))
 
     def validation(
         self,
@@ -99,30 +101,72 @@ class Validation(SRModel):
             # After the last iteration, BasicSR has counted one more.
             current_iter = min(int(current_iter), int(self.opt["train"]["total_iter"]))
         dataset = dataloader.dataset.opt["name"]  # type: ignore[attr-defined]
-        rank, step = processes.rank(), processes.world_size()
-        loader = _share(dataloader, rank, step)
+        count = len(dataloader.dataset)  # type: ignore[arg-type]
+        everything = self.keeper.known(dataset, count)
+        unknown = [index for index in range(count) if index not in everything]
+        mine = unknown[processes.rank() :: processes.world_size()]
+        submission = self._find_submission(dataloader.dataset, dataset)
         rows: dict[int, Row] = {}
-        for count, data in enumerate(tqdm(loader, **self._bar(dataset))):
-            index, name = rank + count * step, Path(data["lq_path"][0]).stem
-            self.feed_data(data)
-            self.test()
-            if save_img:
-                write_image(self._image_path(dataset, name, current_iter), _to_image(self.output))
-            if index == 0 and self.is_train:
-                self.examples[dataset] = self._example(name, data)
-            if "gt" in data:
-                rows[index] = self._score(name)
-        everything = {index: row for part in processes.gather(rows) for index, row in part.items()}
+        loader = tqdm(_only(dataloader, mine), **self._bar(dataset))
+        for index, data in zip(mine, loader, strict=True):
+            path = self._image_path(dataset, _stem(data), current_iter) if save_img else None
+            rows[index] = self._measure(dataset, index, data, path, submission)
+        for part in processes.gather(rows):
+            everything |= part
         evaluation = Evaluation(
             dataset,
             self.opt["val"].get("protocol"),
             [everything[index] for index in sorted(everything)],
         )
+        if submission is not None and processes.rank() == 0:
+            seconds = sum(row.seconds or 0 for row in evaluation.rows)
+            files = submission.bundle(method=self.opt["name"], seconds=seconds)
+            number = "1 file" if len(files) == 1 else f"{len(files)} files"
+            _LOGGER.info("To be uploaded: %s in %s", number, files[0].parent)
         self.evaluations[dataset] = evaluation
         self.metric_results = evaluation.means()
         if self.metric_results:
             self._keep_best(dataset, current_iter)
             self._log_validation_metric_values(current_iter, dataset, tb_logger)
+
+    def _find_submission(self, dataset: Any, name: str) -> Submission | None:
+        """Where the results of a test go whose targets a server keeps."""
+        if self.is_train or not hasattr(dataset, "submission"):
+            return None
+        found: Submission = dataset.submission(
+            Path(self.opt["path"]["visualization"], name, "submission")
+        )
+        return found
+
+    def _measure(
+        self,
+        dataset: str,
+        index: int,
+        data: Mapping[str, Any],
+        path: Path | None,
+        submission: Submission | None,
+    ) -> Row:
+        """Restore and score one image, and write it where it is wanted."""
+        name = _stem(data)
+        self.feed_data(data)
+        start = time.perf_counter()
+        self.test()
+        if self.output.is_cuda:
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+        if path is not None:
+            write_image(path, _to_image(self.output))
+        if submission is not None:
+            submission.add(name, self.output[0].float().permute(1, 2, 0).cpu().numpy())
+        example = None
+        if index == 0 and self.is_train:
+            self.examples[dataset] = self._example(name, data)
+        elif self.keeper.wants_example(dataset, index):
+            example = self._example(name, data)
+        before, after = self._score() if "gt" in data else ({}, {})
+        row = Row(name, before, after, seconds, peak_memory(), self.tile)
+        self.keeper.measured(dataset, index, row, example, path)
+        return row
 
     def _bar(self, dataset: str) -> dict[str, Any]:
         """Arguments of the progress bar, which the first process shows for its share."""
@@ -131,12 +175,17 @@ class Validation(SRModel):
         return {"desc": dataset, "unit": "image", "disable": hidden, "leave": not self.is_train}
 
     def _example(self, name: str, data: Mapping[str, Any]) -> Example:
-        images = {"input": self.lq, "output": self.output}
+        # of dual pixels, the left view
+        images = {"input": self.lq[:, :3] if self.lq.shape[1] == 6 else self.lq}
+        if self.lq.shape[1] == 4:
+            # packed mosaics are no pictures
+            images.clear()
+        images["output"] = self.output
         if "gt" in data:
             images["target"] = self.gt
         return Example(name, {part: _to_image(image) for part, image in images.items()})
 
-    def _score(self, name: str) -> Row:
+    def _score(self) -> tuple[dict[str, float], dict[str, float]]:
         """Scores of `self.lq` and `self.output` against `self.gt`."""
         output, target = self.output[0].float().cpu(), self.gt[0].float().cpu()
         given = self.lq[0].float().cpu()
@@ -152,7 +201,7 @@ class Validation(SRModel):
         for metric, block in (val.get("metrics") or {}).items():
             before |= {metric: _host_metric(block, given, target)} if comparable else {}
             after[metric] = _host_metric(block, output, target)
-        return Row(name, before, after)
+        return before, after
 
     def _keep_best(self, dataset: str, current_iter: int | str) -> None:
         """Remember the best mean of every score, as BasicSR does during training."""
@@ -190,17 +239,20 @@ class Validation(SRModel):
                 set_k(network, kept, "val:k")
 
 
-def _share(dataloader: DataLoader[Any], rank: int, step: int) -> DataLoader[Any]:
-    """Every `step`-th image, from number `rank` on; the last processes may get none."""
-    if step == 1:
+def _only(dataloader: DataLoader[Any], indices: Sequence[int]) -> DataLoader[Any]:
+    """Some images of a dataset, perhaps none."""
+    if len(indices) == len(dataloader.dataset):  # type: ignore[arg-type]
         return dataloader
-    images = range(rank, len(dataloader.dataset), step)  # type: ignore[arg-type]
     return DataLoader(
-        Subset(dataloader.dataset, images),
+        Subset(dataloader.dataset, indices),
         batch_size=1,
         num_workers=dataloader.num_workers,
         pin_memory=dataloader.pin_memory,
     )
+
+
+def _stem(data: Mapping[str, Any]) -> str:
+    return Path(data["lq_path"][0]).stem
 
 
 def _host_metric(block: Mapping[str, Any], image: Tensor, target: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""How much memory this process has used at most."""
+"""How much memory this process has used at most, and whether an error says that it was too much."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-__all__ = ["describe_peak", "peak_memory"]
+__all__ = ["describe_peak", "is_out_of_memory", "peak_memory"]
 
 
 def peak_memory() -> int | None:
@@ -24,6 +24,17 @@ def peak_memory() -> int | None:
     # macOS counts bytes, Linux KiB.
     unit = 1 if sys.platform == "darwin" else 1024
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch or Python could not get memory.
+
+    Args:
+        error: What was raised; only CUDA has an exception of its own.
+    """
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(
+        phrase in str(error).lower() for phrase in ("out of memory", "can't allocate memory")
+    )
 
 
 def describe_peak() -> str:

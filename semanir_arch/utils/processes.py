@@ -17,6 +17,7 @@ from torch.distributed.rendezvous import rendezvous
 
 __all__ = [
     "PATIENCE",
+    "are_joined",
     "broadcast",
     "complete_join",
     "gather",
@@ -120,14 +121,19 @@ def have_joined() -> bool:
     return _Membership.has_begun
 
 
+def are_joined() -> bool:
+    """Whether there are connections to other processes now."""
+    return distributed.is_available() and distributed.is_initialized()
+
+
 def rank() -> int:
     """Number of this process, counted from 0."""
-    return distributed.get_rank() if _joined() else 0
+    return distributed.get_rank() if are_joined() else 0
 
 
 def world_size() -> int:
     """Number of processes."""
-    return distributed.get_world_size() if _joined() else 1
+    return distributed.get_world_size() if are_joined() else 1
 
 
 def gather(value: Any) -> list[Any]:
@@ -136,7 +142,7 @@ def gather(value: Any) -> list[Any]:
     Args:
         value: Anything that can be pickled; small, because all of it goes to every process.
     """
-    if not _joined():
+    if not are_joined():
         return [value]
     values: list[Any] = [None] * world_size()
     distributed.all_gather_object(values, value, group=_Membership.patient_group)
@@ -149,7 +155,7 @@ def broadcast(value: Any) -> Any:
     Args:
         value: Anything that can be pickled; ignored in all processes but the first.
     """
-    if not _joined():
+    if not are_joined():
         return value
     values = [value]
     distributed.broadcast_object_list(values, src=0, group=_Membership.patient_group)
@@ -158,7 +164,7 @@ def broadcast(value: Any) -> Any:
 
 def wait_for_all() -> None:
     """Continue when every process has come this far."""
-    if _joined():
+    if are_joined():
         distributed.barrier(group=_Membership.patient_group)
 
 
@@ -181,7 +187,3 @@ class _Membership:
 
     patient_group: Any = None
     has_begun = False
-
-
-def _joined() -> bool:
-    return distributed.is_available() and distributed.is_initialized()

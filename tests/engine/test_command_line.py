@@ -36,3 +36,16 @@ def test_a_missing_option_file_ends_with_usage(capsys):
     with pytest.raises(SystemExit, match="2"):
         parse_arguments([], "")
     assert "-opt" in capsys.readouterr().err
+
+
+def test_flags_of_a_test_are_not_those_of_a_training():
+    given = ["-opt", "a.yml", "--weights", "w.pth", "--k", "64,128", "--tile", "auto"]
+    given += ["--ensemble", "--skip-missing", "--fresh", "--sweep", "a=1", "--sweep", "b=2,3"]
+    arguments = parse_arguments(given, "", is_train=False)
+    assert (arguments.weights, arguments.k, arguments.tile) == ("w.pth", "64,128", "auto")
+    assert arguments.ensemble
+    assert arguments.skip_missing
+    assert arguments.fresh
+    assert arguments.sweep == ["a=1", "b=2,3"]
+    with pytest.raises(SystemExit, match="2"):
+        parse_arguments(given, "")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 
 import pytest
 
@@ -31,7 +34,7 @@ def test_a_table_is_printed_and_written(work, weights, capsys):
     assert mean[0] == "mean"
     assert mean[1] == mean[2]
     assert float(mean[1]) == pytest.approx(20.5, abs=1)
-    assert lines[-1] == "Written to results/run/report.md, .csv and .json"
+    assert lines[-1] == "Written to results/run/report.md, .csv, .json and .html"
     report = json.loads((work / "results" / "run" / "report.json").read_text())
     assert report["checkpoint"] == "experiments/run/models/net_g_latest.pth"
     assert report["options"]["datasets"]["test"]["sigma"] == 25
@@ -39,7 +42,7 @@ def test_a_table_is_printed_and_written(work, weights, capsys):
 
 def test_older_results_are_kept_under_another_name(work, weights):
     assert main(["-opt", "test.yml"]) == 0
-    assert main(["-opt", "test.yml"]) == 0
+    assert main(["-opt", "test.yml", "--fresh"]) == 0
     folders = sorted(path.name for path in (work / "results").iterdir())
     assert folders[0] == "run"
     assert folders[1].startswith("run_archived_")
@@ -63,19 +66,22 @@ def test_weights_of_another_network_are_told_and_nothing_is_written(work, weight
     assert not (work / "results").exists()
 
 
-def test_an_interrupted_test_writes_no_table(work, weights, monkeypatch, capsys):
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(RestorationModel, "test", interrupt)
-    assert main(["-opt", "test.yml"]) == 130
-    assert "no table was written" in capsys.readouterr().err
+@pytest.mark.parametrize("received", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_test_writes_no_table(work, weights, monkeypatch, capsys, received):
+    monkeypatch.setattr(sys, "argv", ["test.py"])
+    monkeypatch.setattr(RestorationModel, "test", lambda _: os.kill(os.getpid(), received))
+    assert main(["-opt", "test.yml"]) == 128 + received
+    told = "the scores so far are kept. Continue with: python test.py -opt test.yml"
+    assert told in capsys.readouterr().err
     assert not list((work / "results").rglob("report.*"))
 
 
 def test_a_model_of_basicsr_is_tested_without_a_table(work, weights):
+    """Nothing is known of its scores, so that nothing can be continued."""
     text = (work / "test.yml").read_text().replace("RestorationModel", "SRModel")
     text = text.replace("protocol: denoise_rgb", "suffix: null")
     (work / "test.yml").write_text(text)
     assert main(["-opt", "test.yml"]) == 0
     assert not list((work / "results").rglob("report.*"))
+    assert main(["-opt", "test.yml"]) == 0
+    assert len(list((work / "results").iterdir())) == 2

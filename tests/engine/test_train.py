@@ -45,7 +45,7 @@ def test_the_copied_options_train_on_their_own(work):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train:optim_g:lrr=1", "--force_yml: train:optim_g:lrr: unknown key; did you mean 'lr'"),
+        ("train:optim_g:lrr=1", "command line: train:optim_g:lrr: unknown key; did you mean 'lr'"),
         ("datasets:train:sigma=loud", "datasets:train:sigma: received 'loud'"),
         ("datasets:train:dataroot_gt=gone", "dataroot_gt: no such folder: 'gone'"),
         ("datasets:val:dataroot_gt=empty", "dataroot_gt: the folder 'empty' is empty"),
@@ -57,7 +57,7 @@ def test_the_copied_options_train_on_their_own(work):
         ("network_g:widths=[8,16]", "network_g: "),
         ("path:pretrain_network_g=gone.pth", "pretrain_network_g: no such file: 'gone.pth'"),
         ("path:pretrain_network_g=other.pth", "saved from SemanIR("),
-        ("path:pretrain_network_g=texts/a.txt", "a.txt: cut short or not a torch checkpoint"),
+        ("path:pretrain_network_g=texts/a.txt", "a.txt: cut short, not a torch checkpoint"),
         ("datasets:train:progressive=[{iters: 2}]", "progressive: the stages have 2 iterations"),
         (
             "logger:keep_states=0",

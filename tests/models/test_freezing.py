@@ -9,10 +9,12 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
 from semanir_arch.models.restoration_model import RestorationModel
+from semanir_arch.utils.checkpoint import CheckpointError
 from tests.helpers import TINY_SR
 from tests.processes import joined, needs_fork, run_processes
 
@@ -147,6 +149,47 @@ def test_layers_that_the_file_does_not_have_start_alike_in_network_and_average(o
     torch.testing.assert_close(
         model.net_g_ema.state_dict(), model.net_g.state_dict(), rtol=0, atol=0
     )
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_modules_can_begin_anew_although_the_file_has_them(options, tmp_path, strict):
+    """RAMiT's warm start initialises all of its reconstruction, also what fits another scale."""
+    options["network_g"] = copy.deepcopy(TINY_SR)
+    del options["train"]["freeze"]
+    saved = build(options)
+    for value in (*saved.net_g.parameters(), *saved.net_g_ema.parameters()):
+        value.data.fill_(1)
+    saved.save(epoch=0, current_iter=1)
+    file = str(tmp_path / "models" / "net_g_1.pth")
+    options["path"] |= {"pretrain_network_g": file, "strict_load_g": strict, "fresh_g": ["first"]}
+    model = build(options)
+    for network in (model.net_g, model.net_g_ema):
+        loaded = {name for name, value in network.named_parameters() if torch.all(value == 1)}
+        assert loaded == {name for name in parameters(model) if not name.startswith("first.")}
+    options["path"]["fresh_g"] = ["frist"]
+    with pytest.raises(ValueError, match="path:fresh_g: SemanIR has no parameters in 'frist'"):
+        build(options)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_warm_start_takes_files_of_every_layout(options, tmp_path, caplog, suffix):
+    """A bare state dict, as RAMiT's authors write it, or safetensors; the log counts what fits."""
+    options["network_g"] = copy.deepcopy(TINY_SR)
+    del options["train"]["freeze"]
+    weights = {name: torch.ones_like(value) for name, value in parameters(build(options)).items()}
+    file = tmp_path / f"x2{suffix}"
+    save_file(weights, file) if suffix == ".safetensors" else torch.save(weights, file)
+    options["network_g"]["upscale"] = 4
+    options["path"] |= {"pretrain_network_g": str(file), "strict_load_g": False}
+    with caplog.at_level("INFO", logger="basicsr"):
+        loaded = parameters(build(options))
+    ones = [name for name, value in loaded.items() if torch.all(value == 1)]
+    assert len(ones) > 5
+    assert f"x2{suffix}: {len(ones)} of" in caplog.text
+    torch.save({"strange": torch.ones(3)}, tmp_path / "other.pth")
+    options["path"]["pretrain_network_g"] = str(tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match="these weights do not fit SemanIR"):
+        build(options)
 
 
 def train_together(rank, options):

@@ -95,7 +95,7 @@ def test_inputs_of_another_size_have_no_score(options):
     model.feed_data({"lq": torch.rand(1, 3, 7, 9), "gt": torch.rand(1, 3, 14, 18)})
     model.test()
     assert model.output.shape == (1, 3, 14, 18)
-    assert model._score("x").input == {}
+    assert model._score()[0] == {}
 
 
 @pytest.mark.parametrize("is_train", [True, False])

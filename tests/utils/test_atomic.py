@@ -42,11 +42,44 @@ def test_a_copy_takes_the_place_of_another_file(tmp_path):
     assert (tmp_path / "target").read_text() == "source"
 
 
+def test_a_file_that_came_meanwhile_is_kept_unless_told_otherwise(tmp_path):
+    path = tmp_path / "photo.png"
+
+    def write(text):
+        with replacing(path, overwrite=False) as file:
+            file.write(text)
+            path.write_bytes(b"of another process")
+
+    with pytest.raises(FileExistsError, match=r"photo\.png"):
+        write(b"ours")
+    assert path.read_bytes() == b"of another process"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_new_file_is_written_without_overwriting(tmp_path, monkeypatch, links):
+    def refuse(*_):
+        raise PermissionError("this file system has no links")
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    for expected in (b"first", None):
+        if expected is None:
+            with pytest.raises(FileExistsError), replacing(tmp_path / "a", overwrite=False) as file:
+                file.write(b"second")
+        else:
+            with replacing(tmp_path / "a", overwrite=False) as file:
+                file.write(expected)
+        assert (tmp_path / "a").read_bytes() == b"first"
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 @pytest.mark.skipif(not full.exists(), reason="no device that is always full")
-def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, monkeypatch):
     path = tmp_path / "report.md"
     write_text(path, "old")
-    (tmp_path / f".report.md.{os.getpid()}.tmp").symlink_to(full)
+    monkeypatch.setattr("secrets.token_hex", lambda _: "x")
+    (tmp_path / f".report.md.{os.getpid()}-x.tmp").symlink_to(full)
     with pytest.raises(OSError, match="No space left on device") as caught:
         write_text(path, "new")
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,44 @@ def test_a_file_without_weights_names_its_keys(tmp_path):
         load_checkpoint(tmp_path / "x.pth", "params_ema")
 
 
+def test_entries_that_are_no_weights_are_named(tmp_path):
+    torch.save({"params": {"a": torch.zeros(1), "extra": None, "lr": 0.1}}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="no tensors: extra, lr"):
+        load_checkpoint(tmp_path / "x.pth")
+
+
+def test_a_record_of_another_kind_is_left_out(tmp_path):
+    content = {"params": {"a": torch.zeros(1)}, "network_g": "Restormer", "metadata": [1]}
+    torch.save(content, tmp_path / "x.pth")
+    loaded = load_checkpoint(tmp_path / "x.pth")
+    assert (loaded.network, loaded.metadata) == (None, {})
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cut short, the file is empty"),
+        (b"\n<!DOCTYPE html><html>quota exceeded", "a web page, not a checkpoint"),
+        (b"just text " * 50, "cut short"),
+        (pickle.dumps(argparse.Namespace(lr=1)), "cut short|Namespace"),
+    ],
+)
+def test_what_is_no_checkpoint_is_told_without_warnings(
+    tmp_path, suffix, content, message, recwarn
+):
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(path)
+    assert not recwarn.list
+
+
+def test_a_folder_is_told_from_a_missing_file(tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder"):
+        load_checkpoint(tmp_path)
+
+
 @pytest.mark.parametrize("content", [[1, 2], 3])
 def test_something_else_than_a_dictionary_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "x.pth")
@@ -118,10 +157,11 @@ def test_long_lists_of_names_are_cut(tmp_path, network):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("size", [10, 1_000_000])
-def test_a_full_disk_is_told_as_the_system_tells_it(tmp_path, size):
+def test_a_full_disk_is_told_as_the_system_tells_it(tmp_path, monkeypatch, size):
     """torch.save raises a RuntimeError about its position in the file."""
     path = tmp_path / "x.pth"
-    (tmp_path / f".x.pth.{os.getpid()}.tmp").symlink_to("/dev/full")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "x")
+    (tmp_path / f".x.pth.{os.getpid()}-x.tmp").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device") as caught:
         save_checkpoint(path, {"params": {"a": torch.zeros(size)}})
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))

@@ -14,6 +14,7 @@ from semanir_arch.utils.checkpoint import (
     save_checkpoint,
 )
 from semanir_arch.utils.convert import convert, main
+from semanir_arch.utils.tensor_file import write_tensors
 
 OPTIONS = {"type": "Example", "depths": [1, 2]}
 RECORD = {"iteration": 7, "versions": {"torch": "2.11"}}
@@ -63,6 +64,16 @@ def test_files_of_the_authors_are_recognised_and_load_strictly(tmp_path):
         assert f"with the names of {type(network).__name__}'s authors" in checkpoint.layout
         load_into(network, checkpoint)
     assert checkpoint.layout.startswith("a bare state dict")
+
+
+def test_weights_in_half_precision_load_as_float32(tmp_path, network):
+    halved = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    write_tensors(tmp_path / "a.safetensors", halved, {"network_g": OPTIONS})
+    load_into(network, load_checkpoint(tmp_path / "a.safetensors"))
+    for name, tensor in network.state_dict().items():
+        if name != "2.num_batches_tracked":
+            assert tensor.dtype == torch.float32
+            assert torch.equal(tensor, halved[name].float())
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.9])

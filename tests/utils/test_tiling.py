@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from semanir_arch.utils.tiling import Tiling, _spans, restore_tiled
+from semanir_arch.utils.tiling import Tiling, _spans, restore_tiled, restored_bands
 
 
 @settings(deadline=None, max_examples=100)
@@ -62,6 +62,43 @@ def test_tiles_are_no_larger_than_asked_but_for_the_multiple():
     restore_tiled(remember, torch.rand(1, 1, 200, 150), Tiling(64, 16), multiple=16)
     assert max(max(size) for size in sizes) == 64
     assert len(sizes) == 4 * 3
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    tile=st.integers(8, 40),
+    share=st.floats(0, 0.95),
+    scale=st.integers(1, 3),
+)
+def test_bands_make_up_the_result_and_tell_how_far_they_are(height, width, tile, share, scale):
+    x = torch.rand(1, 2, height, width, generator=torch.Generator().manual_seed(height * width))
+    told = []
+    bands = restored_bands(
+        lambda part: interpolate(part, scale_factor=scale, mode="nearest"),
+        lambda rows, columns: x[..., rows, columns],
+        (height, width),
+        Tiling(tile, int(share * tile)),
+        multiple=8,
+        scale=scale,
+        progress=told.append,
+    )
+    result = torch.cat(list(bands), dim=-2)
+    torch.testing.assert_close(result, interpolate(x, scale_factor=scale, mode="nearest"))
+    assert told == sorted(told)
+    assert told[0] > 0
+    assert told[-1] == 1
+
+
+def test_a_band_is_no_larger_than_a_row_of_tiles():
+    x = torch.rand(1, 1, 300, 50)
+    bands = restored_bands(
+        lambda part: part, lambda rows, columns: x[..., rows, columns], (300, 50), Tiling(32, 8)
+    )
+    held = [band.untyped_storage().nbytes() for band in bands]
+    assert max(held) <= 4 * 32 * 50
+    assert len(held) == 13
 
 
 def test_the_input_is_not_changed():

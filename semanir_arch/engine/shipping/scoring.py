@@ -22,8 +22,13 @@ from semanir_arch.weights.tasks import Task
 
 __all__ = ["score"]
 
-LEVELS = {"sigma": "15,25,50", "quality": "10,20,30,40"}
-"""Strengths that tables of papers have."""
+LEVELS = {
+    "denoise": "15,25,50",
+    "denoise_gray": "15,25,50",
+    "jpeg": "10,40",
+    "jpeg_gray": "10,20,30,40",
+}
+"""Strengths that tables of papers have; of colour JPEG the lowest and the highest only."""
 
 
 def score(task: Task, folder: Path = FOLDER) -> list[Score]:
@@ -44,8 +49,8 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     leaf = option_file(task, "test")
     argv = ["-opt", str(leaf), "--weights", str(shipped.path), "--skip_missing"]
     argv += ["--force_yml", "val:save_img=false", *_network_changes(leaf, shipped)]
-    if task.strength is not None:
-        argv += ["--sweep", f"{task.strength}={LEVELS[task.strength]}"]
+    if task.name in LEVELS:
+        argv += ["--sweep", f"{task.strength}={LEVELS[task.name]}"]
     plan = prepare_cases(parse_arguments(argv, "", is_train=False))
     scores = [_summarize(measurement) for measurement in Testing(plan, Path.cwd())()]
     record: dict[str, Any] = {key: shipped.record[key] for key in shipped.record if key != "task"}

@@ -25,8 +25,36 @@ def check_files(resolved: Resolved) -> None:
         raise OptionError(problems)
 
 
+def leave_out_missing(resolved: Resolved) -> dict[str, str]:
+    """Drop the data sets whose folders or files are missing or empty.
+
+    Args:
+        resolved: Changed in place.
+
+    Returns:
+        By the name of each set that was dropped, what is wrong.
+
+    Raises:
+        OptionError: No set is left.
+    """
+    problems = list(_data_problems(resolved.options))
+    missing = {key[1]: text for key, text in reversed(problems)}
+    kept = {k: v for k, v in resolved.options["datasets"].items() if k not in missing}
+    if missing and not kept:
+        text = "none of the data sets is there"
+        raise OptionError(
+            [Problem("", ("datasets",), text)]
+            + [Problem(resolved.merged.origin(key), key, text) for key, text in problems]
+        )
+    names = {key: block.get("name", key) for key, block in resolved.options["datasets"].items()}
+    resolved.options["datasets"] = kept
+    return {names[key]: missing[key].partition(" (")[0] for key in names if key in missing}
+
+
 def _data_problems(options: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
     for name, dataset in (options.get("datasets") or {}).items():
+        if not isinstance(dataset, dict):
+            continue
         for option, value in dataset.items():
             if not option.startswith(("dataroot", "meta_info")):
                 continue

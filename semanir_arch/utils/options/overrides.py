@@ -8,7 +8,7 @@ from semanir_arch.utils.options.inheritance import Merged
 from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join
 
-COMMAND_LINE = "--force_yml"
+COMMAND_LINE = "command line"
 
 
 def apply_overrides(merged: Merged, entries: Iterable[str]) -> list[KeyPath]:

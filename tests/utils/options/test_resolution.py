@@ -38,7 +38,7 @@ def test_overrides_are_yaml_and_say_where_they_come_from(leaf):
     resolved = resolve(leaf, ["data:sigma=2e-4", "new:block:key=null"])
     assert resolved.options["data"]["sigma"] == 2e-4
     assert resolved.options["new"] == {"block": {"key": None}}
-    assert resolved.merged.origin(("data", "sigma")) == "--force_yml"
+    assert resolved.merged.origin(("data", "sigma")) == "command line"
     assert resolved.overridden == [("data", "sigma"), ("new", "block", "key")]
 
 

@@ -179,7 +179,7 @@ def test_a_plain_file_answers_only_for_our_classes(check):
 
 def test_overrides_of_a_plain_file_must_be_known(check):
     check(GOOD, inherits=False, overrides=["train:ema_decay=0.9", "train:optim_g:lr=1e-4"])
-    with pytest.raises(OptionError, match="--force_yml: train:optim_g:lrr: unknown key"):
+    with pytest.raises(OptionError, match="command line: train:optim_g:lrr: unknown key"):
         check(GOOD, inherits=False, overrides=["train:optim_g:lrr=1"])
-    with pytest.raises(OptionError, match="--force_yml: trian: unknown key; did you mean 'train'"):
+    with pytest.raises(OptionError, match="command line: trian: unknown key; did you mean 'train'"):
         check(GOOD, inherits=False, overrides=["trian:total_iter=3"])

@@ -1,0 +1,145 @@
+"""How evaluation restores an image: padded, whole or in tiles, in one orientation or all eight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from semanir_arch.modules.padding import crop, pad_to_multiple
+from semanir_arch.utils.ensemble import self_ensemble
+from semanir_arch.utils.memory import is_out_of_memory
+from semanir_arch.utils.options import Option
+from semanir_arch.utils.tiling import Tiling, restore_tiled
+
+__all__ = ["Restoring"]
+
+# What `auto` does. Above this size even computers with much memory may have too little, and the
+# CPU's is not refused in time.
+_WHOLE_PIXELS = 2**21
+_AUTO_TILES = (512, 256, 128)
+_OVERLAP = 64
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """One way of restoring images.
+
+    Args:
+        tile: Side of the tiles in pixels, rounded up to what the network can divide; None for whole
+            images; 'auto' for whole images up to two megapixels that fit into the memory, tiles of
+            512 pixels otherwise, and smaller ones if these do not fit either.
+        overlap: Pixels that tiles share; None for 64, or a quarter of a small tile.
+        ensemble: Whether to average over the eight orientations.
+        size_multiple: Images are padded to multiples of it; None for what the network declares.
+
+    Raises:
+        ValueError: Tile and overlap contradict each other.
+    """
+
+    tile: int | str | None = None
+    overlap: int | None = None
+    ensemble: bool = False
+    size_multiple: int | None = None
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        "ensemble": Option(
+            bool,
+            default=False,
+            help="average over the eight orientations of an image: better, and eight times slower",
+        ),
+        "overlap": Option(
+            int, default=None, help="pixels that tiles share; null for 64, less for small tiles"
+        ),
+        "size_multiple": Option(
+            int,
+            default=None,
+            help="pad images to multiples of this many pixels; null for what the network declares",
+        ),
+        "tile": Option(
+            (int, str),
+            default=None,
+            help="side in pixels of the tiles in which images are restored; null for whole images, "
+            "auto for tiles only where an image is too large",
+        ),
+    }
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tile, str) and self.tile != "auto":
+            raise ValueError(f"val:tile: received {self.tile!r}; allowed: a number, auto, null")
+        if isinstance(self.tile, int):
+            _tiling(self.tile, self.overlap)
+
+    @classmethod
+    def from_options(cls, val: Mapping[str, Any]) -> Restoring:
+        """Read the options of this class.
+
+        Args:
+            val: The section `val` of an option file.
+        """
+        return cls(
+            tile=val.get("tile"),
+            overlap=val.get("overlap"),
+            ensemble=bool(val.get("ensemble", False)),
+            size_multiple=val.get("size_multiple"),
+        )
+
+    def __call__(self, network: nn.Module, x: Tensor, scale: int) -> tuple[Tensor, int | None]:
+        """Restore a batch.
+
+        Args:
+            network: In evaluation mode; gradients are off.
+            x: Shape (B, C, H, W).
+            scale: Enlargement, where the network does not declare it.
+
+        Returns:
+            Shape (B, C', s H, s W), and the side of the tiles, or None if it was restored whole.
+        """
+        scale = getattr(network, "upscale", scale)
+        declared: int = getattr(network, "size_multiple", 1)
+        multiple = self.size_multiple or declared
+        mode = getattr(network, "padding_mode", "reflect")
+
+        def run(part: Tensor) -> Tensor:
+            padded, size = pad_to_multiple(part, multiple, mode)
+            return crop(network(padded), size, scale)
+
+        attempts = list(self._attempts(x))
+        for number, tiling in enumerate(attempts, start=1):
+            function = run if tiling is None else partial(_tiled, run, tiling, multiple, scale)
+            try:
+                restored = self_ensemble(function, x) if self.ensemble else function(x)
+            except (RuntimeError, MemoryError) as error:
+                if number == len(attempts) or not is_out_of_memory(error):
+                    raise
+            else:
+                return restored, tiling.tile if tiling else None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _attempts(self, x: Tensor) -> Iterator[Tiling | None]:
+        """How to cut an image, the best first; None for not at all."""
+        height, width = x.shape[-2:]
+        if isinstance(self.tile, int):
+            tiling = _tiling(self.tile, self.overlap)
+            yield None if tiling.fits(height, width) else tiling
+            return
+        if self.tile is None or height * width <= _WHOLE_PIXELS:
+            yield None
+        if self.tile == "auto":
+            for side in _AUTO_TILES:
+                tiling = _tiling(side, self.overlap)
+                if not tiling.fits(height, width):
+                    yield tiling
+
+
+def _tiled(
+    run: Callable[[Tensor], Tensor], tiling: Tiling, multiple: int, scale: int, x: Tensor
+) -> Tensor:
+    return restore_tiled(run, x, tiling, multiple=multiple, scale=scale)
+
+
+def _tiling(tile: int, overlap: int | None) -> Tiling:
+    return Tiling(tile, min(_OVERLAP, tile // 4) if overlap is None else overlap)
