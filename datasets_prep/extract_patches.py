@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.data.image_io import load_image, scan_images, write_image
+from semanir_arch.data.image_metadata import Metadata
 from semanir_arch.data.preparation.extraction import extract
 from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
 from semanir_arch.data.preparation.patches import Group, Tiling, View
@@ -107,7 +108,7 @@ def copy_whole(images: dict[str, Path], folder: Path) -> list[str]:
         try:
             image = load_image(path)
             target = folder / Path(name).with_suffix(".png")
-            write_image(target, image.color, icc_profile=image.icc_profile)
+            write_image(target, image.color, metadata=Metadata(icc_profile=image.icc_profile))
         except (OSError, ValueError) as error:
             problems.append(str(error))
     return problems

@@ -90,8 +90,9 @@ NOISE = {
 }
 # RAMiT's options and commands. A pass has 64,000 samples (super-resolution), 25,000 (pairs) or
 # 26,082 (denoising); passes become iterations by their batch, and 2 GPUs share it.
+ADAM = {"type": "Adam", "betas": [0.9, 0.999]}
 RAMIT = {
-    "train.optim_g": {"type": "Adam", "lr": 4e-4, "betas": [0.9, 0.999]},
+    "train.optim_g": ADAM | {"lr": 4e-4},
     "train.clip_grad_norm": None,
     "train.ema_decay": None,
     "train.scheduler.gamma": 0.5,
@@ -129,7 +130,7 @@ SWINIR_WARM = SWINIR_SR | {
     "train.scheduler.milestones": [125_000, 200_000, 225_000, 237_500],
 }
 SWINIR_SAME_SIZE = {
-    "train.optim_g.lr": 2e-4,
+    "train.optim_g": ADAM | {"lr": 2e-4},
     "train.total_iter": 1_600_000,
     "train.scheduler.milestones": [800_000, 1_200_000, 1_400_000, 1_500_000],
     "train.pixel_opt": {
@@ -170,6 +171,7 @@ TRAININGS = {
     },
     **{
         f"sr/SwinIR_light_x{scale}": (SWINIR_SR if scale == 2 else SWINIR_WARM)
+        | {"train.optim_g": ADAM | {"lr": 2e-4 if scale == 2 else 1e-4}}
         | {"datasets.train.gt_size": 64 * scale, "datasets.train.batch_size_per_gpu": 8}
         for scale in (2, 3, 4)
     },

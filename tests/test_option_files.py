@@ -201,6 +201,9 @@ def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf,
     assert weights.parts[1] in {resolve(other).options["name"] for other in TRAIN_LEAVES}
     assert run(engine_test.main, leaf, small(options)) == 0
     check_report(work, options["name"], leaf)
+    if leaf.stem.endswith("_dnd"):
+        bundles = (work / "results" / options["name"]).rglob("bundled/*")
+        assert [file.name for file in bundles] == ["0001.mat"]
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ from semanir_arch.data.degradations.rain import LIMITS as RAIN_LIMITS
 from semanir_arch.data.degradations.raindrops import LIMITS as RAINDROPS_LIMITS
 from semanir_arch.data.degradations.snow import LIMITS as SNOW_LIMITS
 from semanir_arch.data.image_io import load_image, to_float, to_integer, write_image
+from semanir_arch.data.image_metadata import Metadata
 from semanir_arch.data.levels import Level, parse_level
 from semanir_arch.data.matlab_resize import crop_to_multiple, matlab_resize
 from semanir_arch.data.preparation.patches import Record
@@ -166,7 +167,7 @@ def degrade_file(job: Job) -> Record:
         result = job.degradation(image.color, named_generator(job.name, job.seed))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{job.source}: {error}") from error
-    write_image(job.target, result, icc_profile=image.icc_profile)
+    write_image(job.target, result, metadata=Metadata(icc_profile=image.icc_profile))
     return {"bytes": job.size_on_disk()}
 
 

@@ -1,7 +1,7 @@
 """The tilings of published training sets, with the file names of their authors' scripts.
 
-GoPro, DFWB, SIDD and DPDD follow Restormer's data preparation, DF2K BasicSR's sub-images; both were
-written from descriptions. Folders are those of `prepare.py`, below the data root.
+GoPro, DFWB, SIDD and DPDD follow Restormer's data preparation, DF2K and DIV2K BasicSR's sub-images;
+both were written from descriptions. Folders are those of `prepare.py`, below the data root.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def _dual_pixel(split: str) -> Corpus:
     )
 
 
-def _sub_images(high: str, low: str) -> Corpus:
-    roles = [Role(high, "train/DF2K/HR_sub")]
+def _sub_images(name: str, high: str, low: str) -> Corpus:
+    roles = [Role(high, f"train/{name}/HR_sub")]
     for scale in (2, 3, 4):
-        output = f"train/DF2K/LR_bicubic_sub/X{scale}"
+        output = f"train/{name}/LR_bicubic_sub/X{scale}"
         roles.append(Role(f"{low}/X{scale}", output, scale, f"{{}}x{scale}", is_optional=True))
     return Corpus(tuple(roles))
 
@@ -131,9 +131,15 @@ PRESETS: dict[str, Preset] = {
         "DIV2K and Flickr2K sub-images for super-resolution, high and low resolution",
         Tiling(480, 240),
         (
-            _sub_images("train/DIV2K/train_HR", "train/DIV2K/train_LR_bicubic"),
-            _sub_images("train/Flickr2K/HR", "train/Flickr2K/LR_bicubic"),
+            _sub_images("DF2K", "train/DIV2K/train_HR", "train/DIV2K/train_LR_bicubic"),
+            _sub_images("DF2K", "train/Flickr2K/HR", "train/Flickr2K/LR_bicubic"),
         ),
+        numbering="_s{number:03d}",
+    ),
+    "div2k": Preset(
+        "DIV2K sub-images alone, as tables of lightweight super-resolution train",
+        Tiling(480, 240),
+        (_sub_images("DIV2K", "train/DIV2K/train_HR", "train/DIV2K/train_LR_bicubic"),),
         numbering="_s{number:03d}",
     ),
 }

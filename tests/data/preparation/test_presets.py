@@ -27,6 +27,7 @@ from tests.helpers import make_image
         ("gopro_val", (720, 1280), 1),
         ("dpdd_val", (1120, 1680), 1),
         ("df2k", (1404, 2040), 40),
+        ("div2k", (1404, 2040), 40),
     ],
 )
 def test_published_numbers_of_patches(preset, size, count):
