@@ -1,6 +1,7 @@
 # Two commands need nothing but git, make and Python 3.10, 3.11 or 3.12:
 #   make quickstart   install into .venv, then train, test and restore a photo (minutes, on a CPU)
 #   make test         install into .venv, then lint, types and tests
+# make weights TASK=denoise MINUTES=25 trains what the package ships; see docs/weights.md.
 # PYTHON=/path/to/python chooses the interpreter for .venv.
 
 PY := .venv/bin/python
@@ -25,7 +26,7 @@ endef
 
 export NO_PYTHON INSTALL_FAILED
 
-.PHONY: quickstart test lint install doctor bench clean
+.PHONY: quickstart test lint install doctor bench weights clean
 
 PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.10 python3)
 
@@ -65,6 +66,14 @@ bench: .venv/.installed
 	$(PY) benchmarks/bench_engine.py
 	$(PY) benchmarks/bench_step.py
 	$(PY) benchmarks/bench_data.py
+	$(PY) benchmarks/bench_metrics.py
+	$(PY) benchmarks/bench_restore.py
+
+TASK := denoise
+MINUTES := 25
+weights: .venv/.installed
+	$(PY) -m semanir_arch.weights pack
+	$(PY) -m semanir_arch.weights train $(TASK) --minutes $(MINUTES)
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
