@@ -14,6 +14,7 @@ from semanir_arch.archs import NETWORKS
 from semanir_arch.data import DATASETS
 from semanir_arch.losses import LOSSES
 from semanir_arch.metrics import REGISTERED
+from semanir_arch.models.naturalness import semanir_niqe
 from semanir_arch.models.restoration_model import RestorationModel
 
 __all__ = ["ENTRIES", "register"]
@@ -23,7 +24,7 @@ ENTRIES: dict[str, Mapping[str, Any]] = {
     "DATASET_REGISTRY": DATASETS,
     "MODEL_REGISTRY": {RestorationModel.__name__: RestorationModel},
     "LOSS_REGISTRY": LOSSES,
-    "METRIC_REGISTRY": REGISTERED,
+    "METRIC_REGISTRY": {**REGISTERED, semanir_niqe.__name__: semanir_niqe},
 }
 """What this package adds to each of BasicSR's registries, by name."""
 

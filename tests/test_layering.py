@@ -23,9 +23,13 @@ MAY_IMPORT = {
     "metrics": {"utils"},
     "models": {"archs", "modules", "ops", "data", "losses", "metrics", "host", "utils"},
     "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
-    "report": {"models", "metrics", "utils"},
-    "inference": {"archs", "modules", "ops", "data", "utils"},
-    "engine": {"archs", "data", "losses", "metrics", "models", "report", "plugin", "host", "utils"},
+    "report": {"models", "metrics", "data", "utils"},
+    "weights": set(),
+    "inference": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
+    "engine": {
+        *("archs", "modules", "data", "losses", "metrics", "models", "report", "weights"),
+        *("plugin", "host", "utils"),
+    },
     "doctor": {"ops", "host", "utils"},
 }
 """For every part of the package, the parts below or beside it that it may use."""

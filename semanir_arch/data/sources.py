@@ -1,7 +1,8 @@
 """Where images come from: folders, LMDBs and MATLAB files, all read in one way.
 
-`open_source` chooses by the name: `*.lmdb` is an LMDB (`lmdb_store`), `*.mat` holds validation
-blocks (`mat_blocks`), everything else is a folder or one image; a list is read as one source.
+`open_source` chooses by the name: `*.lmdb` is an LMDB (`lmdb_store`), `info.mat` stands for DND
+(`dnd_source`), another `*.mat` holds blocks of SIDD (`mat_blocks`), everything else is a folder or
+one image; a list is read as one source.
 Nothing stays open in the object, so that it can be handed to forked and spawned processes.
 """
 
@@ -46,8 +47,8 @@ class ImageSource(ABC):
         """Decode one image.
 
         Returns:
-            (H, W, C), uint8 or uint16 as stored, RGB order; C is 1 (gray), 2 (gray, alpha), 3 or 4
-            (RGB, alpha).
+            (H, W, C), uint8 or uint16 as stored (DND: float32 in [0, 1]), RGB order; C is 1 (gray),
+            2 (gray, alpha), 3 or 4 (RGB, alpha).
 
         Raises:
             FileNotFoundError: It no longer exists.
@@ -193,6 +194,10 @@ def _open_one(root: str, index_cache: str | None) -> ImageSource:
         from semanir_arch.data.lmdb_source import LmdbSource
 
         return LmdbSource(root)
+    if Path(root).name == "info.mat":
+        from semanir_arch.data.dnd_source import DndSource
+
+        return DndSource(root)
     if root.endswith(".mat"):
         from semanir_arch.data.mat_blocks import MatBlocksSource
 

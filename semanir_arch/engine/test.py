@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
                 f"\nInterrupted; the scores so far are kept. Continue with: {command}\n"
             )
         return _SIGNALLED + stopped.signal
-    except (ValueError, OSError, HostError) as error:
+    except (ValueError, OSError, ModuleNotFoundError, HostError) as error:
         return report_refusal(error)
     return 0
 

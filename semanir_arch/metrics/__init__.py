@@ -2,6 +2,7 @@
 
 from semanir_arch.metrics.color import quantize_uint8, rgb_to_gray, rgb_to_y
 from semanir_arch.metrics.mae import mae
+from semanir_arch.metrics.perceptual import lpips
 from semanir_arch.metrics.protocols import PROTOCOLS, Protocol
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
@@ -12,6 +13,7 @@ __all__ = [
     "PROTOCOLS",
     "REGISTERED",
     "Protocol",
+    "lpips",
     "mae",
     "psnr",
     "psnr_b",

@@ -75,6 +75,28 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
     return (luma * (255 / data_range) + 0.5).floor() * (data_range / 255)
 
 
+def to_unit_range(x: Tensor) -> Tensor:
+    """An image in [0, 1]: floats as they are, stored integers divided by their white.
+
+    Args:
+        x: Any shape; float, uint8 or uint16.
+
+    Returns:
+        Same shape; floats in their own type, others float64.
+
+    Raises:
+        TypeError: Another type.
+        ValueError: Values are not finite.
+    """
+    if x.is_floating_point():
+        if not torch.isfinite(x).all():
+            raise ValueError("the image has values that are not finite (nan or inf)")
+        return x
+    if x.dtype not in (torch.uint8, torch.uint16):
+        raise TypeError(f"images must be float, uint8 or uint16, received {x.dtype}")
+    return x.double() / torch.iinfo(x.dtype).max
+
+
 def quantize_uint8(x: Tensor) -> Tensor:
     """An image as an 8-bit file holds it: clamped, scaled and rounded to the nearest level.
 

@@ -8,7 +8,12 @@ from semanir_arch.metrics.preparation import prepare_pair
 
 
 def mae(
-    x: Tensor, y: Tensor, *, crop_border: int = 0, color: str = "rgb", data_range: float = 1.0
+    x: Tensor,
+    y: Tensor,
+    *,
+    crop_border: int = 0,
+    color: str = "rgb",
+    data_range: float | None = None,
 ) -> Tensor:
     """Mean absolute difference of each image, as a share of white.
 
@@ -17,7 +22,7 @@ def mae(
         y: The same shape; the order of the two does not matter.
         crop_border: Pixels to leave out at each edge.
         color: As in `psnr`.
-        data_range: Value of white.
+        data_range: Value of white; None: by the type, as in `psnr`.
 
     Returns:
         (B,) float64, 0 for identical images. One value for (C, H, W).
@@ -25,5 +30,5 @@ def mae(
     Raises:
         ValueError: See `prepare_pair`.
     """
-    x, y = prepare_pair(x, y, crop_border, color, data_range)
-    return (x.double() - y).abs().mean(dim=(1, 2, 3)) / data_range
+    x, y, white = prepare_pair(x, y, crop_border, color, data_range)
+    return (x.double() - y.double()).abs().mean(dim=(1, 2, 3)) / white

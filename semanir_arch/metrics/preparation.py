@@ -7,30 +7,38 @@ from torch import Tensor
 
 from semanir_arch.metrics.color import select_color
 
+_WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
+_NO_FLOAT64 = ("mps",)
+_KEPT_TYPES = (torch.uint8, torch.uint16, torch.float32, torch.float64)
+
 
 def prepare_pair(
-    x: Tensor, y: Tensor, crop_border: int, color: str, data_range: float
-) -> tuple[Tensor, Tensor]:
+    x: Tensor, y: Tensor, crop_border: int, color: str, data_range: float | None
+) -> tuple[Tensor, Tensor, float]:
     """Bring two images or batches into the form that is compared.
 
     Args:
-        x: (C, H, W) or (B, C, H, W), gray or RGB, range [0, `data_range`], any type.
+        x: (C, H, W) or (B, C, H, W), gray or RGB, range [0, `data_range`], any type and device;
+            computed where it lies, or on the CPU if its device has no float64.
         y: The same shape.
         crop_border: Pixels to leave out at each edge.
         color: One of `color.COLORS`.
-        data_range: Value of white.
+        data_range: Value of white; None: 1 for floats, 255 for uint8, 65535 for uint16.
 
     Returns:
-        Both as (B, C, H, W): a luma in float64, channels taken as they are in their own type.
+        Both as (B, C, H, W), uint8, uint16, float32 or float64: a luma in float64, channels as they
+        are where these types hold them. The value of white.
 
     Raises:
-        ValueError: Shapes differ or are not those of images, values are not finite, or nothing is
-            left inside the border.
+        ValueError: Shapes differ or are not those of images, values are not finite, nothing is
+            left inside the border, or the value of white is not clear.
     """
     if x.shape != y.shape:
         raise ValueError(f"images differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")
     if x.dim() not in (3, 4):
         raise ValueError(f"expected (C, H, W) or (B, C, H, W), received {tuple(x.shape)}")
+    if data_range is None:
+        data_range = _white(x, y)
     if data_range <= 0:
         raise ValueError(f"data_range must be positive, received {data_range}")
     height, width = x.shape[-2:]
@@ -43,8 +51,23 @@ def prepare_pair(
     )
     pair = []
     for image in (x, y):
-        chosen = select_color(image[inside], color, data_range)
+        cropped = image[inside]
+        cropped = cropped.cpu() if image.device.type in _NO_FLOAT64 else cropped
+        chosen = select_color(cropped, color, data_range)
+        chosen = chosen if chosen.dtype in _KEPT_TYPES else chosen.double()
         if chosen.is_floating_point() and not torch.isfinite(chosen).all():
             raise ValueError("the images have values that are not finite (nan or inf)")
         pair.append(chosen if chosen.dim() == 4 else chosen[None])
-    return pair[0], pair[1]
+    return pair[0], pair[1], data_range
+
+
+def _white(x: Tensor, y: Tensor) -> float:
+    if x.dtype != y.dtype and not (x.is_floating_point() and y.is_floating_point()):
+        raise ValueError(
+            f"images differ in type: {x.dtype} and {y.dtype}; convert one, or give data_range"
+        )
+    if x.is_floating_point():
+        return 1.0
+    if x.dtype not in _WHITE:
+        raise ValueError(f"give data_range, the value of white, for images of {x.dtype}")
+    return _WHITE[x.dtype]

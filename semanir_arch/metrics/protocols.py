@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from semanir_arch.metrics.alignment import aligned_scores
-from semanir_arch.metrics.color import quantize_uint8
+from semanir_arch.metrics.color import quantize_uint8, to_unit_range
 from semanir_arch.metrics.mae import mae
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
@@ -27,9 +28,9 @@ _EXTRAS: dict[str, Callable[..., Tensor]] = {"psnr_b": psnr_b, "mae": mae}
 class Protocol:
     """One way of measuring.
 
-    Scores of a set are the mean over its images (for SIDD, over its blocks) of the score of each.
-    The PSNR of identical images is infinite: report it, and leave it out of a mean only with a word
-    about it.
+    The score of a set is the mean of the scores of its parts, never that of a mean error. The PSNR
+    of identical images is infinite: report it, and leave it out of a mean only with a word about
+    it.
 
     Args:
         name: What option files and tables call it.
@@ -42,6 +43,7 @@ class Protocol:
         crop_border: Pixels left out at each edge; 'scale' stands for the scale of super-resolution.
         extras: Scores beside PSNR and SSIM: 'psnr_b' and 'mae'.
         aligned: Whether the restored image is first aligned with its target (`alignment`).
+        averaging: What the score of a set is the mean of.
     """
 
     name: str
@@ -52,6 +54,22 @@ class Protocol:
     crop_border: int | Literal["scale"] = 0
     extras: tuple[Literal["psnr_b", "mae"], ...] = ()
     aligned: bool = False
+    averaging: str = "the images"
+
+    @property
+    def description(self) -> str:
+        """Everything but the source in one line."""
+        border = f"without a border of {self.crop_border} pixels"
+        parts = [
+            {"rgb": "R, G and B", "y": "Y", "y_rounded": "Y in 8 bits", "gray": "gray"}[self.color],
+            "rounded to 8 bits" if self.rounding else "not rounded",
+            border if self.crop_border else "no border cut",
+            f"SSIM '{self.ssim_kind}'",
+            *(name.upper().replace("_", "-") for name in self.extras),
+            "aligned with the target first" if self.aligned else "",
+            f"mean over {self.averaging}",
+        ]
+        return ", ".join(part for part in parts if part)
 
     def evaluate(
         self, restored: Tensor, target: Tensor, scale: int | None = None
@@ -59,47 +77,92 @@ class Protocol:
         """Score one image.
 
         Args:
-            restored: (C, H, W) or (1, C, H, W), gray or RGB, float, range [0, 1]; may exceed it.
+            restored: (C, H, W) or (1, C, H, W), gray or RGB; float in [0, 1], which it may exceed,
+                or uint8 or uint16 as a file stores it.
             target: The same shape.
             scale: Of super-resolution; needed where `crop_border` is 'scale'.
 
         Returns:
-            `psnr` in decibel, `inf` for identical images; `ssim`; what `extras` names. A score that
-            is not defined for so small an image is `nan`: SSIM below its window (11 x 11 or 7 x 7
-            pixels inside the border), PSNR-B below 9 x 9.
+            As `evaluate_batch`, one number each.
 
         Raises:
-            ValueError: `scale` is missing, or the images do not fit (`preparation.prepare_pair`).
+            TypeError: See `evaluate_batch`.
+            ValueError: There are several images, or see `evaluate_batch`.
         """
-        border = self._border(scale)
-        data_range = 1.0
-        pair = restored.clamp(0, 1), target
+        if restored.dim() == 4 and len(restored) != 1:
+            raise ValueError(f"evaluate takes one image, received {len(restored)}: evaluate_batch")
+        scores = self.evaluate_batch(restored, target, scale)
+        return {name: value.item() for name, value in scores.items()}
+
+    def evaluate_batch(
+        self, restored: Tensor, target: Tensor, scale: int | None = None
+    ) -> dict[str, Tensor]:
+        """Score images of one size, each by itself, on the device they lie on.
+
+        Args:
+            restored: (B, C, H, W) or (C, H, W); otherwise as in `evaluate`. Images of several sizes
+                are several batches: padding would be compared too.
+            target: The same shape.
+            scale: As in `evaluate`.
+
+        Returns:
+            (B,) float64 each: `psnr` in decibel, `inf` for identical images; `ssim`; what `extras`
+            names. A score that is not defined for so small images is `nan`: SSIM below its window
+            (11 x 11 or 7 x 7 pixels inside the border), PSNR-B below 9 x 9.
+
+        Raises:
+            TypeError: The images are integers other than uint8 and uint16.
+            ValueError: `scale` is missing, values are not finite, or the images do not fit
+                (`preparation.prepare_pair`).
+        """
+        border = self.border(scale)
+        restored, target = to_unit_range(restored), to_unit_range(target)
         if self.rounding:
             pair = quantize_uint8(restored), quantize_uint8(target)
-            data_range = 255.0
+        else:
+            pair = restored.clamp(0, 1), target
         if self.aligned:
-            single = [image.reshape(image.shape[-3:]) / data_range for image in pair]
-            return aligned_scores(single[0], single[1])
+            return _aligned_scores(*pair)
         inside = min(target.shape[-2:]) - 2 * border
-        compared = {"crop_border": border, "color": self.color, "data_range": data_range}
-        scores = {"psnr": psnr(*pair, **compared).item()}  # type: ignore[arg-type]
-        fits = inside >= KINDS[self.ssim_kind].window
+        compared = {"crop_border": border, "color": self.color}
+        scores = {"psnr": psnr(*pair, **compared)}  # type: ignore[arg-type]
+        undefined = torch.full_like(scores["psnr"], math.nan)
         scores["ssim"] = (
-            ssim(*pair, **compared, kind=self.ssim_kind).item()  # type: ignore[arg-type]
-            if fits
-            else math.nan
+            ssim(*pair, **compared, kind=self.ssim_kind)  # type: ignore[arg-type]
+            if inside >= KINDS[self.ssim_kind].window
+            else undefined
         )
         for name in self.extras:
             defined = name != "psnr_b" or inside > 8
-            scores[name] = _EXTRAS[name](*pair, **compared).item() if defined else math.nan
+            scores[name] = _EXTRAS[name](*pair, **compared) if defined else undefined
         return scores
 
-    def _border(self, scale: int | None) -> int:
+    def border(self, scale: int | None = None) -> int:
+        """Pixels left out at each edge.
+
+        Args:
+            scale: Of super-resolution; ignored where the border does not depend on it.
+
+        Raises:
+            ValueError: The border depends on the scale, and that is missing or below 1.
+        """
         if self.crop_border != "scale":
             return self.crop_border
         if scale is None:
             raise ValueError(f"protocol {self.name} cuts a border of scale pixels: give the scale")
+        if scale < 1:
+            raise ValueError(f"scale must be 1 or more, received {scale}")
         return scale
+
+
+def _aligned_scores(restored: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Scores after alignment of every image, uint8 or float."""
+    batches = [to_unit_range(x).reshape(-1, *x.shape[-3:]) for x in (restored, target)]
+    scores = [aligned_scores(*pair) for pair in zip(*batches, strict=True)]
+    return {
+        name: torch.tensor([image[name] for image in scores], dtype=torch.float64)
+        for name in scores[0]
+    }
 
 
 _ALL = (
@@ -147,7 +210,12 @@ _ALL = (
     Protocol("derain_y", "y", "wang", "RAMiT and most Python code: the same five sets"),
     Protocol("deblur_matlab", "rgb", "matlab", "MATLAB's psnr and ssim: GoPro, HIDE"),
     Protocol(
-        "realblur_aligned", "rgb", "wang", "RealBlur's own script: RealBlur-J, -R", aligned=True
+        "realblur_aligned",
+        "rgb",
+        "wang",
+        "RealBlur's own script: RealBlur-J, -R",
+        aligned=True,
+        averaging="the images, each over the pixels that the aligned image covers",
     ),
     Protocol(
         "defocus_float",
@@ -163,6 +231,7 @@ _ALL = (
         "matlab",
         "Restormer's MATLAB script: the 1280 validation blocks of SIDD",
         rounding=False,
+        averaging="the blocks",
     ),
     Protocol("lowlight_rgb", "rgb", "wang", "RAMiT: LOL, VE-LOL, without rescaled brightness"),
     Protocol("weather_y", "y", "wang", "WeatherDiffusion: Test1, RainDrop, Snow100K-L"),

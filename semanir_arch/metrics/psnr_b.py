@@ -23,7 +23,7 @@ def psnr_b(
     *,
     crop_border: int = 0,
     color: str = "rgb",
-    data_range: float = 1.0,
+    data_range: float | None = None,
 ) -> Tensor:
     """PSNR-B of each image, mean over channels.
 
@@ -34,15 +34,16 @@ def psnr_b(
         target: The same shape.
         crop_border: Pixels to leave out at each edge.
         color: As in `psnr`.
-        data_range: Value of white.
+        data_range: Value of white; None: by the type, as in `psnr`.
 
     Returns:
-        (B,) float64, in decibel, at most the PSNR; `inf` for identical images without blocks.
+        (B,) float64, in decibel; of one channel, at most its PSNR. `inf` where a channel is
+        identical and without blocks.
 
     Raises:
         ValueError: The image is too small, or see `prepare_pair`.
     """
-    restored, target = prepare_pair(restored, target, crop_border, color, data_range)
+    restored, target, white = prepare_pair(restored, target, crop_border, color, data_range)
     restored, target = restored.double(), target.double()
     height, width = restored.shape[-2:]
     if min(height, width) <= _BLOCK:
@@ -50,7 +51,7 @@ def psnr_b(
             f"PSNR-B needs more than {_BLOCK} x {_BLOCK} pixels, received {height} x {width}"
         )
     error = (restored - target).square().mean(dim=(2, 3)) + _blocking_effect(restored)
-    return (10 * (data_range**2 / error).log10()).mean(dim=1)
+    return (10 * (white**2 / error).log10()).mean(dim=1)
 
 
 def _blocking_effect(x: Tensor) -> Tensor:

@@ -8,18 +8,21 @@ In an option file:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from semanir_arch.metrics.mae import mae
+from semanir_arch.metrics.perceptual import SMALLEST, lpips
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
-from semanir_arch.metrics.ssim import ssim
+from semanir_arch.metrics.ssim import find_kind, ssim
 
 
 def semanir_psnr(
@@ -39,7 +42,7 @@ def semanir_psnr(
         ValueError: See `psnr.psnr`.
     """
     pair = _to_tensor(img), _to_tensor(img2)
-    return psnr(*pair, crop_border=crop_border, color=color, data_range=255).item()
+    return psnr(*pair, crop_border=crop_border, color=color).item()
 
 
 def semanir_psnr_b(
@@ -47,10 +50,12 @@ def semanir_psnr_b(
 ) -> float:
     """PSNR with a penalty for blocks in `img`, in decibel; arguments and errors as `semanir_psnr`.
 
-    Images need more than 8 x 8 pixels inside the border.
+    `nan` for images of 8 x 8 pixels or less inside the border.
     """
     pair = _to_tensor(img), _to_tensor(img2)
-    return psnr_b(*pair, crop_border=crop_border, color=color, data_range=255).item()
+    if not _fits(img, crop_border, 9):
+        return math.nan
+    return psnr_b(*pair, crop_border=crop_border, color=color).item()
 
 
 def semanir_mae(
@@ -58,7 +63,7 @@ def semanir_mae(
 ) -> float:
     """Mean absolute error as a share of white; arguments and errors as `semanir_psnr`."""
     pair = _to_tensor(img), _to_tensor(img2)
-    return mae(*pair, crop_border=crop_border, color=color, data_range=255).item()
+    return mae(*pair, crop_border=crop_border, color=color).item()
 
 
 def semanir_ssim(
@@ -71,15 +76,33 @@ def semanir_ssim(
     """Structural similarity, at most 1; arguments and errors as `semanir_psnr`.
 
     `kind` is 'wang' (valid region), 'matlab' (across colours), 'skimage' (its default) or
-    'zero_padded'. Images need 11 x 11 pixels inside the border, for 'skimage' 7 x 7.
+    'zero_padded'. `nan` for images below 11 x 11 pixels inside the border, for 'skimage' 7 x 7.
+    """
+    window = find_kind(kind).window
+    pair = _to_tensor(img), _to_tensor(img2)
+    if not _fits(img, crop_border, window):
+        return math.nan
+    return ssim(*pair, crop_border=crop_border, color=color, kind=kind).item()
+
+
+def semanir_lpips(
+    img: NDArray[Any], img2: NDArray[Any], crop_border: int = 0, net: str = "alex"
+) -> float:
+    """Perceptual distance, 0 for identical images: say `better: lower`.
+
+    `net` is 'alex', 'vgg' or 'squeeze'. `nan` for images that are too small for it (31, 16 or 17
+    pixels inside the border). Needs the package lpips and torchvision's weights; otherwise as
+    `semanir_psnr`.
     """
     pair = _to_tensor(img), _to_tensor(img2)
-    return ssim(*pair, crop_border=crop_border, color=color, data_range=255, kind=kind).item()
+    if not _fits(img, crop_border, SMALLEST.get(net, 0)):
+        return math.nan
+    return lpips(*pair, crop_border=crop_border, net=net).item()
 
 
 REGISTERED: dict[str, Callable[..., float]] = {
     function.__name__: function
-    for function in (semanir_psnr, semanir_ssim, semanir_psnr_b, semanir_mae)
+    for function in (semanir_psnr, semanir_ssim, semanir_psnr_b, semanir_mae, semanir_lpips)
 }
 """Metrics that `semanir_arch.plugin` registers."""
 
@@ -91,6 +114,11 @@ def _to_tensor(image: NDArray[Any]) -> Tensor:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3):
         raise ValueError(f"images must be (H, W), (H, W, 1) or (H, W, 3), received {image.shape}")
-    rgb_chw = image[..., ::-1].transpose(2, 0, 1)
-    # tensors know no negative strides, which even a contiguous gray image has here
-    return torch.from_numpy(rgb_chw.copy())
+    return torch.from_numpy(np.stack(cv2.split(np.ascontiguousarray(image))[::-1]))
+
+
+def _fits(image: NDArray[Any], crop_border: int, pixels: int) -> bool:
+    """Whether as many pixels are left inside the border, in both directions."""
+    inside = min(image.shape[:2]) - 2 * crop_border
+    # what the border leaves nothing of is refused by the metric
+    return inside <= 0 or inside >= pixels

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import cv2
@@ -25,9 +26,9 @@ from semanir_arch.utils.parallel import map_in_threads
 
 _K1, _K2 = 0.01, 0.03
 
-# Rows worked on at once: strips that stay in the processor's cache are twice as fast as whole
-# images, and threads share them.
-_STRIP = 64
+# Rows and columns worked on at once: tiles that stay in the processor's cache are twice as fast as
+# whole images, threads share them, and the memory of one serves the next.
+_TILE = (64, 256)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def ssim(
     *,
     crop_border: int = 0,
     color: str = "rgb",
-    data_range: float = 1.0,
+    data_range: float | None = None,
     kind: str = "wang",
 ) -> Tensor:
     """Structural similarity of each image, mean over pixels and channels.
@@ -101,7 +102,7 @@ def ssim(
         y: The same shape; the order of the two does not matter.
         crop_border: Pixels to leave out at each edge.
         color: As in `psnr`.
-        data_range: Value of white: 1 for floats, 255 for uint8.
+        data_range: Value of white; None: by the type, as in `psnr`.
         kind: One of `KINDS`.
 
     Returns:
@@ -117,18 +118,24 @@ def ssim(
         1.0
     """
     chosen = find_kind(kind)
-    x, y = prepare_pair(x, y, crop_border, color, data_range)
+    x, y, white = prepare_pair(x, y, crop_border, color, data_range)
     _check_size(x, chosen)
     if x.device.type != "cpu":
-        return _similarity_on_device(x.double(), y.double(), chosen, data_range).mean(dim=(1, 2, 3))
+        return _similarity_on_device(x.double(), y.double(), chosen, white).mean(dim=(1, 2, 3))
     means = [
-        _mean(_strips(a.numpy(), b.numpy(), chosen, data_range)) for a, b in zip(x, y, strict=True)
+        _mean(_tiles(a.numpy(), b.numpy(), chosen, white))
+        for a, b in zip(x.detach(), y.detach(), strict=True)
     ]
     return torch.tensor(means, dtype=torch.float64)
 
 
 def ssim_map(
-    x: Tensor, y: Tensor, *, color: str = "rgb", data_range: float = 1.0, kind: str = "wang"
+    x: Tensor,
+    y: Tensor,
+    *,
+    color: str = "rgb",
+    data_range: float | None = None,
+    kind: str = "wang",
 ) -> Tensor:
     """Structural similarity at every place of the window, for weighted means and for pictures.
 
@@ -136,7 +143,7 @@ def ssim_map(
         x: (C, H, W), gray or RGB, range [0, `data_range`].
         y: The same shape.
         color: As in `psnr`.
-        data_range: Value of white.
+        data_range: Value of white; None: by the type, as in `psnr`.
         kind: One of `KINDS`.
 
     Returns:
@@ -146,11 +153,14 @@ def ssim_map(
         ValueError: As `ssim`.
     """
     chosen = find_kind(kind)
-    pair = prepare_pair(x, y, 0, color, data_range)
-    _check_size(pair[0], chosen)
-    arrays = [image[0].cpu().numpy() for image in pair]
-    rows = np.concatenate(list(_strips(arrays[0], arrays[1], chosen, data_range)))
-    return torch.from_numpy(rows).permute(2, 0, 1)
+    x, y, white = prepare_pair(x, y, 0, color, data_range)
+    _check_size(x, chosen)
+    arrays = [image[0].detach().cpu().numpy() for image in (x, y)]
+    tiles = list(_tiles(arrays[0], arrays[1], chosen, white))
+    places = np.empty((tiles[-1].bottom, tiles[-1].right, x.shape[1]))
+    for tile in tiles:
+        places[tile.top : tile.bottom, tile.left : tile.right] = tile.similarity
+    return torch.from_numpy(places).permute(2, 0, 1)
 
 
 def find_kind(name: str) -> SsimKind:
@@ -173,19 +183,34 @@ def _check_size(x: Tensor, kind: SsimKind) -> None:
         )
 
 
-def _mean(strips: Iterator[NDArray[Any]]) -> float:
+@dataclass(frozen=True)
+class _Tile:
+    """Similarities (rows, columns, C) of a part of the places that count, from `top`, `left` on."""
+
+    top: int
+    left: int
+    similarity: NDArray[np.float64]
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.similarity.shape[0]
+
+    @property
+    def right(self) -> int:
+        return self.left + self.similarity.shape[1]
+
+
+def _mean(tiles: Iterator[_Tile]) -> float:
     total, count = 0.0, 0
-    for strip in strips:
-        total += float(strip.sum())
-        count += strip.size
+    for tile in tiles:
+        total += float(tile.similarity.sum())
+        count += tile.similarity.size
     return total / count
 
 
-def _strips(
-    x: NDArray[Any], y: NDArray[Any], kind: SsimKind, data_range: float
-) -> Iterator[NDArray[Any]]:
-    """Similarity maps (rows, W, C) of strips from top to bottom; x and y are (C, H, W)."""
-    images = [_extended(image.transpose(1, 2, 0), kind) for image in (x, y)]
+def _tiles(x: NDArray[Any], y: NDArray[Any], kind: SsimKind, data_range: float) -> Iterator[_Tile]:
+    """Similarities from the top left to the bottom right; x and y are (C, H, W)."""
+    images = [_extended(image, kind) for image in (x, y)]
     kernel = np.array(kind.weights())
     mixing = kind.color_mixing(x.shape[0])
     half = kind.window // 2
@@ -195,24 +220,36 @@ def _strips(
         image = image.reshape(*image.shape[:2], -1)[half:-half, half:-half]
         return image @ mixing if kind.across_colors else image
 
-    def compare(top: int) -> NDArray[Any]:
-        rows = slice(top, top + _STRIP + 2 * half)
-        a, b = (image[rows].astype(np.float64) for image in images)
-        moments = blur(a), blur(b), blur(a * a + b * b), blur(a * b)
-        return _similarity(moments, kind.covariance_factor(), data_range)
+    def compare(place: tuple[int, int]) -> _Tile:
+        part = tuple(
+            slice(start, start + length + 2 * half)
+            for start, length in zip(place, _TILE, strict=True)
+        )
+        a, b = (image[part].astype(np.float64) for image in images)
+        added, difference = a + b, a - b
+        means = blur(added), blur(difference)
+        added *= added
+        difference *= difference
+        squares = blur(added), blur(difference)
+        similarity = _similarity(means, squares, kind.covariance_factor(), data_range)
+        return _Tile(*place, similarity)
 
-    yield from map_in_threads(compare, range(0, images[0].shape[0] - 2 * half, _STRIP))
+    height, width = (length - 2 * half for length in images[0].shape[:2])
+    places = product(range(0, height, _TILE[0]), range(0, width, _TILE[1]))
+    yield from map_in_threads(compare, list(places))
 
 
 def _extended(image: NDArray[Any], kind: SsimKind) -> NDArray[Any]:
-    """An image (H, W, C) continued so far that the window fits around every pixel that counts."""
-    image = np.ascontiguousarray(image)
-    if kind.border == "valid":
-        return image
-    border = cv2.BORDER_REPLICATE if kind.border == "replicate" else cv2.BORDER_CONSTANT
-    half = kind.window // 2
-    extended = cv2.copyMakeBorder(image, half, half, half, half, border, value=0)
-    return extended.reshape(*extended.shape[:2], -1)
+    """A channel-first image as (H, W, C), continued so far that the window fits everywhere.
+
+    Where only places inside the image count, it does already.
+    """
+    image = cv2.merge([np.ascontiguousarray(channel) for channel in image])
+    if kind.border != "valid":
+        border = cv2.BORDER_REPLICATE if kind.border == "replicate" else cv2.BORDER_CONSTANT
+        half = kind.window // 2
+        image = cv2.copyMakeBorder(image, half, half, half, half, border, value=0)
+    return image.reshape(*image.shape[:2], -1)
 
 
 def _similarity_on_device(x: Tensor, y: Tensor, kind: SsimKind, data_range: float) -> Tensor:
@@ -231,36 +268,45 @@ def _similarity_on_device(x: Tensor, y: Tensor, kind: SsimKind, data_range: floa
             image = sum(parts, start=torch.zeros((), device=x.device, dtype=x.dtype))
         return torch.einsum("bchw,cd->bdhw", image, mixing) if kind.across_colors else image
 
-    moments = blur(x), blur(y), blur(x * x + y * y), blur(x * y)
-    return _similarity(moments, kind.covariance_factor(), data_range)
+    added, difference = x + y, x - y
+    means = blur(added), blur(difference)
+    squares = blur(added.square()), blur(difference.square())
+    return _similarity(means, squares, kind.covariance_factor(), data_range)
 
 
-def _similarity(moments: tuple[Any, Any, Any, Any], factor: float, data_range: float) -> Any:
-    """Equation 13 of the paper; in place, because new memory would cost as much as the sums.
+def _similarity(
+    means: tuple[Any, Any], squares: tuple[Any, Any], factor: float, data_range: float
+) -> Any:
+    """Equation 13 of the paper, written in sums s = x + y and differences d = x - y.
+
+    4 mean(x) mean(y) = mean(s)^2 - mean(d)^2 and 4 cov(x, y) = var(s) - var(d); with plus instead
+    of minus, twice the sums of squares and of variances. In place, because new memory would cost
+    as much as the sums.
 
     Args:
-        moments: Weighted means of x, y, x^2 + y^2 and x y, float64; overwritten. Only the sum of
-            the variances is needed.
+        means: Weighted means of s and d, float64; overwritten.
+        squares: Weighted means of s^2 and d^2, float64; overwritten.
         factor: Of the variances and the covariance.
         data_range: Value of white.
     """
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    mean_x, mean_y, variances, covariance = moments
-    mean_product = mean_x * mean_y
-    mean_x *= mean_x
-    mean_y *= mean_y
-    mean_x += mean_y
-    mean_square_sum = mean_x
-    covariance -= mean_product
-    covariance *= 2 * factor
-    covariance += c2
-    variances -= mean_square_sum
-    variances *= factor
-    variances += c2
-    mean_product *= 2
-    mean_product += c1
-    mean_square_sum += c1
-    covariance *= mean_product
-    variances *= mean_square_sum
-    covariance /= variances
-    return covariance
+    c1 = 2 * (_K1 * data_range) ** 2
+    # divided by the factor, instead of the variances multiplied
+    c2 = 2 * (_K2 * data_range) ** 2 / factor
+    added, difference = means
+    added *= added
+    difference *= difference
+    added_variance, difference_variance = squares
+    added_variance -= added
+    difference_variance -= difference
+    similarity = _ratio(added, difference, c1)
+    similarity *= _ratio(added_variance, difference_variance, c2)
+    return similarity
+
+
+def _ratio(added: Any, difference: Any, constant: float) -> Any:
+    """(added - difference + constant) / (added + difference + constant); overwrites the first."""
+    added += constant
+    ratio = added - difference
+    added += difference
+    ratio /= added
+    return ratio

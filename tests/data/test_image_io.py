@@ -20,6 +20,7 @@ from semanir_arch.data.image_io import (
     to_integer,
     write_image,
 )
+from semanir_arch.data.image_metadata import Metadata
 from tests.helpers import make_image
 
 tifffile = pytest.importorskip("tifffile", reason="tifffile comes with scikit-image")
@@ -88,14 +89,14 @@ def test_gray_with_alpha_and_16_bits_becomes_rgb_with_alpha(tmp_path):
 def test_colour_profile_survives(tmp_path, suffix):
     profile = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
     path = tmp_path / f"image{suffix}"
-    write_image(path, make_image((8, 8, 3)), icc_profile=profile)
+    write_image(path, make_image((8, 8, 3)), metadata=Metadata(icc_profile=profile))
     assert load_image(path).icc_profile == profile
 
 
 def test_colour_profile_survives_in_16_bits(tmp_path):
     profile = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
     pixels = make_image((8, 8, 3), np.uint16)
-    write_image(tmp_path / "image.png", pixels, icc_profile=profile)
+    write_image(tmp_path / "image.png", pixels, metadata=Metadata(icc_profile=profile))
     image = load_image(tmp_path / "image.png")
     assert image.icc_profile == profile
     np.testing.assert_array_equal(image.pixels, pixels)
@@ -272,11 +273,10 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     write_image(path, make_image((4, 4, 3)))
     before = path.read_bytes()
 
-    def full_disk(self, data):
-        Path.open(self, "wb").close()
-        raise OSError("no space left")
+    def full_disk(descriptor):
+        raise OSError(28, "no space left")
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="no space left"):
         write_image(path, make_image((4, 4, 3), seed=1))
     assert path.read_bytes() == before

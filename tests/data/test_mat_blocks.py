@@ -5,7 +5,7 @@ import pytest
 
 from semanir_arch.data import PairedRestorationDataset
 from semanir_arch.data.sources import open_source
-from tests.helpers import make_image
+from tests.data.benchmark_files import write_sidd
 
 scipy_io = pytest.importorskip("scipy.io", reason="scipy comes with the extra train")
 
@@ -13,12 +13,7 @@ scipy_io = pytest.importorskip("scipy.io", reason="scipy comes with the extra tr
 @pytest.fixture
 def blocks(tmp_path):
     """SIDD's two files with fewer and smaller blocks."""
-    arrays = {}
-    for seed, part in enumerate(("Noisy", "Gt")):
-        name = f"Validation{part}BlocksSrgb"
-        arrays[part] = make_image((3, 4, 16, 12, 3), seed=seed)
-        scipy_io.savemat(tmp_path / f"{name}.mat", {name: arrays[part]}, do_compression=True)
-    return tmp_path, arrays
+    return tmp_path, {part: write_sidd(tmp_path, f"Validation{part}") for part in ("Noisy", "Gt")}
 
 
 def test_blocks_are_read_scene_by_scene(blocks):

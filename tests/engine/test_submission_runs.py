@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,13 @@ def test_an_interrupted_run_restores_the_other_blocks_only(work, monkeypatch):
         np.testing.assert_array_equal(content["DenoisedBlocksSrgb"][place], noisy[place])
     assert content["OptionalData"]["MethodName"][0, 0].tolist() == [TEST["name"]]
     assert content["TimeMPSrgb"].item() > 0
+
+
+def test_a_missing_package_is_named_without_a_traceback(work, monkeypatch, capsys):
+    write_dnd(work / "DND", images=1)
+    prepare(work, "DND", "DND/info.mat")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    assert main(["-opt", "leaf.yml"]) == 2
+    err = capsys.readouterr().err
+    assert "files of DND need the package h5py: pip install 'semanir-arch[metrics]'" in err
+    assert "Traceback" not in err

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from semanir_arch import host
-from semanir_arch.metrics import psnr, rgb_to_y, semanir_psnr, semanir_ssim, ssim
+from semanir_arch.metrics import mae, psnr, psnr_b, rgb_to_y, semanir_psnr, semanir_ssim, ssim
+from semanir_arch.metrics.registered import semanir_psnr_b
 from tests.helpers import make_image
 
 METRICS = [psnr, ssim]
@@ -65,9 +66,9 @@ def test_agrees_with_scikit_image(skimage_metrics, channels, border):
     assert actual.item() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(60, 47), (100, 33), (11, 11), (43, 90)])
-def test_ssim_does_not_depend_on_strips(skimage_metrics, shape):
-    """The images are worked on in strips of rows; heights around the strip's are covered."""
+@pytest.mark.parametrize("shape", [(60, 47), (74, 266), (75, 267), (11, 11), (140, 90), (43, 530)])
+def test_ssim_does_not_depend_on_tiles(skimage_metrics, shape):
+    """The images are worked on in tiles; sizes around the tile's are covered."""
     clean, noisy = photograph(1, *shape)
     _, expected = skimage_metrics.structural_similarity(
         clean[..., 0].astype(np.float64),
@@ -102,6 +103,17 @@ def test_registered_metrics_take_gray_images_without_channels():
         assert metric(clean[..., 0], noisy[..., 0]) == metric(clean, noisy) == expected
 
 
+def test_registered_metrics_of_tiny_images_are_no_numbers():
+    """As in protocols: tables leave them out of the mean and say so."""
+    x, y = make_image((8, 30, 3), seed=1), make_image((8, 30, 3), seed=2)
+    assert math.isfinite(semanir_psnr(x, y))
+    assert math.isnan(semanir_ssim(x, y))
+    assert math.isnan(semanir_psnr_b(x, y))
+    assert math.isfinite(semanir_ssim(x, y, kind="skimage"))
+    with pytest.raises(ValueError, match="crop_border 4 does not fit"):
+        semanir_ssim(x, y, crop_border=4)
+
+
 def test_registered_metrics_refuse_floats_and_alpha():
     with pytest.raises(TypeError, match="images must be uint8, received float64"):
         semanir_psnr(np.zeros((12, 12, 3)), np.zeros((12, 12, 3)))
@@ -126,6 +138,32 @@ def test_range_cancels_out(metric):
         small = metric(x, y, color=color).item()
         large = metric(255 * x, 255 * y, color=color, data_range=255).item()
         assert large == pytest.approx(small, abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, mae, psnr_b])
+def test_white_follows_from_the_type(metric):
+    stored = [to_tensor(image) for image in photograph()]
+    value = metric(*stored).item()
+    assert value == metric(*stored, data_range=255).item()
+    for same in (
+        [x.double() / 255 for x in stored],
+        [(x.to(torch.int32) * 257).to(torch.uint16) for x in stored],
+        [x.float() / 255 for x in stored],
+    ):
+        assert metric(*same).item() == pytest.approx(value, rel=1e-6)
+    half = [(x.float() / 255).bfloat16() for x in stored]
+    assert metric(*half).item() == pytest.approx(metric(*(x.float() for x in half)).item())
+    assert metric(*(x.double().requires_grad_() for x in stored), data_range=255).item() == value
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, mae, psnr_b])
+def test_white_that_is_not_clear_is_asked_for(metric):
+    x, y = (to_tensor(image) for image in photograph())
+    with pytest.raises(ValueError, match=r"type: torch\.uint8 and torch\.float32; convert one"):
+        metric(x, y.float())
+    with pytest.raises(ValueError, match=r"give data_range, .* for images of torch\.int64"):
+        metric(x.long(), y.long())
+    assert metric(x.long(), y.float(), data_range=255) == metric(x, y)
 
 
 @pytest.mark.parametrize("metric", METRICS)
