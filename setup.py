@@ -54,6 +54,7 @@ setup(
         "pyyaml>=6.0",
         "safetensors>=0.4",
         "torch>=2.8",
+        "tqdm>=4.64",
     ],
     extras_require={
         # what BasicSR 1.4.2 imports; install BasicSR itself afterwards, see constraints.txt
@@ -65,7 +66,6 @@ setup(
             "scipy>=1.13",
             "tensorboard>=2.21",
             "torchvision>=0.23",
-            "tqdm>=4.64",
         ],
         # semanir-restore --serve
         "serve": ["starlette>=1.0", "uvicorn>=0.40"],

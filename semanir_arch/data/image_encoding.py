@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
+import math
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import PIL.Image
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from semanir_arch.data.image_metadata import Metadata, exif_for, fit_to_format
+from semanir_arch.data.metadata_chunks import with_png_metadata, with_tiff_metadata
 
 _FORMATS = {
     ".png": "PNG",
@@ -25,28 +27,65 @@ _FORMATS = {
 _SIXTEEN_BIT_FORMATS = ("PNG", "TIFF")
 _ALPHA_FORMATS = ("PNG", "TIFF", "WEBP")
 
-# signature (8 bytes) and header chunk (25): a colour profile must come before the pixels
-_PNG_AFTER_HEADER = 33
+_LARGEST_SIDES = {"JPEG": 65_500, "WEBP": 16_383}
+"""In pixels: libjpeg's limit, and that of the WebP container."""
+
+_LARGEST_FILES = {"TIFF": 2**32 - 2**20, "BMP": 2**32 - 2**20}
+"""In bytes: places in the file are numbers of 32 bits; the headers need less than the rest."""
 
 
 def encode_image(
-    pixels: NDArray[Any], path: Path, *, icc_profile: bytes | None = None, quality: int = 95
+    pixels: NDArray[Any], path: Path, *, metadata: Metadata | None = None, quality: int = 95
 ) -> bytes:
     """The contents of an image file.
 
     Arguments and errors are those of `image_io.write_image`; of `path`, only the suffix matters.
     """
     pixels = _checked(pixels, path)
-    file_format = _format_for(pixels, path)
+    check_format(path, pixels.shape, pixels.dtype)
+    file_format = _FORMATS[path.suffix.lower()]
     if pixels.shape[2] == 2 and pixels.dtype == np.uint16:
         pixels = pixels[..., [0, 0, 0, 1]]
+    kept = fit_to_format(metadata or Metadata(), file_format, _channels_in(file_format, pixels))
     # OpenCV writes PNG three times as fast, but knows no gray with alpha
     if pixels.dtype == np.uint16 or (file_format == "PNG" and pixels.shape[2] != 2):
         data = _encode_with_opencv(pixels, path.suffix.lower())
-        if file_format == "PNG" and icc_profile is not None:
-            data = _with_png_profile(data, icc_profile)
-        return data
-    return _encode_with_pillow(pixels, file_format, icc_profile, quality)
+    else:
+        data = _encode_with_pillow(pixels, file_format, kept, quality)
+    if file_format == "PNG":
+        return with_png_metadata(data, kept, pixels.shape)
+    return with_tiff_metadata(data, kept, pixels.shape) if file_format == "TIFF" else data
+
+
+def check_format(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+    """Refuse what a format cannot hold.
+
+    Args:
+        path: Of which the suffix tells the format.
+        shape: Of the image, (H, W, C).
+        dtype: uint8 or uint16.
+
+    Raises:
+        ValueError: The format is unknown, or cannot hold the depth, alpha or size.
+    """
+    file_format = _FORMATS.get(path.suffix.lower())
+    if file_format is None:
+        raise ValueError(
+            f"{path}: unknown image suffix {path.suffix!r}; allowed: {', '.join(_FORMATS)}"
+        )
+    if np.dtype(dtype) == np.uint16 and file_format not in _SIXTEEN_BIT_FORMATS:
+        raise ValueError(f"{path}: {file_format} cannot hold 16 bits; use .png or .tif")
+    if shape[2] in (2, 4) and file_format not in _ALPHA_FORMATS:
+        raise ValueError(f"{path}: {file_format} cannot hold alpha; use .png, .tif or .webp")
+    limit = _LARGEST_SIDES.get(file_format, max(shape))
+    if max(shape[:2]) > limit:
+        raise ValueError(
+            f"{path}: {file_format} cannot hold {shape[1]} x {shape[0]} pixels, only sides up to "
+            f"{limit}; use .png or .tif"
+        )
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size > _LARGEST_FILES.get(file_format, size):
+        raise ValueError(f"{path}: {file_format} cannot hold {size / 2**30:.1f} GiB; use .png")
 
 
 def _checked(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
@@ -61,47 +100,41 @@ def _checked(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     return pixels
 
 
-def _format_for(pixels: NDArray[Any], path: Path) -> str:
-    file_format = _FORMATS.get(path.suffix.lower())
-    if file_format is None:
-        raise ValueError(
-            f"{path}: unknown image suffix {path.suffix!r}; allowed: {', '.join(_FORMATS)}"
-        )
-    if pixels.dtype == np.uint16 and file_format not in _SIXTEEN_BIT_FORMATS:
-        raise ValueError(f"{path}: {file_format} cannot hold 16 bits; use .png or .tif")
-    if pixels.shape[2] in (2, 4) and file_format not in _ALPHA_FORMATS:
-        raise ValueError(f"{path}: {file_format} cannot hold alpha; use .png, .tif or .webp")
-    return file_format
+def _channels_in(file_format: str, pixels: NDArray[Any]) -> int:
+    """Channels of the file: WebP has no gray."""
+    channels: int = pixels.shape[2]
+    return channels + 2 if file_format == "WEBP" and channels <= 2 else channels
 
 
 def _encode_with_opencv(pixels: NDArray[Any], suffix: str) -> bytes:
+    turned = np.ascontiguousarray(pixels)
     if pixels.shape[2] >= 3:
-        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    encoded, data = cv2.imencode(suffix, np.ascontiguousarray(pixels))
+        code = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+        turned = cv2.cvtColor(turned, code)
+    encoded, data = cv2.imencode(suffix, turned)
     if not encoded:
         raise ValueError(f"OpenCV cannot encode {pixels.dtype} pixels {pixels.shape} as {suffix}")
     return data.tobytes()
 
 
 def _encode_with_pillow(
-    pixels: NDArray[Any], file_format: str, icc_profile: bytes | None, quality: int
+    pixels: NDArray[Any], file_format: str, metadata: Metadata, quality: int
 ) -> bytes:
     options: dict[str, Any] = {}
     if file_format == "JPEG":
-        options["quality"] = quality
+        # colours at full resolution: halving it would undo what was restored
+        options.update(quality=quality, subsampling=0)
     if file_format == "WEBP":
         # exact: also the colours of transparent pixels
         options.update(lossless=True, exact=True)
-    if icc_profile is not None and file_format != "BMP":
-        options["icc_profile"] = icc_profile
+    if file_format in ("JPEG", "WEBP"):
+        exif = exif_for(metadata, pixels.shape[1], pixels.shape[0])
+        options["exif"] = None if exif is None else exif.tobytes()
+        options.update(icc_profile=metadata.icc_profile, xmp=metadata.xmp)
+    if file_format in ("JPEG", "BMP"):
+        options["dpi"] = metadata.dpi
     buffer = io.BytesIO()
     squeezed = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-    PIL.Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, file_format, **options)
+    given = {name: value for name, value in options.items() if value is not None}
+    PIL.Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, file_format, **given)
     return buffer.getvalue()
-
-
-def _with_png_profile(data: bytes, icc_profile: bytes) -> bytes:
-    """Insert a colour profile as an iCCP chunk (PNG specification, 11.3.2.3)."""
-    body = b"iCCP" + b"profile\0" + b"\0" + zlib.compress(icc_profile)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return data[:_PNG_AFTER_HEADER] + chunk + data[_PNG_AFTER_HEADER:]

@@ -1,12 +1,12 @@
 """Image files in and out: 8 and 16 bit, gray, colour and alpha, with errors that name the file.
 
-PNG, JPEG, TIFF, WebP and BMP. Everywhere here an image is an array (H, W, C) in RGB order, where C
-is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow,
-because it refuses truncated files, and 16-bit files by OpenCV, because Pillow reduces 16-bit colour
-to 8 bits.
+PNG, JPEG, TIFF, WebP and BMP in and out; GIF, PPM, JPEG 2000 and, where Pillow has it, AVIF in.
+Everywhere here an image is an array (H, W, C) in RGB order, where C is 1 (gray), 2 (gray and
+alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow, because it refuses
+truncated files, and 16-bit files by OpenCV, because Pillow reduces 16-bit colour to 8 bits.
 
 - `scan_images(root)`: paths of all images of a folder, in natural order
-- `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and colour profile
+- `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and metadata
 - `read_image(path, channels)`: float32 in [0, 1], gray or RGB
 - `write_image(path, pixels)`: atomic; the suffix chooses the format
 - `to_float`, `to_integer`: between stored pixels and [0, 1]
@@ -18,7 +18,8 @@ import io
 import os
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,14 @@ import PIL.Image
 from numpy.typing import DTypeLike, NDArray
 
 from semanir_arch.data.image_encoding import encode_image
+from semanir_arch.data.image_metadata import Metadata, read_metadata
 from semanir_arch.data.scanning import scan_names
+from semanir_arch.utils.atomic import replacing
+
+# not all that Pillow knows: EPS would start Ghostscript, and others have no signature
+_READABLE_FORMATS = (
+    "PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF",
+)  # fmt: skip
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # positions in the header chunk of a PNG file (PNG specification, 11.2.1)
@@ -77,12 +85,18 @@ class Image:
     Args:
         pixels: (H, W, C), uint8 or uint16 as stored, RGB order, upright (EXIF orientation is
             applied).
-        icc_profile: The embedded colour profile, to be handed to `write_image`; None without one.
-            Other metadata (EXIF, several pages) is not read.
+        metadata: What else the file says, to be handed to `write_image`.
+        notes: What the file holds and this does not, in words: further pages, damaged EXIF data.
     """
 
     pixels: NDArray[Any]
-    icc_profile: bytes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The embedded colour profile; None without one."""
+        return self.metadata.icc_profile
 
     @property
     def bit_depth(self) -> int:
@@ -120,7 +134,7 @@ def scan_images(root: str | os.PathLike[str]) -> list[Path]:
 def load_image(path: str | os.PathLike[str]) -> Image:
     """Read a file in the depth and with the channels it has.
 
-    Of an animation or a file with several pages, the first image is read.
+    Of an animation or a file with several pages, the first image is read, and the notes say so.
 
     Raises:
         FileNotFoundError: No such file.
@@ -149,13 +163,15 @@ def decode_image(data: bytes, name: str) -> Image:
     if not data:
         raise ValueError(f"{name}: the file is empty")
     try:
-        with PIL.Image.open(io.BytesIO(data)) as file:
+        with PIL.Image.open(io.BytesIO(data), formats=_readable_formats()) as file:
             _check_size(file, len(data))
             if data.startswith(_PNG_SIGNATURE):
                 _check_png_chunks(data)
             return _decode(file, data)
     except PIL.UnidentifiedImageError as error:
-        raise ValueError(f"{name}: not an image, or damaged at its beginning") from error
+        raise ValueError(
+            f"{name}: not an image of a format that is read here, or damaged at its beginning"
+        ) from error
     except DECODER_ERRORS as error:
         raise ValueError(f"{name}: cannot be read as an image: {error}") from error
 
@@ -205,8 +221,9 @@ def write_image(
     path: str | os.PathLike[str],
     pixels: NDArray[Any],
     *,
-    icc_profile: bytes | None = None,
+    metadata: Metadata | None = None,
     quality: int = 95,
+    overwrite: bool = True,
 ) -> None:
     """Write an image so that `path` holds either the old file or the complete new one.
 
@@ -216,27 +233,30 @@ def write_image(
         path: Destination; the suffix chooses the format. WebP is written lossless.
         pixels: (H, W, C) or (H, W), uint8 or uint16, RGB order. 16 bits need PNG or TIFF; alpha
             needs PNG, TIFF or WebP. Gray in WebP and 16-bit gray with alpha become RGB.
-        icc_profile: Colour profile to embed; left out in BMP, which has none, and 16-bit TIFF.
+        metadata: What to embed; BMP holds only the resolution.
         quality: Of JPEG, 1 to 100.
+        overwrite: Whether to replace a file that is there.
 
     Raises:
         TypeError: The pixels are neither uint8 nor uint16 (`to_integer` converts).
         ValueError: The format is unknown or cannot hold these pixels.
+        FileExistsError: There is a file, and `overwrite` is false.
     """
     path = Path(path)
-    replace_file(path, encode_image(pixels, path, icc_profile=icc_profile, quality=quality))
+    data = encode_image(pixels, path, metadata=metadata, quality=quality)
+    replace_file(path, data, overwrite=overwrite)
 
 
-def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file under a temporary name and move it in place; folders on the way are made."""
+def replace_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = True) -> None:
+    """Write a file under a temporary name and move it in place; folders on the way are made.
+
+    Raises:
+        FileExistsError: There is a file, and `overwrite` is false.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, overwrite=overwrite) as file:
+        file.write(data)
 
 
 def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -266,13 +286,41 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
     return np.rint(scaled).astype(dtype)
 
 
+@lru_cache(maxsize=1)
+def _readable_formats() -> tuple[str, ...]:
+    # an older Pillow may lack one
+    PIL.Image.init()
+    return tuple(name for name in _READABLE_FORMATS if name in PIL.Image.OPEN)
+
+
 def _decode(file: PIL.Image.Image, data: bytes) -> Image:
-    icc_profile = file.info.get("icc_profile")
-    if file.mode == "CMYK":
-        # describes the inks, not the RGB picture made of them
-        icc_profile = None
+    pages = _count_pages(file)
     if _bits_per_sample(file, data) == 16:
-        return Image(_decode_16_bit(file, data), icc_profile)
+        pixels = _decode_16_bit(file, data)
+    else:
+        pixels = _decode_8_bit(file)
+    notes = [f"holds {pages} pictures; only the first is read"] if pages > 1 else []
+    if file.mode == "CMYK":
+        notes.append("its inks (CMYK) are converted to RGB without their colour profile")
+    try:
+        metadata = read_metadata(file)
+    except DECODER_ERRORS:
+        metadata = Metadata(icc_profile=file.info.get("icc_profile"))
+        notes.append("its metadata are damaged and left out")
+    return Image(pixels, metadata, tuple(notes))
+
+
+def _count_pages(file: PIL.Image.Image) -> int:
+    """Pages or frames of a file, as far as they can be found."""
+    try:
+        return int(getattr(file, "n_frames", 1))
+    except DECODER_ERRORS:
+        # what is damaged lies behind the first
+        file.seek(0)
+        return 1
+
+
+def _decode_8_bit(file: PIL.Image.Image) -> NDArray[Any]:
     if file.mode not in _READABLE_MODES:
         raise ValueError(f"pixel type {file.mode!r} is not supported; 8 and 16 bits are")
     mode = _READABLE_MODES[file.mode]
@@ -280,9 +328,18 @@ def _decode(file: PIL.Image.Image, data: bytes) -> Image:
     if "transparency" in file.info:
         mode = "LA" if mode in ("L", "LA") else "RGBA"
     # after loading, because Pillow itself turns TIFF files upright
-    orientation = file.getexif().get(_EXIF_ORIENTATION, 1)
+    orientation = _orientation(file)
     pixels = np.asarray(file if file.mode == mode else file.convert(mode))
-    return Image(_upright(pixels.reshape(*pixels.shape[:2], -1), orientation), icc_profile)
+    return _upright(pixels.reshape(*pixels.shape[:2], -1), orientation)
+
+
+def _orientation(file: PIL.Image.Image) -> int:
+    """How the camera was held, 1 to 8 (EXIF 2.3, tag 274); 1 where that is damaged."""
+    try:
+        value = file.getexif().get(_EXIF_ORIENTATION, 1)
+    except DECODER_ERRORS:
+        return 1
+    return value if isinstance(value, int) else 1
 
 
 def _check_size(file: PIL.Image.Image, size: int) -> None:
@@ -325,7 +382,7 @@ def _decode_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
     if data.startswith(_PNG_SIGNATURE) and data[_PNG_COLOR_TYPE] == _PNG_GRAY_WITH_ALPHA:
         pixels = pixels[..., [0, 3]]
     # OpenCV itself turns TIFF files upright
-    orientation = 1 if file.format == "TIFF" else file.getexif().get(_EXIF_ORIENTATION, 1)
+    orientation = 1 if file.format == "TIFF" else _orientation(file)
     return _upright(pixels, orientation)
 
 

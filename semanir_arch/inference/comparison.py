@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from semanir_arch.inference.pixels import split
+from semanir_arch.inference.visible import visible
 
-__all__ = ["side_by_side"]
+__all__ = ["LARGEST_SIDE", "side_by_side"]
+
+LARGEST_SIDE = 4096
+"""In pixels: larger images are reduced, so that the picture can be opened."""
 
 _GAP = 8
 _TEXT_HEIGHTS = (14, 48)
@@ -19,6 +23,8 @@ _TEXT_HEIGHTS = (14, 48)
 
 def side_by_side(images: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
     """Draw labelled images in one row, smaller ones enlarged to the largest without smoothing.
+
+    Sides beyond `LARGEST_SIDE` are reduced to it.
 
     Args:
         images: Label -> image of any layout and type that `Restorer.restore` takes. Transparent
@@ -32,7 +38,10 @@ def side_by_side(images: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8
     """
     if not images:
         raise ValueError("no image to draw")
-    panels = {label: Image.fromarray(_to_rgb(image)) for label, image in images.items()}
+    panels = {
+        label: Image.fromarray(visible(_reduced(image, LARGEST_SIDE)))
+        for label, image in images.items()
+    }
     width = max(panel.width for panel in panels.values())
     height = max(panel.height for panel in panels.values())
     text_height = min(max(height // 20, _TEXT_HEIGHTS[0]), _TEXT_HEIGHTS[1])
@@ -49,11 +58,11 @@ def side_by_side(images: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint8
     return np.asarray(canvas)
 
 
-def _to_rgb(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Any layout and type to uint8 RGB (H, W, 3), over white."""
-    pixels = split(image)
-    color = pixels.color.clamp(0, 1)
-    if pixels.alpha is not None:
-        color = color * pixels.alpha + (1 - pixels.alpha)
-    rgb = color.expand(-1, 3, -1, -1)[0].permute(1, 2, 0).numpy()
-    return np.rint(rgb * 255).astype(np.uint8)
+def _reduced(image: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """An image whose longer side is at most this long."""
+    longer = max(image.shape[:2])
+    if longer <= side:
+        return image
+    height, width = (max(1, round(length * side / longer)) for length in image.shape[:2])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return small.reshape(height, width, *image.shape[2:])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from semanir_arch.data.image_io import scan_images
-from semanir_arch.data.scanning import IMAGE_SUFFIXES
+from semanir_arch.data.name_table import natural_order
+from semanir_arch.data.scanning import IMAGE_SUFFIXES, is_image_name
 
-__all__ = ["Job", "Plan", "make_plan"]
+__all__ = ["Job", "Plan", "is_address", "make_plan"]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -19,10 +26,20 @@ class Job:
     Attributes:
         source: The file to read.
         target: The file to write.
+        number: Place in the plan, from 1.
     """
 
     source: Path
     target: Path
+    number: int = 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of the source, a measure of the work; 0 if it cannot be told."""
+        try:
+            return self.source.stat().st_size
+        except OSError:
+            return 0
 
     @property
     def picture(self) -> Path:
@@ -42,27 +59,41 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def share(self, rank: int, count: int) -> list[Job]:
+        """The jobs of one of several processes: large and small files for each, in order.
 
-def make_plan(inputs: Sequence[Path], output: Path) -> Plan:
+        Args:
+            rank: Number of the process, from 0.
+            count: Number of processes.
+        """
+        by_size = sorted(self.jobs, key=lambda job: (-job.size, job.number))
+        return sorted(by_size[rank::count], key=lambda job: job.number)
+
+
+def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) -> Plan:
     """Give every image its own target; nothing is read or written yet.
 
-    A folder is searched with its sub-folders, which reappear below `output`; what lies in `output`
-    itself is not searched. Results keep the names of the inputs; a format that cannot be written
-    becomes PNG.
+    A folder is searched with its sub-folders, which reappear below `output`, and so are the files
+    that a pattern (`*`, `?`, `[...]`, `**` for any folders) matches, below its fixed part. What
+    lies in `output` itself is not searched. Results keep the names of the inputs; a format that
+    cannot be written becomes PNG.
 
     Args:
-        inputs: Images and folders.
+        inputs: Images, folders and patterns.
         output: A folder, or, for one image, a file with the suffix of an image.
+        suffix: Of all results, such as `.png`; None for that of the input.
     """
     plan = Plan()
-    if len(inputs) == 1 and inputs[0].is_file() and _is_image_name(output) and not output.is_dir():
-        found = [Job(inputs[0], output)]
-    else:
-        found = [job for path in inputs for job in _jobs_of(path, output, plan.problems)]
-    sources = {job.source.resolve() for job in found}
+    found = [job for given in inputs for job in _find(given, output, suffix, plan.problems)]
+    if found and not output.is_dir() and (_can_write(output) or output.exists()):
+        if len(found) > 1 or Path(inputs[0]).is_dir() or not _can_write(output):
+            plan.problems.append(f"{output}: a file, but {len(found)} results need a folder")
+            return plan
+        found = [Job(found[0].source, output)]
+    sources = {_real(job.source) for job in found}
     taken: dict[Path, Path] = {}
     for job in found:
-        target = job.target.resolve()
+        target = _real(job.target)
         if target in sources:
             plan.problems.append(f"{job.source}: the result would overwrite an input, {job.target}")
         elif target in taken:
@@ -71,30 +102,94 @@ def make_plan(inputs: Sequence[Path], output: Path) -> Plan:
             )
         else:
             taken[target] = job.source
-            plan.jobs.append(job)
+            plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
     return plan
 
 
-def _jobs_of(path: Path, output: Path, problems: list[str]) -> list[Job]:
-    if path.is_file():
-        return [Job(path, output / _result_name(Path(path.name)))]
+def is_address(text: str) -> bool:
+    """Whether a text is a URL."""
+    return _ADDRESS.match(text) is not None
+
+
+def _find(given: str, output: Path, suffix: str | None, problems: list[str]) -> list[Job]:
     try:
-        images = scan_images(path)
-    except (FileNotFoundError, ValueError) as error:
+        found = _search(given, output)
+    except ValueError as error:
         problems.append(str(error))
-        return []
-    # results of an earlier call, where the output lies inside the input
-    inside = path.resolve() in output.resolve().parents
-    return [
-        Job(image, output / _result_name(image.relative_to(path)))
-        for image in images
-        if not (inside and output.resolve() in image.resolve().parents)
-    ]
+    except OSError as error:
+        problems.append(f"{given}: {error.strerror}")
+    else:
+        return [Job(source, output / _result_name(name, suffix)) for source, name in found]
+    return []
 
 
-def _result_name(path: Path) -> Path:
-    return path if _is_image_name(path) else path.with_suffix(".png")
+def _search(given: str, output: Path) -> Sequence[tuple[Path, Path]]:
+    """Images, each with its name below the output.
+
+    Raises:
+        ValueError: There is none; says why.
+        OSError: The name cannot be looked up.
+    """
+    if is_address(given):
+        raise ValueError(f"{given}: addresses are not fetched; download the file and name it")
+    path = Path(given)
+    if path.is_file():
+        return [(path, Path(path.name))]
+    if path.is_dir():
+        found = [(image, image.relative_to(path)) for image in scan_images(path)]
+        return list(_outside(found, path, output))
+    if not glob.has_magic(given):
+        raise ValueError(f"{given}: no such file or folder")
+    matches = list(_outside(_matches(given), _fixed_part(given), output))
+    if not matches:
+        raise ValueError(f"{given}: no image matches this pattern")
+    return matches
 
 
-def _is_image_name(path: Path) -> bool:
+def _matches(pattern: str) -> list[tuple[Path, Path]]:
+    """Images that a pattern matches, also in folders that it matches, and their names below it."""
+    fixed = _fixed_part(pattern)
+    paths: dict[Path, None] = {}
+    # not Path.glob, which takes no absolute patterns
+    for name in natural_order(glob.glob(pattern, recursive=True)):  # noqa: PTH207
+        path = Path(name)
+        if path.is_dir():
+            with suppress(ValueError):
+                # without images: perhaps another match has some
+                paths |= dict.fromkeys(scan_images(path))
+        elif is_image_name(path.name):
+            paths[path] = None
+    return [(path, path.relative_to(fixed)) for path in paths]
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folders in front of the first sign of a pattern that stands for several names."""
+    parts = Path(pattern).parts
+    magic = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:magic])
+
+
+def _outside(
+    found: Sequence[tuple[Path, Path]], searched: Path, output: Path
+) -> Iterator[tuple[Path, Path]]:
+    """Leave out results of an earlier call, where the output lies inside what is searched."""
+    below = _real(output)
+    inside = _real(searched) in below.parents
+    for source, name in found:
+        if not (inside and below in _real(source).parents):
+            yield source, name
+
+
+def _real(path: Path) -> Path:
+    """A path without links; unlike `Path.resolve`, also of links in a circle."""
+    return Path(os.path.realpath(path))
+
+
+def _result_name(path: Path, suffix: str | None) -> Path:
+    if suffix is not None:
+        return path.with_suffix(suffix)
+    return path if _can_write(path) else path.with_suffix(".png")
+
+
+def _can_write(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES

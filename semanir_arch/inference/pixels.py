@@ -1,4 +1,7 @@
-"""An image array taken apart into what a network restores and what is carried along."""
+"""An image array read part by part as a network needs it, and its result written the same way.
+
+Only what is in work becomes floating point, so memory is that of the two arrays.
+"""
 
 from __future__ import annotations
 
@@ -11,51 +14,123 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Pixels", "split"]
+from semanir_arch.utils.tiling import Tiling, restored_bands
+
+__all__ = ["Canvas", "Pixels", "split"]
 
 _LAYOUTS = "(H, W), (H, W, 1), (H, W, 2), (H, W, 3) or (H, W, 4)"
+_ALL = slice(None)
+
+# The reach of bicubic interpolation is 2 pixels, far below a quarter of the overlap.
+_ALPHA_TILING = Tiling(512, 32)
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """The parts of an image of any layout and type.
+    """An image of any layout and type.
 
     Attributes:
-        color: Gray or RGB, shape (1, C, H, W) with C 1 or 3, float32 in [0, 1].
-        alpha: Opacity, shape (1, 1, H, W), float32 in [0, 1], or None.
-        dtype: Type of the image's array.
-        flat: Whether the array has no channel axis.
+        layers: Shape (H, W, C), C from 1 to 4: gray or RGB, perhaps with opacity.
+        flat: Whether the image's array has no channel axis.
     """
 
-    color: Tensor
-    alpha: Tensor | None
-    dtype: np.dtype[Any]
+    layers: npt.NDArray[Any]
     flat: bool
 
-    def join(self, color: Tensor) -> npt.NDArray[Any]:
-        """Put an image of the original layout and type together again.
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.layers.shape[0], self.layers.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the colour: 1 (gray) or 3 (RGB)."""
+        return 1 if self.layers.shape[2] <= 2 else 3
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is opacity beside the colour."""
+        return self.layers.shape[2] > self.channels
+
+    @property
+    def color(self) -> Tensor:
+        """The whole colour; see `read_color`."""
+        return self.read_color(_ALL, _ALL)
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """The whole opacity, shape (1, 1, H, W), float32 in [0, 1], or None."""
+        return self.read_alpha(_ALL, _ALL) if self.has_alpha else None
+
+    def read_color(self, rows: slice, columns: slice) -> Tensor:
+        """A part of the colour, shape (1, `channels`, h, w), float32 in [0, 1]."""
+        return _to_tensor(self.layers[rows, columns, : self.channels])
+
+    def read_alpha(self, rows: slice, columns: slice) -> Tensor:
+        """A part of the opacity, shape (1, 1, h, w), float32 in [0, 1]."""
+        return _to_tensor(self.layers[rows, columns, self.channels :])
+
+
+class Canvas:
+    """The result of an image, of the same type, filled from top to bottom.
+
+    Args:
+        pixels: The image.
+        channels: Of the result's colour: 1 or 3.
+        scale: How many times larger it is.
+    """
+
+    def __init__(self, pixels: Pixels, channels: int, scale: int) -> None:
+        height, width = pixels.size
+        self._pixels, self._channels, self._scale = pixels, channels, scale
+        shape = (height * scale, width * scale, channels + pixels.has_alpha)
+        self._layers: npt.NDArray[Any] = np.empty(shape, pixels.layers.dtype)
+        self._next = 0
+
+    def restart(self) -> None:
+        """Begin at the top again."""
+        self._next = 0
+
+    def add(self, band: Tensor) -> None:
+        """Fill the next rows.
 
         Args:
-            color: Replaces the colour, shape (1, C, H', W'), clipped to [0, 1]. The opacity is
-                resized to it (bicubic).
+            band: Shape (1, channels, h, width of the result), clipped to [0, 1].
+        """
+        rows = slice(self._next, self._next + band.shape[-2])
+        self._layers[rows, :, : self._channels] = _to_levels(band, self._layers.dtype)
+        self._next = rows.stop
+
+    def finish(self) -> npt.NDArray[Any]:
+        """The image, when all rows are filled; opacity is copied, or enlarged bicubically.
 
         Returns:
-            Shape (H', W') or (H', W', C [+ 1]), of the original type; integers are rounded.
+            Shape (H', W') for a gray result of an image without channel axis, else (H', W', C).
         """
-        parts = [color.float().cpu()]
-        if self.alpha is not None:
-            size = color.shape[-2:]
-            same = self.alpha.shape[-2:] == size
-            parts.append(self.alpha if same else F.interpolate(self.alpha, size, mode="bicubic"))
-        image = torch.cat(parts, dim=1)[0].permute(1, 2, 0).clamp(0, 1).numpy()
-        if self.dtype.kind == "u":
-            image = np.rint(image * np.float32(np.iinfo(self.dtype).max))
-        image = image.astype(self.dtype)
-        return image[..., 0] if self.flat else image
+        if self._pixels.has_alpha:
+            self._paint_alpha(self._layers[..., self._channels :])
+        flat = self._pixels.flat and self._layers.shape[2] == 1
+        return self._layers[..., 0] if flat else self._layers
+
+    def _paint_alpha(self, target: npt.NDArray[Any]) -> None:
+        if self._scale == 1:
+            target[...] = self._pixels.layers[..., self._pixels.channels :]
+            return
+        bands = restored_bands(
+            lambda part: F.interpolate(part, scale_factor=self._scale, mode="bicubic"),
+            self._pixels.read_alpha,
+            self._pixels.size,
+            _ALPHA_TILING,
+            scale=self._scale,
+        )
+        top = 0
+        for band in bands:
+            target[top : top + band.shape[-2]] = _to_levels(band, target.dtype)
+            top += band.shape[-2]
 
 
 def split(image: npt.NDArray[Any]) -> Pixels:
-    """Take an image apart.
+    """Look at an array as an image; nothing is copied.
 
     Args:
         image: Gray (H, W) or (H, W, 1), gray and alpha (H, W, 2), RGB (H, W, 3) or RGBA
@@ -72,21 +147,26 @@ def split(image: npt.NDArray[Any]) -> Pixels:
     if not (dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2)):
         raise TypeError(f"image has dtype {dtype}; allowed: uint8, uint16, floating point")
     flat = image.ndim == 2
-    layered = image[..., None] if flat else image
-    if layered.ndim != 3 or not 1 <= layered.shape[2] <= 4:
+    layers = image[..., None] if flat else image
+    if layers.ndim != 3 or not 1 <= layers.shape[2] <= 4:
         raise ValueError(f"image has shape {image.shape}; allowed: {_LAYOUTS}")
-    if layered.size == 0:
+    if layers.size == 0:
         raise ValueError(f"image has shape {image.shape}: no pixels")
-    values = layered.astype(np.float32)
-    if dtype.kind == "u":
-        values /= np.float32(np.iinfo(dtype).max)
-    elif not np.isfinite(values).all():
+    if dtype.kind == "f" and not np.isfinite(layers).all():
         raise ValueError("image holds NaN or infinite values")
-    planes = torch.from_numpy(values).permute(2, 0, 1)[None]
-    opaque = planes.shape[1] in (1, 3)
-    return Pixels(
-        color=planes if opaque else planes[:, :-1],
-        alpha=None if opaque else planes[:, -1:],
-        dtype=dtype,
-        flat=flat,
-    )
+    return Pixels(layers, flat)
+
+
+def _to_tensor(layers: npt.NDArray[Any]) -> Tensor:
+    values = layers.astype(np.float32)
+    if layers.dtype.kind == "u":
+        values /= np.float32(np.iinfo(layers.dtype).max)
+    return torch.from_numpy(values).permute(2, 0, 1)[None].contiguous()
+
+
+def _to_levels(band: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """A band (1, C, h, w) as rows (h, w, C) of an image: clipped, and rounded for integers."""
+    values = band[0].permute(1, 2, 0).clamp(0, 1).numpy()
+    if dtype.kind == "u":
+        values = np.rint(values * np.float32(np.iinfo(dtype).max))
+    return values.astype(dtype)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,22 +15,30 @@ __all__ = ["copy_file", "replacing", "write_text"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends without an error.
+
+    Several processes, also of several computers, may write the same `path`: it holds what one of
+    them wrote, complete.
 
     Args:
         path: Destination; its folder must exist. Until the end it keeps its old content.
+        overwrite: Whether a file that is at `path` at the end is replaced.
 
     Raises:
+        FileExistsError: There is one, and `overwrite` is false.
         OSError: The file cannot be written, for example because the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _publish_new(temporary, path)
     except OSError as error:
         # Those of write and fsync do not say which file, others name the temporary one.
         if error.filename in (None, str(temporary)):
@@ -49,6 +59,20 @@ def copy_file(source: Path, path: Path) -> None:
     """Write the content of a file in place of `path`."""
     with source.open("rb") as given, replacing(path) as file:
         shutil.copyfileobj(given, file)
+
+
+def _publish_new(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless another has it, even one written a moment ago."""
+    try:
+        # unlike a rename, fails where the name is taken
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+    except OSError:
+        # a file system without links, such as FAT
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,10 +86,12 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
             plain values.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint file")
+    check_file(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # that it is no checkpoint is told below, once
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_explain_refusal(str(error))}") from error
     except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
@@ -98,6 +101,25 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: expected a dictionary, found {type(state).__name__}")
     return state
+
+
+def check_file(path: Path) -> None:
+    """Refuse what cannot hold weights, whatever the format.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: A folder, an empty file, or a web page in place of a download.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path}: is a folder, not a checkpoint file")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint file")
+    with path.open("rb") as file:
+        start = file.read(64).lstrip().lower()
+    if not start:
+        raise CheckpointError(f"{path}: cut short, the file is empty")
+    if start.startswith((b"<!doctype", b"<html")):
+        raise CheckpointError(f"{path}: a web page, not a checkpoint; the download failed")
 
 
 def load_checkpoint(
@@ -131,11 +153,17 @@ def load_checkpoint(
         keys = _names(map(str, state))
         raise CheckpointError(f"{path}: no weights under {' or '.join(wanted)}; its keys: {keys}")
     if not _is_state_dict(params):
-        raise CheckpointError(f"{path}: the weights are not a dictionary of tensors")
+        others = _names(
+            str(name) for name, value in params.items() if not isinstance(value, Tensor)
+        )
+        raise CheckpointError(
+            f"{path}: the weights are not a dictionary of tensors; no tensors: {others}"
+        )
+    network, metadata = state.get("network_g"), state.get("metadata")
     return Checkpoint(
         params={name.removeprefix("module."): tensor for name, tensor in params.items()},
-        network=state.get("network_g"),
-        metadata=dict(state.get("metadata") or {}),
+        network=dict(network) if isinstance(network, Mapping) else None,
+        metadata=dict(metadata) if isinstance(metadata, Mapping) else {},
         source=path,
         layout=describe_layout(params, present[0] if present else None, set(state)),
     )
@@ -146,10 +174,11 @@ def _load_safetensors(path: Path) -> Checkpoint:
     from semanir_arch.utils.tensor_file import read_tensors
 
     params, record = read_tensors(path)
+    network, metadata = record.get("network_g"), record.get("metadata")
     return Checkpoint(
-        params=params,
-        network=record.get("network_g"),
-        metadata=record.get("metadata", {}),
+        params={name.removeprefix("module."): tensor for name, tensor in params.items()},
+        network=network if isinstance(network, dict) else None,
+        metadata=metadata if isinstance(metadata, dict) else {},
         source=path,
         layout="a safetensors file",
     )
@@ -217,7 +246,7 @@ def _explain_refusal(error: str) -> str:
     """Words for a refused file; torch's message names the offending type."""
     foreign = re.search(r"GLOBAL (\S+)", error)
     if foreign is None:
-        return "cut short or not a torch checkpoint"
+        return "cut short, not a torch checkpoint, or a pickle of Python objects"
     return (
         f"holds a Python object ({foreign.group(1)}), and loading such objects can run code. "
         "If you trust the author, load it once with torch.load(..., weights_only=False) "

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint import CheckpointError
+from semanir_arch.utils.checkpoint import CheckpointError, check_file
 
 __all__ = ["read_tensors", "write_tensors"]
 
@@ -43,8 +43,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         FileNotFoundError: No such file.
         CheckpointError: It is cut short or no safetensors file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint file")
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             texts = dict(file.metadata() or {})

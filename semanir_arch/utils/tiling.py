@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Tiling", "restore_tiled"]
+__all__ = ["Tiling", "restore_tiled", "restored_bands"]
 
 
 @dataclass(frozen=True)
@@ -65,41 +65,102 @@ def restore_tiled(
     multiple: int = 1,
     scale: int = 1,
 ) -> Tensor:
-    """Apply a network tile by tile.
+    """Apply a network tile by tile; see `restored_bands`.
 
-    Memory is that of the network on one tile, plus the input and the result. Where the network
-    reaches less far than a quarter of the overlap, the result is that of the whole image.
+    Memory is that of the network on one tile, plus the input and the result.
 
     Args:
-        function: From (B, C, h, w) to (B, C', `scale` h, `scale` w), for any h and w; it may work
-            on another device.
+        function: As for `restored_bands`.
         x: Shape (B, C, H, W).
-        tiling: Size and overlap of the tiles.
-        multiple: Tiles begin at multiples of it, so that a network's windows lie in the tile as
-            they lie in the whole image.
+        tiling: As for `restored_bands`.
+        multiple: As for `restored_bands`.
         scale: Enlargement of the network.
 
     Returns:
         Shape (B, C', `scale` H, `scale` W), float32, on the device of `x`.
     """
     height, width = x.shape[-2:]
-    result: Tensor | None = None
-    for row in _spans(height, tiling, multiple):
-        for column in _spans(width, tiling, multiple):
-            part = function(x[..., row.start : row.stop, column.start : column.stop])
-            part = part.to(x.device, torch.float32)
-            if result is None:
-                result = part.new_zeros(*part.shape[:2], height * scale, width * scale)
-            vertical, horizontal = (
-                span.weights.to(x.device).repeat_interleave(scale) for span in (row, column)
-            )
-            result[
-                ...,
-                row.start * scale : row.stop * scale,
-                column.start * scale : column.stop * scale,
-            ] += part * vertical[:, None] * horizontal
-    assert result is not None, "every image has a tile"
+    bands = restored_bands(
+        function,
+        lambda rows, columns: x[..., rows, columns],
+        (height, width),
+        tiling,
+        multiple=multiple,
+        scale=scale,
+    )
+    result, top = x.new_empty(0), 0
+    for band in bands:
+        if top == 0:
+            shape = (*band.shape[:2], height * scale, width * scale)
+            result = torch.empty(shape, dtype=band.dtype, device=band.device)
+        result[..., top : top + band.shape[-2], :] = band
+        top += band.shape[-2]
     return result
+
+
+def restored_bands(
+    function: Callable[[Tensor], Tensor],
+    read: Callable[[slice, slice], Tensor],
+    size: tuple[int, int],
+    tiling: Tiling,
+    *,
+    multiple: int = 1,
+    scale: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[Tensor]:
+    """Apply a network tile by tile, and give the rows of the result as they are finished.
+
+    Memory is that of the network on one tile, plus one row of tiles of the result. Where the
+    network reaches less far than a quarter of the overlap, the result is that of the whole image.
+
+    Args:
+        function: From (B, C, h, w) to (B, C', `scale` h, `scale` w), for any h and w; it may work
+            on another device.
+        read: Rows and columns of the image -> (B, C, h, w).
+        size: Height H and width W of the image.
+        tiling: Size and overlap of the tiles.
+        multiple: Tiles begin at multiples of it, so that a network's windows lie in the tile as
+            they lie in the whole image.
+        scale: Enlargement of the network.
+        progress: Told the share of the tiles that are done, up to 1, after each.
+
+    Yields:
+        Shape (B, C', h, `scale` W), float32, on the device of what `read` returns; together
+        `scale` H rows.
+    """
+    rows, columns = (_spans(length, tiling, multiple) for length in size)
+    done = 0
+    begun: Tensor | None = None
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        band: Tensor | None = None
+        for column in columns:
+            tile = read(slice(row.start, row.stop), slice(column.start, column.stop))
+            part = function(tile).to(tile.device, torch.float32)
+            if band is None:
+                height = (row.stop - row.start) * scale
+                band = part.new_zeros(*part.shape[:2], height, size[1] * scale)
+            band[..., column.start * scale : column.stop * scale] += _share(part, row, column)
+            done += 1
+            if progress is not None:
+                progress(done / (len(rows) * len(columns)))
+        assert band is not None, "every image has a tile"
+        if begun is not None:
+            band[..., : begun.shape[-2], :] += begun
+        finished = band.shape[-2] if following is None else (following.start - row.start) * scale
+        # a copy: a view would keep the whole band while the next one is made
+        begun = band[..., finished:, :].clone()
+        yield band[..., :finished, :]
+
+
+def _share(part: Tensor, row: _Span, column: _Span) -> Tensor:
+    """What a restored tile contributes to the result."""
+    if bool((row.weights == 1).all() and (column.weights == 1).all()):
+        return part
+    vertical, horizontal = (
+        span.weights.to(part.device).repeat_interleave(part.shape[axis] // len(span.weights))
+        for axis, span in ((-2, row), (-1, column))
+    )
+    return part * vertical[:, None] * horizontal
 
 
 def _spans(length: int, tiling: Tiling, multiple: int) -> list[_Span]:

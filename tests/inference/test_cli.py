@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import PIL.Image
 import pytest
 
 from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.image_metadata import Metadata
 from semanir_arch.inference import cli, restorer
 from tests.helpers import ROOT, TINY_SR, TINY_UNET, make_image, save_weights
 
@@ -70,7 +73,7 @@ def test_the_orientation_of_a_camera_is_applied(weights):
 
 
 def test_the_colour_profile_is_kept(weights):
-    write_image("photo.png", make_image((4, 6, 3)), icc_profile=b"a profile")
+    write_image("photo.png", make_image((4, 6, 3)), metadata=Metadata(icc_profile=b"a profile"))
     assert run("photo.png", "-o", "out", "--weights", weights, "--compare") == 0
     assert load_image("out/photo.png").icc_profile == b"a profile"
     assert load_image("out/photo_compare.png").icc_profile == b"a profile"
@@ -128,7 +131,7 @@ def test_a_result_that_the_format_cannot_hold_is_said(weights, capsys):
     ("extra", "message"),
     [
         (("--weights", "nothing.pth"), "nothing.pth: no such checkpoint file"),
-        (("--weights", "photo.png"), "photo.png: cut short or not a torch checkpoint"),
+        (("--weights", "photo.png"), "photo.png: cut short"),
         (("--weights", "net.pth", "--k", "0"), "k=0"),
     ],
 )
@@ -148,7 +151,7 @@ def test_too_little_memory_is_one_message_with_the_file(weights, capsys, monkeyp
     def fail(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(restorer.Restorer, "_run", fail)
+    monkeypatch.setattr(restorer.Restorer, "_apply", fail)
     assert run("photo.png", "-o", "out", "--weights", weights) == 1
     assert "photo.png: not enough memory on cpu" in capsys.readouterr().err
 
@@ -158,15 +161,156 @@ def test_an_interruption_leaves_no_half_written_file(weights, capsys, monkeypatc
         write_image(Path("in", name), make_image((4, 6, 3)))
     finished = restorer.Restorer.restore
 
-    def stop_at_the_second(self, image):
+    def stop_at_the_second(self, image, **settings):
         if Path("out").exists():
             raise KeyboardInterrupt
-        return finished(self, image)
+        return finished(self, image, **settings)
 
     monkeypatch.setattr(restorer.Restorer, "restore", stop_at_the_second)
     assert run("in", "-o", "out", "--weights", weights) == 130
     assert [p.name for p in Path("out").iterdir()] == ["a.png"]
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_request_to_end_is_followed_as_an_interruption(weights, monkeypatch):
+    write_image("photo.png", make_image((4, 6, 3)))
+
+    def end(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    former = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(restorer.Restorer, "restore", end)
+    assert run("photo.png", "-o", "out", "--weights", weights) == 130
+    assert signal.getsignal(signal.SIGTERM) == former
+
+
+@pytest.mark.parametrize("name", ["png", "jpg", "tif", "webp", "bmp"])
+def test_the_format_of_results_can_be_chosen(weights, name):
+    write_image("photo.png", make_image((4, 6, 3)))
+    assert run("photo.png", "-o", "out", "--weights", weights, "--format", name) == 0
+    with PIL.Image.open(f"out/photo.{name}") as file:
+        expected = {"jpg": "JPEG", "tif": "TIFF"}.get(name, name.upper())
+        assert (file.format, file.size) == (expected, (6, 4))
+
+
+def test_the_depth_of_results_can_be_chosen(weights):
+    image = make_image((5, 7, 4), np.uint16)
+    write_image("deep.png", image)
+    write_image("flat.png", image[..., :1].astype(np.uint8))
+    assert run("deep.png", "-o", "out", "--weights", weights, "--depth", 8) == 0
+    shallow = load_image("out/deep.png").pixels
+    np.testing.assert_array_equal(shallow, np.rint(image / 257).astype(np.uint8))
+    assert run("flat.png", "-o", "out", "--weights", weights, "--depth", 16) == 0
+    deep = load_image("out/flat.png").pixels
+    np.testing.assert_array_equal(deep, image[..., :1].astype(np.uint8) * np.uint16(257))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "jpg"), "JPEG cannot hold 16 bits; use .png or .tif (see --format and"),
+        (("--format", "jpg", "--depth", "8"), "JPEG cannot hold alpha"),
+        (("--format", "webp"), "WEBP cannot hold 16 bits"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_said_before_the_network_works(
+    weights, capsys, monkeypatch, arguments, message
+):
+    write_image("deep.png", make_image((5, 7, 4), np.uint16))
+    monkeypatch.setattr(restorer.Restorer, "restore", None)
+    assert run("deep.png", "-o", "out", "--weights", weights, *arguments) == 1
+    assert message in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_result_too_wide_for_its_format_is_said_before_the_network_works(
+    weights, capsys, monkeypatch
+):
+    write_image("wide.png", make_image((1, 16_384, 3)))
+    monkeypatch.setattr(restorer.Restorer, "restore", None)
+    assert run("wide.png", "-o", "out", "--weights", weights, "--format", "webp") == 1
+    assert "WEBP cannot hold 16384 x 1 pixels, only sides up to 16383" in capsys.readouterr().err
+
+
+def test_of_an_animation_the_first_picture_is_restored_with_a_note(weights, capsys):
+    frames = [PIL.Image.fromarray(make_image((6, 5), seed=seed)) for seed in range(3)]
+    frames[0].save("moving.gif", save_all=True, append_images=frames[1:])
+    assert run("moving.gif", "-o", "out", "--weights", weights) == 0
+    assert capsys.readouterr().err == (
+        "semanir-restore: note: moving.gif holds 3 pictures; only the first is read\n"
+    )
+    with PIL.Image.open("out/moving.png") as result:
+        assert result.size == (5, 6)
+
+
+def test_compare_writes_one_page_for_all(weights, capsys):
+    for name in ("a.png", "deep/b.jpg"):
+        write_image(Path("in", name), make_image((40, 60, 3)))
+    assert run("in", "-o", "out", "--weights", weights, "--compare") == 0
+    assert "all to compare in a browser: out/compare.html" in capsys.readouterr().out
+    page = Path("out/compare.html").read_text()
+    assert "a.png" in page
+    assert "b.jpg" in page
+    Path("out/a.png").unlink()
+    Path("out/a_compare.png").unlink()
+    assert run("in/a.png", "-o", "out", "--weights", weights, "--compare") == 1
+    assert "out/compare.html exists; --overwrite replaces it" in capsys.readouterr().err
+    assert Path("out/compare.html").read_text() == page
+
+
+def test_damage_outside_the_pixels_is_no_reason_to_fail(weights, capsys):
+    exif = PIL.Image.Exif()
+    exif[271] = "maker"
+    PIL.Image.fromarray(make_image((4, 6, 3))).save("photo.jpg", exif=exif)
+    data = bytearray(Path("photo.jpg").read_bytes())
+    start = data.index(b"Exif\0\0") + 6
+    data[start + 8 : start + 30] = b"\xff" * 22
+    Path("photo.jpg").write_bytes(data)
+    assert run("photo.jpg", "-o", "out", "--weights", weights) == 0
+    assert Path("out/photo.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("photo.png", "-o", "out"), "say what to do with --task NAME"),
+        (("photo.png", "--weights", "net.pth"), "say where results go with -o FOLDER"),
+        (("-o", "out", "--weights", "net.pth"), "name images, folders or patterns"),
+        (("photo.png", "-o", "out", "--task", "denoize"), "did you mean 'denoise'?"),
+        (("photo.png", "-o", "out.png", "--task", "jpeg", "--format", "tif"), "contradict"),
+        (("photo.png", "-o", "out", "--task", "jpeg", "--tile", "0"), "allowed: auto, none"),
+        (("photo.png", "-o", "out", "--task", "jpeg", "--save-quality", "0"), "allowed: 1 to 100"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_one_line(weights, capsys, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--sigma", "5", "--quality", "50"), "sigma and quality exclude each other"),
+        (("--sigma", "-5"), "sigma=-5; allowed: 0 to 255"),
+        (("--quality", "0.5"), "quality=0.5; allowed: 1 to 100"),
+        (("--bayer", "rggb"), "bayer='rggb': only for task 'demosaic'"),
+        (("--task", "demosaic", "--bayer", "rgbg"), "bayer='rgbg'; allowed: rggb, bggr"),
+        (("--task", "deblur", "--sigma", "5"), "task 'deblur' has no such strength"),
+        (("--task", "jpeg", "--sigma", "5"), "task 'jpeg' has no such strength; it has quality"),
+        (("--task", "sr_x2"), "its network enlarges 1 times, task 'sr_x2' 2 times"),
+    ],
+)
+def test_a_strength_that_means_nothing_ends_the_command(weights, capsys, arguments, message):
+    write_image("photo.png", make_image((4, 6, 3)))
+    assert run("photo.png", "-o", "out", "--weights", weights, *arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert not Path("out").exists()
 
 
 def test_missing_arguments_are_explained_without_loading_torch(tmp_path):
@@ -180,7 +324,10 @@ def test_missing_arguments_are_explained_without_loading_torch(tmp_path):
         check=False,
     )
     assert result.returncode == 2
-    assert "the following arguments are required: -o/--output, --weights" in result.stderr
+    assert result.stderr == (
+        "semanir-restore: say what to do with --task NAME, or name a network with --weights FILE "
+        "(semanir-restore --help explains)\n"
+    )
 
 
 def test_restoring_needs_neither_basicsr_nor_torchvision():

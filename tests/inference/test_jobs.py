@@ -7,6 +7,10 @@ import pytest
 from semanir_arch.inference.jobs import Job, make_plan
 
 
+def plan_of(inputs, output, suffix=None):
+    return make_plan([str(given) for given in inputs], output, suffix)
+
+
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     """A folder `photos` in the current directory; only names matter here."""
@@ -19,7 +23,7 @@ def photos(tmp_path, monkeypatch):
 
 
 def test_a_folder_reappears_below_the_output_in_natural_order(photos):
-    plan = make_plan([photos], Path("out"))
+    plan = plan_of([photos], Path("out"))
     assert [str(job.target) for job in plan.jobs] == [
         "out/img2.png",
         "out/img10.jpg",
@@ -29,39 +33,39 @@ def test_a_folder_reappears_below_the_output_in_natural_order(photos):
 
 
 def test_one_image_may_name_its_result(photos):
-    plan = make_plan([photos / "img2.png"], Path("new/name.tif"))
+    plan = plan_of([photos / "img2.png"], Path("new/name.tif"))
     assert plan.jobs == [Job(photos / "img2.png", Path("new/name.tif"))]
 
 
 def test_an_existing_folder_stays_a_folder_whatever_its_name(photos):
     Path("out.png").mkdir()
-    (job,) = make_plan([photos / "img2.png"], Path("out.png")).jobs
+    (job,) = plan_of([photos / "img2.png"], Path("out.png")).jobs
     assert job.target == Path("out.png/img2.png")
 
 
 def test_a_format_that_cannot_be_written_becomes_png(photos):
     (photos / "old.gif").touch()
-    (job,) = make_plan([photos / "old.gif"], Path("out")).jobs
+    (job,) = plan_of([photos / "old.gif"], Path("out")).jobs
     assert job.target == Path("out/old.png")
 
 
 def test_results_of_an_earlier_call_are_no_inputs(photos):
     (photos / "out").mkdir()
     (photos / "out" / "img2.png").touch()
-    plan = make_plan([photos], photos / "out")
+    plan = plan_of([photos], photos / "out")
     assert len(plan.jobs) == 3
     assert all("out" not in job.source.parts for job in plan.jobs)
 
 
 def test_an_input_is_never_a_target(photos):
-    plan = make_plan([photos / "img2.png"], photos)
+    plan = plan_of([photos / "img2.png"], photos)
     assert plan.jobs == []
     assert "overwrite an input, photos/img2.png" in plan.problems[0]
 
 
 def test_two_inputs_with_one_target_are_told_apart(photos):
     (photos / "trip" / "img2.png").touch()
-    plan = make_plan([photos / "img2.png", photos / "trip" / "img2.png"], Path("out"))
+    plan = plan_of([photos / "img2.png", photos / "trip" / "img2.png"], Path("out"))
     assert [job.source for job in plan.jobs] == [photos / "img2.png"]
     assert plan.problems == [
         "photos/trip/img2.png: its result would replace that of photos/img2.png, out/img2.png"
@@ -71,7 +75,7 @@ def test_two_inputs_with_one_target_are_told_apart(photos):
 @pytest.mark.parametrize("name", ["nothing.png", "empty"])
 def test_an_input_without_images_is_a_problem_and_the_rest_goes_on(photos, name):
     Path("empty").mkdir()
-    plan = make_plan([Path(name), photos], Path("out"))
+    plan = plan_of([Path(name), photos], Path("out"))
     assert len(plan.jobs) == 3
     assert len(plan.problems) == 1
     assert name in plan.problems[0]
@@ -79,3 +83,87 @@ def test_an_input_without_images_is_a_problem_and_the_rest_goes_on(photos, name)
 
 def test_the_picture_lies_beside_the_result():
     assert Job(Path("a.jpg"), Path("out/a.jpg")).picture == Path("out/a_compare.png")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sources", "targets"),
+    [
+        ("photos/*.png", ["photos/img2.png"], ["out/img2.png"]),
+        (
+            "photos/**/*",
+            ["photos/img2.png", "photos/img10.jpg", "photos/trip/img1.tif"],
+            ["out/img2.png", "out/img10.jpg", "out/trip/img1.tif"],
+        ),
+        ("photos/t*", ["photos/trip/img1.tif"], ["out/trip/img1.tif"]),
+        ("ph[aio]tos/img?.png", ["photos/img2.png"], ["out/photos/img2.png"]),
+    ],
+)
+def test_patterns_are_searched_here_and_keep_the_tree(photos, pattern, sources, targets):
+    for given in (pattern, str(Path.cwd() / pattern)):
+        plan = plan_of([given], Path("out"))
+        assert [str(job.target) for job in plan.jobs] == targets
+        found = {job.source.resolve() for job in plan.jobs}
+        assert found == {Path(source).resolve() for source in sources}
+
+
+def test_a_pattern_without_match_and_an_address_are_problems(photos):
+    inputs = ["photos/*.bmp", "https://host/a.png", "file:///a.png"]
+    plan = plan_of([*inputs, photos / "img2.png"], Path("out"))
+    assert [job.source.name for job in plan.jobs] == ["img2.png"]
+    assert plan.problems == [
+        "photos/*.bmp: no image matches this pattern",
+        "https://host/a.png: addresses are not fetched; download the file and name it",
+        "file:///a.png: addresses are not fetched; download the file and name it",
+    ]
+
+
+def test_a_file_with_the_signs_of_a_pattern_in_its_name_is_that_file(photos):
+    (photos / "img[2].png").touch()
+    plan = plan_of([photos / "img[2].png"], Path("out"))
+    assert [job.source.name for job in plan.jobs] == ["img[2].png"]
+
+
+def test_a_name_that_the_system_refuses_is_a_problem(photos):
+    plan = plan_of(["x" * 5000 + ".png"], Path("out"))
+    assert len(plan.problems) == 1
+    assert "File name too long" in plan.problems[0]
+
+
+def test_a_format_for_all_replaces_the_suffixes(photos):
+    plan = plan_of([photos], Path("out"), ".webp")
+    assert {job.target.suffix for job in plan.jobs} == {".webp"}
+
+
+def test_results_that_differ_by_suffix_alone_are_told_apart(photos):
+    (photos / "img2.jpg").touch()
+    plan = plan_of([photos], Path("out"), ".png")
+    assert len(plan.jobs) == 3
+    assert len(plan.problems) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_processes_share_the_work_without_doing_any_twice(photos, count):
+    for size in range(5):
+        (photos / f"{size}.png").write_bytes(bytes(100 * size))
+    plan = plan_of([photos], Path("out"))
+    parts = [plan.share(rank, count) for rank in range(count)]
+    together = [job.number for part in parts for job in part]
+    assert sorted(together) == list(range(1, 9))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    for part in parts:
+        assert [job.number for job in part] == sorted(job.number for job in part)
+
+
+def test_links_in_a_circle_are_left_to_the_reader(photos):
+    (photos / "loop.png").symlink_to("loop.png")
+    plan = plan_of([photos], Path("out"))
+    assert photos / "loop.png" in [job.source for job in plan.jobs]
+
+
+@pytest.mark.parametrize("output", ["one.png", "photos/notes.txt"])
+@pytest.mark.parametrize("inputs", [["photos"], ["photos/img2.png", "photos/img10.jpg"]])
+def test_a_file_cannot_take_several_results(photos, inputs, output):
+    plan = plan_of(inputs, Path(output))
+    assert plan.jobs == []
+    count = 3 if inputs == ["photos"] else 2
+    assert plan.problems == [f"{output}: a file, but {count} results need a folder"]

@@ -7,7 +7,9 @@ import torch
 import semanir_arch
 from semanir_arch.inference.restorer import Restorer, restore
 from semanir_arch.utils.checkpoint import save_checkpoint
+from semanir_arch.weights import TASKS, ShippedWeights, find
 from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights
+from tests.inference.networks import save_plain
 
 SHAPES = [(1, 1), (1, 1, 3), (5, 3, 1), (9, 13, 2), (9, 13, 3), (4, 8, 4), (17, 2, 4)]
 
@@ -226,6 +228,88 @@ def test_output_that_is_not_finite_is_refused(color_weights):
     restorer.network.last.bias.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="not finite"):
         restorer.restore(make_image((4, 5, 3)))
+
+
+def test_a_failure_of_memory_on_the_whole_image_leads_to_tiles(tmp_path, monkeypatch):
+    save_weights(tmp_path / "identity.pth", TINY_UNET, identity=True)
+    restorer = Restorer(tmp_path / "identity.pth", device="cpu")
+    sizes = limit_memory(monkeypatch, restorer, largest=256 * 256)
+    image = make_image((300, 620, 3))
+    np.testing.assert_array_equal(restorer.restore(image), image)
+    assert [size for size in sizes if max(size) > 256] == [(300, 620), (300, 512)]
+    sizes.clear()
+    restorer.restore(image)
+    assert max(map(max, sizes)) == 256, "what was too large before is tried again"
+
+
+def test_a_task_names_the_weights_that_are_shipped(plain, tmp_path, monkeypatch):
+    weights = save_plain(tmp_path / "net.pth", gain=0.5)
+    shipped = ShippedWeights(TASKS["denoise"], weights, {})
+    monkeypatch.setattr("semanir_arch.inference.restorer.find", lambda task: shipped)
+    image = make_image((4, 5, 3), np.float32)
+    restored = restore(image, task="denoise", device="cpu")
+    np.testing.assert_allclose(restored, image / 2, rtol=0, atol=1e-6)
+
+
+def test_a_task_without_shipped_weights_says_how_to_train(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "semanir_arch.inference.restorer.find", lambda task: find(task, folder=tmp_path)
+    )
+    with pytest.raises(FileNotFoundError, match=r"python -m semanir_arch\.weights train sr_x2"):
+        Restorer(task="sr_x2")
+
+
+def test_an_unknown_task_and_none_at_all_are_refused():
+    with pytest.raises(ValueError, match="task 'blur' is unknown; available: denoise"):
+        Restorer(task="blur")
+    with pytest.raises(ValueError, match="name a task or a weights file"):
+        Restorer()
+
+
+def test_weights_tell_their_task(plain, tmp_path):
+    weights = save_plain(tmp_path / "net.pth", task="jpeg")
+    assert Restorer(weights, device="cpu").task is TASKS["jpeg"]
+    weights = save_plain(tmp_path / "net.pth", task="something else")
+    assert Restorer(weights, device="cpu").task is None
+
+
+@pytest.mark.parametrize(
+    ("strength", "bound"), [({"sigma": 5}, 5.1), ({"sigma": 0}, 0), ({"quality": 100}, 1)]
+)
+def test_strength_bounds_what_is_changed(plain, tmp_path, strength, bound):
+    weights = save_plain(tmp_path / "net.pth", gain=0.6)
+    image = make_image((40, 50, 2))
+    unbounded = restore(image, weights, device="cpu")
+    bounded = restore(image, weights, device="cpu", **strength)
+    change, free = (result[..., 0].astype(int) - image[..., 0] for result in (bounded, unbounded))
+    assert change.std() <= bound < free.std()
+    np.testing.assert_array_equal(bounded[..., 1], image[..., 1])
+
+
+def test_the_ensemble_is_the_mean_over_orientations(tmp_path):
+    save_weights(tmp_path / "net.pth", TINY_UNET)
+    image = make_image((12, 9, 3), np.float32)
+    single = Restorer(tmp_path / "net.pth", device="cpu")
+    results = []
+    for mirrored in (False, True):
+        given = image[:, ::-1] if mirrored else image
+        for turns in range(4):
+            turned = single.network(
+                torch.from_numpy(np.rot90(given, turns).copy()).permute(2, 0, 1)[None]
+            )
+            back = np.rot90(turned[0].permute(1, 2, 0).numpy(), -turns)
+            results.append(back[:, ::-1] if mirrored else back)
+    together = restore(image, tmp_path / "net.pth", device="cpu", ensemble=True)
+    expected = np.mean(results, axis=0).clip(0, 1)
+    np.testing.assert_allclose(together, expected, rtol=0, atol=1e-5)
+
+
+def test_progress_grows_to_one(plain, tmp_path):
+    told = []
+    restorer = Restorer(save_plain(tmp_path / "net.pth"), device="cpu", tile=16, overlap=4)
+    restorer.restore(make_image((40, 50, 3)), progress=told.append)
+    assert len(told) > 10
+    np.testing.assert_allclose(told, np.arange(1, len(told) + 1) / len(told))
 
 
 def test_public_names_are_those_of_the_restorer():

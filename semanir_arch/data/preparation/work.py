@@ -59,7 +59,7 @@ def run_script(run: Callable[[], Iterable[str]]) -> int:
     """
     try:
         problems = list(run())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ModuleNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:

@@ -1,0 +1,175 @@
+"""The arguments of `semanir-restore`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from semanir_arch.weights import TASKS, get_task
+
+__all__ = ["FORMATS", "parse_arguments"]
+
+FORMATS = ("png", "jpg", "tif", "webp", "bmp")
+"""What results may be written as, by the suffix."""
+
+_DESCRIPTION = """\
+Restore images with a trained network: files, folders with their sub-folders, and patterns such as
+'photos/**/*.jpg'. Any size, 8 or 16 bit, gray or colour, with or without alpha. Results keep name,
+format, depth, colour profile and metadata of the input; see docs/restoring.md."""
+
+_EXIT = """\
+exit code: 0 all restored; 1 some failed, each with one message; 2 nothing could be done; 130
+interrupted"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line per mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help explains)\n")
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read and check the command line; ends the process with one message if it is wrong."""
+    parser = _Parser(
+        prog="semanir-restore",
+        usage="%(prog)s INPUT... -o OUTPUT (--task NAME | --weights FILE) [option ...]",
+        description=_DESCRIPTION,
+        epilog=_EXIT,
+    )
+    parser.add_argument("input", nargs="*", help="image, folder, or pattern in quotes")
+    parser.add_argument("-o", "--output", type=Path, help="folder, or file name for one image")
+    _add_network(parser)
+    _add_results(parser)
+    _add_computing(parser)
+    _add_other(parser)
+    arguments = parser.parse_args(argv)
+    _check(parser, arguments)
+    return arguments
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to do")
+    group.add_argument(
+        "--task", metavar="NAME", help=f"{', '.join(TASKS)}; --list shows what is shipped for them"
+    )
+    group.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="a network of your own, written by train.py: experiments/NAME/models/net_g_latest.pth",
+    )
+    group.add_argument(
+        "--sigma",
+        type=float,
+        help="denoising: remove no more than noise of this deviation (0-255 scale)",
+    )
+    group.add_argument(
+        "--quality",
+        type=float,
+        help="JPEG artifacts: change no more than this JPEG quality leaves open (1 to 100)",
+    )
+    group.add_argument(
+        "--bayer",
+        metavar="PHASE",
+        help="demosaicking: colours of the first two rows and columns; rggb (default), bggr, grbg, "
+        "gbrg",
+    )
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("results")
+    group.add_argument(
+        "--format", choices=FORMATS, help="of all results; default: as the input, else png"
+    )
+    group.add_argument(
+        "--depth", type=int, choices=(8, 16), help="bits per sample; default: as the input"
+    )
+    group.add_argument(
+        "--save-quality", type=int, default=95, metavar="1-100", help="of JPEG; default: 95"
+    )
+    group.add_argument(
+        "--compare",
+        action="store_true",
+        help="also write NAME_compare.png, before and after, and compare.html with all of them",
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace files that exist")
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("computing")
+    group.add_argument(
+        "--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, ..."
+    )
+    group.add_argument(
+        "--precision", default="fp32", choices=("fp32", "bf16"), help="default: fp32"
+    )
+    group.add_argument(
+        "--k", type=int, help="keys kept per token, fewer for speed; default: as trained"
+    )
+    group.add_argument(
+        "--tile",
+        type=_read_tile,
+        default="auto",
+        metavar="PIXELS",
+        help="restore in tiles of this side; none: whole images; default: auto, whole up to a "
+        "megapixel, and smaller where the memory is short",
+    )
+    group.add_argument(
+        "--overlap", type=int, metavar="PIXELS", help="what tiles share; default: 64"
+    )
+    group.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="average over eight orientations: a little better, eight times as slow",
+    )
+
+
+def _add_other(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("instead of restoring")
+    group.add_argument(
+        "--list", action="store_true", help="show tasks, shipped weights, scores and origin"
+    )
+    group.add_argument(
+        "--serve", action="store_true", help="a page in the browser, for this computer alone"
+    )
+    group.add_argument("--host", default="127.0.0.1", help="--serve: address to listen on")
+    group.add_argument("--port", type=int, default=7860, help="--serve: default: 7860; 0: any")
+    group.add_argument(
+        "--explain",
+        metavar="X,Y",
+        help="write a page (-o PAGE.html) that shows where this pixel of a photo looks",
+    )
+
+
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if arguments.task is not None:
+        try:
+            get_task(arguments.task)
+        except ValueError as error:
+            parser.error(str(error))
+    if not 1 <= arguments.save_quality <= 100:
+        parser.error(f"--save-quality {arguments.save_quality}: allowed: 1 to 100")
+    if arguments.list or arguments.serve:
+        return
+    if not arguments.input:
+        parser.error("name images, folders or patterns to restore")
+    if arguments.task is None and arguments.weights is None:
+        parser.error("say what to do with --task NAME, or name a network with --weights FILE")
+    if arguments.explain is None and arguments.output is None:
+        parser.error("say where results go with -o FOLDER, or -o FILE for one image")
+    output = arguments.output
+    if arguments.format and output and output.suffix and not output.is_dir():
+        suffix = output.suffix.lower().removeprefix(".")
+        if suffix in FORMATS and suffix != arguments.format:
+            parser.error(f"-o {output} and --format {arguments.format} contradict each other")
+
+
+def _read_tile(text: str) -> int | str | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: auto, none, or a number of pixels")
+    return int(text)

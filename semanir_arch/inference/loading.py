@@ -1,0 +1,103 @@
+"""A network from its file, on a device that works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from semanir_arch.archs import build_network
+from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
+from semanir_arch.ops.backend import ATTENTION_BACKENDS
+from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
+from semanir_arch.weights import TASKS, Task
+
+__all__ = ["choose_device", "load_network", "network_of", "set_attention", "task_of"]
+
+_CHANNELS = ((1, 1), (3, 3), (1, 3))
+"""Gray to gray, colour to colour, and a Bayer mosaic to colour."""
+
+
+def choose_device(name: str) -> torch.device:
+    """Find a device and make sure that it works.
+
+    Args:
+        name: "auto" for a GPU where there is one, or a name that torch knows.
+
+    Raises:
+        ValueError: The name is unknown, or this machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()
+    # AssertionError: torch was built without this device; NotImplementedError: it holds no data
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"device={name!r} cannot be used here ({reason}); allowed: auto, cpu, or a GPU that "
+            "`python -m semanir_arch.doctor` lists"
+        ) from error
+    return device
+
+
+def load_network(weights: str | Path) -> RestorationNetwork:
+    """Build the network that a weights file names; see `network_of`.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: The file holds no weights, or as `network_of`.
+    """
+    return network_of(load_checkpoint(weights))
+
+
+def network_of(checkpoint: Checkpoint) -> RestorationNetwork:
+    """Build the network of a checkpoint, with its weights, ready for inference.
+
+    Raises:
+        ValueError: The file does not name its network, or names one that is not known here or does
+            not turn images into images.
+    """
+    if not isinstance(checkpoint.network, dict):
+        raise ValueError(
+            f"{checkpoint.source}: the file does not say which network it belongs to; those "
+            "written by train.py do"
+        )
+    try:
+        network = build_network(checkpoint.network)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{checkpoint.source}: its network is not known to this version: {error}"
+        ) from error
+    channels = (network.in_chans, network.out_chans)
+    if channels not in _CHANNELS:
+        raise ValueError(
+            f"{checkpoint.source}: its network turns {channels[0]} channels into {channels[1]}; "
+            "allowed: gray into gray (1) or colour into colour (3), or a mosaic (1) into colour (3)"
+        )
+    load_into(network, checkpoint)
+    return network.eval().requires_grad_(False)
+
+
+def task_of(checkpoint: Checkpoint) -> Task | None:
+    """What the weights were trained for, if the file says it by the name of a task."""
+    name = checkpoint.metadata.get("task") if isinstance(checkpoint.metadata, dict) else None
+    return TASKS.get(name) if isinstance(name, str) else None
+
+
+def set_attention(network: RestorationNetwork, k: int | None, backend: str) -> None:
+    """Choose how many keys each token keeps (None: as built) and what computes the attention.
+
+    Raises:
+        ValueError: The number or the name is not allowed, or the network has no dictionary.
+    """
+    if backend != "auto" and backend not in ATTENTION_BACKENDS:
+        raise ValueError(f"backend={backend!r}; allowed: auto, {', '.join(ATTENTION_BACKENDS)}")
+    if isinstance(network, KeySemanticNetwork):
+        network.backend = backend
+        network.k = network.k if k is None else k
+    elif k is not None:
+        raise ValueError(f"k={k}: {type(network).__name__} has no key-semantic dictionary")
