@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,15 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["Timing", "compare", "header", "markdown_line", "markdown_rule", "markdown_table"]
+__all__ = [
+    "Report",
+    "Timing",
+    "compare",
+    "header",
+    "markdown_line",
+    "markdown_rule",
+    "markdown_table",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,23 @@ def compare(
             if index >= warmup:
                 seconds[name].append(time.perf_counter() - start)
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
+
+
+class Report:
+    """Writes text to the terminal and to a file as it comes."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        if path is not None:
+            path.write_text("")
+
+    def __call__(self, text: str) -> None:
+        """Add `text`."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(text)
 
 
 def header(title: str, command: str) -> str:

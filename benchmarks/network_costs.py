@@ -1,11 +1,12 @@
-"""What each network costs: size, multiply-adds, time and memory, and how fast its equations are.
+"""Measure one network, in a process of its own: `python benchmarks/network_costs.py CASE`.
 
-Used by `bench_archs.py`.
+CASE is JSON, the result too; `bench_archs.py` starts it. A process of its own because neither a
+process's peak memory nor what earlier cases left in its caches can be reset.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -15,14 +16,16 @@ from typing import Any, NamedTuple
 
 import torch
 import yaml
-from measure import compare, markdown_table
+from measure import compare
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from semanir_arch import host
 from semanir_arch.archs import build_network
+from semanir_arch.archs.base import KeySemanticNetwork
+from semanir_arch.archs.ramit_arch import RAMIT_PRESETS
 
-__all__ = ["cost_table", "equations_table"]
+__all__ = ["CANDIDATES", "EQUATIONS", "Candidate"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,11 +35,15 @@ class Candidate(NamedTuple):
 
     Args:
         build: Makes it.
-        published: Its published parameters, in millions.
+        side: Pixels of the image it restores; a few seconds' work for a CPU.
+        parameters: As published, in millions.
+        cost: As published, 10^9 multiply-adds, with the size they are of.
     """
 
     build: Callable[[], nn.Module]
-    published: str
+    side: int
+    parameters: str = "-"
+    cost: tuple[float, int, int] | None = None
 
 
 def _fragment(name: str, **values: object) -> nn.Module:
@@ -45,8 +52,8 @@ def _fragment(name: str, **values: object) -> nn.Module:
     return build_network(options)
 
 
-def _ramit(**arguments: Any) -> nn.Module:
-    return build_network({"type": "RAMiT", "task": "denoising_color", **arguments})
+def _ramit(preset: str, task: str) -> nn.Module:
+    return build_network({"type": "RAMiT", "task": task, **RAMIT_PRESETS[preset]})
 
 
 def _swinir() -> nn.Module:
@@ -64,107 +71,122 @@ def _swinir() -> nn.Module:
     )
 
 
-_SLIM: dict[str, Any] = {"embed_dim": 48, "depths": [8, 2, 2, 8], "bottleneck_groups": 1}
-_SLIM |= {"bottleneck_expansion": 2.0, "mix_expansion": 2.0, "mix_groups": 1, "task": "sr_x2"}
-_SLIM_LLE: dict[str, Any] = {"embed_dim": 48, "depths": [4, 2, 2, 4], "task": "low_light"}
-_SLIM_LLE |= {"bottleneck_groups": 3, "mix_groups": 3}
-
 CANDIDATES = {
-    "SemanIR light x2": Candidate(partial(_fragment, "semanir_light", scale=2), "-"),
-    "SemanIR small x2": Candidate(partial(_fragment, "semanir_small", scale=2), "11.87"),
-    "SemanIRUNet": Candidate(partial(_fragment, "semanir_unet_base", channels=3), "25.82"),
-    "Restormer, WithBias": Candidate(partial(build_network, {"type": "Restormer"}), "26.13"),
-    "Restormer, BiasFree": Candidate(
-        partial(_fragment, "restormer_denoising", channels=3), "26.11"
+    "SemanIR light x2": Candidate(partial(_fragment, "semanir_light", scale=2, channels=3), 64),
+    "SemanIR small x2": Candidate(
+        partial(_fragment, "semanir_small", scale=2, channels=3), 64, "11.87"
     ),
-    "RAMiT": Candidate(_ramit, "0.935"),
-    "RAMiT-1": Candidate(partial(_ramit, mobivari=1), "0.818"),
-    "RAMiT-slimSR x2": Candidate(partial(_ramit, **_SLIM), "0.581"),
-    "RAMiT-slimLLE": Candidate(partial(_ramit, **_SLIM_LLE), "0.358"),
-    "SwinIR (BasicSR)": Candidate(_swinir, "11.5"),
+    "SemanIRUNet base": Candidate(
+        partial(_fragment, "semanir_unet_base", channels=3), 128, "25.82"
+    ),
+    "Restormer, WithBias": Candidate(
+        partial(build_network, {"type": "Restormer"}), 128, "26.13", (140.99, 256, 256)
+    ),
+    "Restormer, BiasFree": Candidate(
+        partial(_fragment, "restormer_denoising", channels=3), 128, "26.11", (140.99, 256, 256)
+    ),
+    "RAMiT denoising": Candidate(
+        partial(_ramit, "RAMiT", "denoising_color"), 128, "0.935", (43.2, 256, 256)
+    ),
+    "RAMiT x2": Candidate(partial(_ramit, "RAMiT", "sr_x2"), 128, "0.940", (163.4, 384, 640)),
+    "RAMiT-1 denoising": Candidate(
+        partial(_ramit, "RAMiT-1", "denoising_color"), 128, "0.818", (39.4, 256, 256)
+    ),
+    "RAMiT-slimSR x2": Candidate(
+        partial(_ramit, "RAMiT-slimSR", "sr_x2"), 128, "0.581", (127.8, 384, 640)
+    ),
+    "RAMiT-slimLLE": Candidate(
+        partial(_ramit, "RAMiT-slimLLE", "low_light"), 128, "0.358", (17.6, 256, 256)
+    ),
+    "SwinIR (BasicSR)": Candidate(_swinir, 128),
 }
 
-
-def cost_table(side: int, device: str, rounds: int, only: str) -> str:
-    """Rows of all networks whose name contains `only`, for one colour image of `side` pixels.
-
-    Multiply-adds are those of convolutions and matrix products as torch counts them.
-    """
-    columns = ["network", "parameters, M", "published", "multiply-adds, G", "forward, ms"]
-    columns += ["bfloat16, ms", "forward + backward, ms", "forward, MiB", "forward + backward, MiB"]
-    rows = []
-    for name, candidate in CANDIDATES.items():
-        if only.lower() not in name.lower():
-            continue
-        torch.manual_seed(0)
-        network = candidate.build().to(device)
-        image = torch.rand(1, 3, side, side, device=device)
-        operations = count_multiply_adds(network, image)
-        times = compare(
-            {
-                "float32": partial(forward, network, image),
-                "bfloat16": partial(forward, network, image, reduced=True),
-                "step": partial(backward, network, image),
-            },
-            rounds,
-            1,
-        )
-        millions = sum(p.numel() for p in network.parameters()) / 1e6
-        rows.append(
-            [name, f"{millions:.3f}", candidate.published]
-            + [f"{operations / 1e9:.1f}"]
-            + [f"{times[kind].median:.0f}" for kind in ("float32", "bfloat16", "step")]
-            + [f"{peak_memory(name, side, device, step=step):.0f}" for step in (False, True)]
-        )
-    return markdown_table(columns, rows)
+EQUATIONS = ("Restormer, BiasFree", "RAMiT")
+"""Networks that are compared with the plain equations of the tests."""
 
 
-def equations_table(side: int, rounds: int) -> str:
-    """Restormer and RAMiT against the plain equations that the tests compare them with."""
+def measure_network(name: str, side: int, device: str, rounds: int) -> dict[str, float | None]:
+    """Size, cost, milliseconds and MiB of one network on a colour image of `side` pixels."""
+    candidate = CANDIDATES[name]
+    torch.manual_seed(0)
+    network = candidate.build().to(device)
+    image = torch.rand(1, 3, side, side, device=device)
+    memory = _Memory(device)
+    forward_memory = memory.peak_of(partial(forward, network, image))
+    times = compare(
+        {
+            "float32": partial(forward, network, image),
+            "bfloat16": partial(forward, network, image, reduced=True),
+        },
+        rounds,
+        1,
+    )
+    step_memory = memory.peak_of(partial(backward, network, image))
+    step = compare({"step": partial(backward, network, image)}, max(rounds // 2, 1), 0)
+    cost = published = None
+    if name != "SwinIR (BasicSR)":
+        cost = count_multiply_adds(candidate.build, side, side)
+        if candidate.cost is not None:
+            published = count_multiply_adds(candidate.build, *candidate.cost[1:])
+    return {
+        "parameters": float(sum(p.numel() for p in network.parameters())),
+        "cost": cost if cost is not None else _count_running(network, image),
+        "cost_at_published_size": published,
+        **{kind: timing.median for kind, timing in (times | step).items()},
+        "forward_memory": forward_memory,
+        "step_memory": step_memory,
+    }
+
+
+def measure_equations(name: str, side: int, rounds: int) -> dict[str, float]:
+    """Milliseconds of a network and of its plain equations on the CPU, and their difference."""
     sys.path.append(str(ROOT))
     from tests.archs.naive_ramit import NaiveRAMiT
     from tests.archs.naive_restormer import NaiveRestormer
 
-    pairs = {
-        "Restormer, BiasFree": NaiveRestormer(LayerNorm_type="BiasFree"),
-        "RAMiT": NaiveRAMiT(helper=False),
+    naive: nn.Module
+    if name == "RAMiT":
+        naive, network = NaiveRAMiT(helper=False), _ramit("RAMiT", "denoising_real")
+    else:
+        naive, network = NaiveRestormer(LayerNorm_type="BiasFree"), CANDIDATES[name].build()
+    network.load_state_dict(naive.state_dict())
+    image = torch.rand(1, 3, side, side)
+    times = compare(
+        {
+            "equations": partial(forward, naive, image),
+            "float32": partial(forward, network, image),
+            "bfloat16": partial(forward, network, image, reduced=True),
+        },
+        rounds,
+        1,
+    )
+    return {
+        **{kind: timing.median for kind, timing in times.items()},
+        "faster": times["equations"].ratio(times["float32"]),
+        "bfloat16_faster": times["float32"].ratio(times["bfloat16"]),
+        "difference": float((forward(network, image) - forward(naive, image)).abs().max()),
     }
-    rows = []
-    for name, naive in pairs.items():
-        network = CANDIDATES[name].build() if name != "RAMiT" else _ramit(task="denoising_real")
-        network.load_state_dict(naive.state_dict())
-        image = torch.rand(1, 3, side, side)
-        times = compare(
-            {
-                "equations": partial(forward, naive, image),
-                "float32": partial(forward, network, image),
-                "bfloat16": partial(forward, network, image, reduced=True),
-            },
-            rounds,
-            1,
-        )
-        difference = forward(network, image) - forward(naive, image)
-        rows.append(
-            [
-                name,
-                *(f"{timing.median:.0f}" for timing in times.values()),
-                f"{times['equations'].ratio(times['float32']):.2f}",
-                f"{times['float32'].ratio(times['bfloat16']):.2f}",
-                f"{difference.abs().max():.1e}",
-            ]
-        )
-    columns = ["network", "equations, ms", "float32, ms", "bfloat16, ms", "times faster"]
-    return markdown_table([*columns, "bfloat16 faster", "largest difference"], rows)
 
 
-def count_multiply_adds(network: nn.Module, image: Tensor) -> int:
-    """Multiply-adds of one forward pass, of what really runs."""
+def count_multiply_adds(build: Callable[[], nn.Module], height: int, width: int) -> float:
+    """10^9 multiply-adds of convolutions and matrix products, counted without computing them.
+
+    Attention is counted with every key of a window, as its defining form computes it.
+    """
+    with torch.device("meta"):
+        network = build()
+        image = torch.empty(1, 3, height, width)
+    if isinstance(network, KeySemanticNetwork):
+        network.backend = "naive"
+    return _count_running(network, image)
+
+
+def _count_running(network: nn.Module, image: Tensor) -> float:
     # the counter follows gradients, and stumbles over parts of weights that have none
     network.eval().requires_grad_(False)
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(image)
-    network.requires_grad_(True)
-    return counter.get_total_flops() // 2
+    return counter.get_total_flops() / 2e9
 
 
 def forward(network: nn.Module, image: Tensor, *, reduced: bool = False) -> Tensor:
@@ -180,29 +202,39 @@ def backward(network: nn.Module, image: Tensor) -> None:
     network(image).abs().mean().backward()
 
 
-def peak_memory(name: str, side: int, device: str, *, step: bool) -> float:
-    """MiB above those of the network: on a GPU as torch counts, on a CPU of a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure_memory, (name, side, device, step))
+class _Memory:
+    """MiB above those at the start: on a GPU as torch counts, on a CPU of the whole process."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.start = self._now("VmRSS")
+
+    def peak_of(self, run: Callable[[], object]) -> float:
+        """Run once and return the peak."""
+        if self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            # 5 lets Linux forget the peak so far
+            Path("/proc/self/clear_refs").write_text("5")
+        run()
+        return self._now("VmHWM") - self.start
+
+    def _now(self, field: str) -> float:
+        if self.device == "cuda":
+            peak = field == "VmHWM"
+            held = torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated()
+            return held / 2**20
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 2**10
 
 
-def _measure_memory(name: str, side: int, device: str, step: bool) -> float:
-    network = CANDIDATES[name].build().to(device)
-    image = torch.rand(1, 3, side, side, device=device)
-    run = backward if step else forward
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run(network, image)
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    # 5 lets Linux forget the peak so far
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _status("VmRSS")
-    run(network, image)
-    return (_status("VmHWM") - before) / 2**10
+def main() -> None:
+    """Measure the case that the command line gives, and print the result."""
+    case: dict[str, Any] = json.loads(sys.argv[1])
+    kind = case.pop("kind")
+    measure = measure_network if kind == "network" else measure_equations
+    sys.stdout.write(json.dumps(measure(**case)))
 
 
-def _status(field: str) -> int:
-    """A line of this process's status on Linux, in KiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
+if __name__ == "__main__":
+    main()

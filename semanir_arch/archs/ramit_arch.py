@@ -10,7 +10,7 @@ Legend: B images, C channels, H x W pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from semanir_arch.modules.window import window_partition
 
 from .base import RestorationNetwork, check_counts
 
-__all__ = ["RAMIT_TASKS", "RAMiT", "RAMiTTask"]
+__all__ = ["RAMIT_PRESETS", "RAMIT_TASKS", "RAMiT", "RAMiTTask"]
 
 
 class RAMiTTask(NamedTuple):
@@ -60,6 +60,30 @@ RAMIT_TASKS: dict[str, RAMiTTask] = {
 """Statistics of the authors' training images, and settings that leave no trace in the weights.
 
 For real denoising nothing is released: no helper, as in the other denoising, is our choice.
+"""
+
+RAMIT_PRESETS: dict[str, dict[str, Any]] = {
+    "RAMiT": {},
+    "RAMiT-1": {"mobivari": 1},
+    "RAMiT-slimSR": {
+        "embed_dim": 48,
+        "depths": (8, 2, 2, 8),
+        "bottleneck_expansion": 2.0,
+        "bottleneck_groups": 1,
+        "mix_expansion": 2.0,
+        "mix_groups": 1,
+    },
+    "RAMiT-slimLLE": {
+        "embed_dim": 48,
+        "depths": (4, 2, 2, 4),
+        "bottleneck_groups": 3,
+        "mix_groups": 3,
+    },
+}
+"""Arguments of the published networks, beside `task` and `in_chans`.
+
+Published are RAMiT for all tasks but real denoising, RAMiT-1 for super-resolution and colour
+denoising, slimSR for super-resolution, slimLLE for low light.
 """
 
 

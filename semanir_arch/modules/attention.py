@@ -62,15 +62,26 @@ class KeySemanticAttention(nn.Module):
         Returns:
             Shape (nW, N, C).
         """
-        q, k, v = (
-            self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        )
-        scale = None
-        if self.logit_scale is not None:
-            q = F.normalize(q, dim=-1) * cosine_scale(self.logit_scale).to(q.dtype)
-            k = F.normalize(k, dim=-1)
-            scale = 1.0
+        q, k, v, scale = self.project(x)
         out = key_semantic_attention(
             q, k, v, dictionary, bias=self.position_bias(), scale=scale, backend=backend
         )
         return self.out(out.transpose(1, 2).flatten(2))
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, float | None]:
+        """Make queries, keys and values of tokens.
+
+        Args:
+            x: Tokens, shape (nW, N, C).
+
+        Returns:
+            Queries, keys and values, shape (nW, h, N, d), and the factor of their scores, None for
+            d ** -0.5; as `semanir_arch.ops.key_semantic_attention` takes them.
+        """
+        q, k, v = (
+            self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        )
+        if self.logit_scale is None:
+            return q, k, v, None
+        q = F.normalize(q, dim=-1) * cosine_scale(self.logit_scale).to(q.dtype)
+        return q, F.normalize(k, dim=-1), v, 1.0

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.ops.precision import cast_once, without_autocast
+
 from .bands import Band, row_bands
 
 __all__ = ["TransposedAttention", "attend_channels"]
@@ -91,24 +93,32 @@ class TransposedAttention(nn.Module):
             Shape (B, C, H, W).
         """
         dim = x.shape[1]
+        # values apart, so that they do not keep queries and keys in memory
+        queries_and_keys, values = self._layers(0, 2 * dim), self._layers(2 * dim, 3 * dim)
 
         def project(band: Band) -> tuple[Tensor, Tensor, Tensor]:
             normed = norm(x[:, :, band.reach])
-            # values apart, so that they do not keep queries and keys in memory
-            q, k = self._project(normed, 0, 2 * dim).chunk(2, dim=1)
-            return q, k, self._project(normed, 2 * dim, 3 * dim)
+            q, k = _project(normed, queries_and_keys).chunk(2, dim=1)
+            return q, k, _project(normed, values)
 
         return attend_channels(
             x, project, self.temperature, self.project_out, reach=1, residual=True
         )
 
-    def _project(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """Channels `start` to `stop` of queries, keys and values."""
-        point, depth = (
-            (layer.weight[start:stop], None if layer.bias is None else layer.bias[start:stop])
+    def _layers(self, start: int, stop: int) -> list[tuple[Tensor, Tensor | None]]:
+        """Weights and biases that make channels `start` to `stop` of queries, keys and values."""
+        return [
+            (
+                cast_once(layer.weight[start:stop]),
+                cast_once(None if layer.bias is None else layer.bias[start:stop]),
+            )
             for layer in (self.qkv, self.qkv_dwconv)
-        )
-        return F.conv2d(F.conv2d(x, *point), *depth, padding=1, groups=stop - start)
+        ]
+
+
+def _project(x: Tensor, layers: list[tuple[Tensor, Tensor | None]]) -> Tensor:
+    point, depth = layers
+    return F.conv2d(F.conv2d(x, *point), *depth, padding=1, groups=depth[0].shape[0])
 
 
 class _Products:
@@ -129,7 +139,7 @@ class _Products:
             q, k = q.float(), k.float()
         q, k = (t.flatten(2).unflatten(1, (self.num_heads, -1)) for t in (q, k))
         wide = torch.promote_types(q.dtype, torch.float32)
-        with torch.autocast(q.device.type, enabled=False):
+        with without_autocast(q.device.type):
             dot = (q @ k.transpose(-2, -1)).to(wide)
         sums = [dot, *(t.square().sum(dim=-1, dtype=wide) for t in (q, k))]
         if self.sums is not None:
@@ -147,7 +157,7 @@ class _Products:
 def _output_matrix(attention: Tensor, weight: Tensor) -> Tensor:
     """Join attention (B, h, d, d) and output weight (O, C, 1, 1) to one matrix, (B, O, C)."""
     by_head = weight.flatten(1).unflatten(1, (attention.shape[1], -1)).to(attention.dtype)
-    with torch.autocast(attention.device.type, enabled=False):
+    with without_autocast(attention.device.type):
         return torch.einsum("ohd,bhde->bohe", by_head, attention).flatten(2)
 
 

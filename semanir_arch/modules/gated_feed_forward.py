@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.ops.precision import cast_once
+
 from .bands import map_rows
 
 __all__ = ["GatedFeedForward"]
@@ -45,7 +47,7 @@ class GatedFeedForward(nn.Module):
         )
         filled = gate_in[0].shape[0]
         missing = filled - self.project_out.in_channels
-        out_weight = F.pad(self.project_out.weight, (0, 0, 0, 0, 0, missing))
+        out_weight = cast_once(F.pad(self.project_out.weight, (0, 0, 0, 0, 0, missing)))
 
         def apply(rows: Tensor) -> Tensor:
             normed = norm(rows)
@@ -60,5 +62,7 @@ def _filled_half(layer: nn.Conv2d, half: int) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of half of the channels, then zeros up to whole vector registers."""
     weight = layer.weight.chunk(2)[half]
     missing = -weight.shape[0] % _LANES
-    bias = None if layer.bias is None else F.pad(layer.bias.chunk(2)[half], (0, missing))
-    return F.pad(weight, (0, 0, 0, 0, 0, 0, 0, missing)), bias
+    filled = cast_once(F.pad(weight, (0, 0, 0, 0, 0, 0, 0, missing)))
+    if layer.bias is None:
+        return filled, None
+    return filled, cast_once(F.pad(layer.bias.chunk(2)[half], (0, missing)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["PADDING_MODES", "crop", "pad_to_multiple"]
@@ -36,9 +35,13 @@ def pad_to_multiple(
     height, width = x.shape[-2:]
     if height < 1 or width < 1:
         raise ValueError(f"images must have at least one pixel, got shape {tuple(x.shape)}")
-    down, right = -height % multiple, -width % multiple
-    x = _pad_side(x, right, mode, vertical=False)
-    return _pad_side(x, down, mode, vertical=True), (height, width)
+    for dim, length in ((-1, width), (-2, height)):
+        blocks = (length + multiple - 1) // multiple
+        padded = multiple * blocks
+        # an open size, in tracing, may need padding
+        if not isinstance(length, int) or padded > length:
+            x = x.index_select(dim, _mirror(length, padded, mode, x.device))
+    return x, (height, width)
 
 
 def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
@@ -55,18 +58,15 @@ def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
     return x[..., : size[0] * scale, : size[1] * scale]
 
 
-def _pad_side(x: Tensor, amount: int, mode: str, *, vertical: bool) -> Tensor:
-    dim = -2 if vertical else -1
-    while amount > 0:
-        length = x.shape[dim]
-        # Mirroring can add at most what there is to mirror: small images take several steps.
-        if mode == "symmetric":
-            step = min(amount, length)
-            x = torch.cat((x, x.narrow(dim, length - step, step).flip(dim)), dim)
-        else:
-            mirrors = mode == "reflect" and length > 1
-            step = min(amount, length - 1) if mirrors else amount
-            sides = (0, 0, 0, step) if vertical else (0, step, 0, 0)
-            x = F.pad(x, sides, mode="reflect" if mirrors else "replicate")
-        amount -= step
-    return x
+def _mirror(length: int, padded: int, mode: str, device: torch.device) -> Tensor:
+    """Which pixel of a side of `length` each pixel of the padded side repeats, shape (padded)."""
+    position = torch.arange(padded, device=device)
+    # a tensor, so that tracing does not ask how long an open side is
+    last = torch.arange(length, device=device)[-1:]
+    if mode == "replicate":
+        return torch.minimum(position, last)
+    # forwards and backwards in turn, the edge once or twice
+    again = 1 if mode == "symmetric" else 0
+    period = (2 * (last + again)).clamp(min=1)
+    step = position % period
+    return torch.minimum(step, period - again - step)

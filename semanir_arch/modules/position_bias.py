@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from semanir_arch.ops.precision import without_autocast
+
 __all__ = ["ContinuousPositionBias"]
 
 
@@ -43,7 +45,7 @@ class ContinuousPositionBias(nn.Module):
         """
         side = 2 * self.window_size - 1
         # Under autocast a bias near 16 would lose all but three of its bits behind the point.
-        with torch.autocast(self.offsets.device.type, enabled=False):
+        with without_autocast(self.offsets.device.type):
             return 16 * torch.sigmoid(self.mlp(self.offsets)).T.reshape(-1, side, side)
 
 

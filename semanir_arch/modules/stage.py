@@ -122,20 +122,31 @@ class KeySemanticStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W); H and W multiples of the window size."""
         height, width = x.shape[-2:]
-        # A dimension that is one window wide has nothing to straddle.
-        shifts = tuple(-self.shift if side > self.window_size else 0 for side in (height, width))
+        shifts = self.roll(height, width)
         rolled = torch.roll(x, shifts, (2, 3)) if any(shifts) else x
         windows = window_partition(rolled, self.window_size)
         dictionary = self.build_dictionary(windows, height, width, shifts)
         for layer in self.layers:
             windows = call(layer, windows, dictionary, self.backend, recompute=self.use_checkpoint)
-        out = window_reverse(windows, self.window_size, height, width)
+        out = window_reverse(windows, self.window_size, x.shape[0], height, width)
         if any(shifts):
             out = torch.roll(out, tuple(-shift for shift in shifts), (2, 3))
         return x + self.conv(out)
 
+    def roll(self, height: int, width: int) -> tuple[int, int]:
+        """Pixels by which images of H x W are rolled before they are cut into windows; 0 or less.
+
+        A dimension that is one window wide has nothing to straddle.
+        """
+        if not self.shift:
+            return 0, 0
+        return (
+            -self.shift if height > self.window_size else 0,
+            -self.shift if width > self.window_size else 0,
+        )
+
     def build_dictionary(
-        self, windows: Tensor, height: int, width: int, shifts: tuple[int, ...]
+        self, windows: Tensor, height: int, width: int, shifts: tuple[int, int]
     ) -> KeySemanticDictionary:
         """Select keys in the windows (B * nW, N, C) of images rolled by `shifts` pixels."""
         groups = None

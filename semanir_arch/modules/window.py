@@ -24,18 +24,23 @@ def window_partition(x: Tensor, window_size: int) -> Tensor:
         within a window.
     """
     batch, channels, height, width = x.shape
-    x = x.view(
-        batch, channels, height // window_size, window_size, width // window_size, window_size
+    rows, columns = height // window_size, width // window_size
+    x = x.view(batch, channels, rows, window_size, columns, window_size)
+    # sizes in full: with one left to find, tracing with open sizes takes minutes
+    return x.permute(0, 2, 4, 3, 5, 1).reshape(
+        batch * rows * columns, window_size * window_size, channels
     )
-    return x.permute(0, 2, 4, 3, 5, 1).reshape(-1, window_size * window_size, channels)
 
 
-def window_reverse(windows: Tensor, window_size: int, height: int, width: int) -> Tensor:
+def window_reverse(
+    windows: Tensor, window_size: int, batch: int, height: int, width: int
+) -> Tensor:
     """Undo `window_partition`.
 
     Args:
         windows: Shape (B * nW, N, C).
         window_size: Side of a window in pixels.
+        batch: B, number of images.
         height: H of the images.
         width: W of the images.
 
@@ -43,8 +48,8 @@ def window_reverse(windows: Tensor, window_size: int, height: int, width: int) -
         Shape (B, C, H, W), channels-last in memory.
     """
     rows, columns, channels = height // window_size, width // window_size, windows.shape[-1]
-    x = windows.view(-1, rows, columns, window_size, window_size, channels)
-    return x.transpose(2, 3).reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+    x = windows.view(batch, rows, columns, window_size, window_size, channels)
+    return x.transpose(2, 3).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def region_labels(

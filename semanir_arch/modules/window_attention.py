@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.ops.precision import cast_once, without_autocast
+
 from .bands import map_rows
 from .cosine import cosine_scale, make_logit_scale
 from .window import window_partition, window_reverse
@@ -61,29 +63,41 @@ class CosineWindowAttention(nn.Module):
         images = [x] if helper is None else [x, helper]
         if self.shift:
             images = [torch.roll(t, (-self.shift, -self.shift), (2, 3)) for t in images]
+        weight, bias = cast_once(weight), cast_once(bias)
+        out_weight, out_bias = cast_once(self.proj.weight.flatten(1)), cast_once(self.proj.bias)
         position_bias = self.relative_position_bias_table[self.relative_position_index]
         position_bias = position_bias.permute(2, 0, 1).unsqueeze(0)
 
         def attend(rows: Tensor, help_rows: Tensor | None = None) -> Tensor:
             windows = window_partition(rows, self.window_size)
             qkv = F.linear(windows, weight, bias).unflatten(-1, (self.num_heads, 3, -1))
+            if qkv.device.type == "cpu":
+                # on heads this narrow, bfloat16 is slower there
+                qkv = qkv.to(torch.promote_types(qkv.dtype, torch.float32))
             q, k, v = qkv.permute(3, 0, 2, 1, 4).unbind(0)
             if help_rows is not None:
                 v = v * window_partition(help_rows, self.window_size).unsqueeze(1)
             out = self._attend(q, k, v, position_bias)
-            out = F.linear(out, self.proj.weight.flatten(1), self.proj.bias)
-            return window_reverse(out, self.window_size, *rows.shape[2:])
+            out = F.linear(out.to(windows.dtype), out_weight, out_bias)
+            return window_reverse(out, self.window_size, rows.shape[0], *rows.shape[2:])
 
         out = map_rows(attend, *images, reach=0, unit=self.window_size)
         return torch.roll(out, (self.shift, self.shift), (2, 3)) if self.shift else out
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, position_bias: Tensor) -> Tensor:
         """Map (nW, h, N, d) to (nW, N, C)."""
-        q = F.normalize(q, dim=-1) * cosine_scale(self.logit_scale).to(q.dtype)
-        out = F.scaled_dot_product_attention(
-            q, F.normalize(k, dim=-1), v, attn_mask=position_bias.to(q.dtype), scale=1.0
-        )
+        scale = cosine_scale(self.logit_scale).to(q.dtype)
+        q, k = q * (scale / _norm(q)), k * (1 / _norm(k))
+        with without_autocast(q.device.type):
+            out = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=position_bias.to(q.dtype), scale=1.0
+            )
         return out.transpose(1, 2).flatten(2)
+
+
+def _norm(x: Tensor) -> Tensor:
+    """Lengths of the vectors along the last axis, at least a little."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp(min=1e-12)
 
 
 def _relative_positions(window_size: int) -> Tensor:

@@ -17,7 +17,7 @@ def test_windows_are_crops_in_reading_order() -> None:
         for left in (0, 4, 8)
     ]
     assert torch.equal(windows, torch.stack(crops))
-    assert torch.equal(window_reverse(windows, 4, 8, 12), x)
+    assert torch.equal(window_reverse(windows, 4, 2, 8, 12), x)
 
 
 def test_regions_are_the_parts_that_were_neighbours_before_the_roll() -> None:

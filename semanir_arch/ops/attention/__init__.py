@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose
 from semanir_arch.ops.dictionary import KeySemanticDictionary
+from semanir_arch.ops.precision import autocast_dtype
 
 from . import bias as position_bias
 from . import dense, fused, gather, masked, naive, native
@@ -64,8 +65,8 @@ def key_semantic_attention(
         ValueError: If shapes or dtypes disagree, or no backend has that name.
         NotImplementedError: If the named backend cannot serve this input.
     """
-    if torch.is_autocast_enabled(q.device.type):
-        dtype = torch.get_autocast_dtype(q.device.type)
+    dtype = autocast_dtype(q.device.type)
+    if dtype is not None:
         q, k, v = (x if x.dtype == torch.float64 else x.to(dtype) for x in (q, k, v))
     _check(q, k, v, dictionary, bias)
     request = Request(
@@ -74,7 +75,7 @@ def key_semantic_attention(
         num_tokens=q.shape[2],
         head_dim=q.shape[3],
         k=dictionary.k,
-        masked=dictionary.bits is not None,
+        masked=dictionary.masked,
     )
     if bias is not None:
         is_matrix = bias.shape[-1] == q.shape[2]

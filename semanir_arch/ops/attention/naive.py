@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.ops.backend import Backend, never
+from semanir_arch.ops.precision import without_autocast
 
 from .bias import matrix
 
@@ -32,11 +33,11 @@ def attend(
 ) -> Tensor:
     """Attention over kept keys, as `semanir_arch.ops.key_semantic_attention` defines it."""
     dtype = torch.promote_types(q.dtype, torch.float32)
-    with torch.autocast(q.device.type, enabled=False):
+    with without_autocast(q.device.type):
         scores = q.to(dtype) @ k.to(dtype).mT * scale
         if bias is not None:
             scores = scores + matrix(bias).to(dtype)
-        if dictionary.bits is not None:
+        if dictionary.masked:
             scores = scores.masked_fill(~dictionary.mask().unsqueeze(1), float("-inf"))
         return (scores.softmax(dim=-1) @ v.to(dtype)).to(q.dtype)
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanir_arch.ops.precision import without_autocast
+
 from . import fused, naive, threshold
 from .packing import pack, unpack
 from .union import key_unions
@@ -34,6 +36,8 @@ class KeySemanticDictionary:
         num_tokens: N.
         k: Keys kept per token; a token with fewer eligible keys keeps those it has.
         device: Where the bits are.
+        dense: The mask itself, shape (nW, N, N), bool, in place of the bits: for exported graphs,
+            whose readers cannot take bits apart.
     """
 
     bits: Tensor | None
@@ -41,12 +45,20 @@ class KeySemanticDictionary:
     num_tokens: int
     k: int
     device: torch.device
+    dense: Tensor | None = None
     _unions: dict[int, tuple[Tensor, Tensor, Tensor]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    @property
+    def masked(self) -> bool:
+        """Whether any token drops any key."""
+        return self.bits is not None or self.dense is not None
+
     def mask(self, windows: slice = slice(None)) -> Tensor:
         """Whether key j is kept by token i, shape (number of windows in the slice, N, N), bool."""
+        if self.dense is not None:
+            return self.dense[windows]
         if self.bits is None:
             count = len(range(*windows.indices(self.num_windows)))
             shape = (count, self.num_tokens, self.num_tokens)
@@ -96,7 +108,8 @@ def key_semantic_dictionary(
             content). Applied before the selection. None: no restriction.
         sim_norm: "none" for raw inner products (the paper), "l2" for cosine similarity.
         backend: "naive" for the definition (a stable sort of all windows at once, in plain torch
-            operations), "triton" or "triton_union" for the kernels, anything else for the fast
+            operations; what torch.export turns into a graph without this package's operators),
+            "triton" or "triton_union" for the kernels, anything else for the fast
             selection of `threshold`. All give the same result.
 
     Raises:
@@ -117,15 +130,21 @@ def key_semantic_dictionary(
     if groups is not None and groups.shape != x.shape[:2]:
         raise ValueError(f"groups must have shape {tuple(x.shape[:2])}, got {tuple(groups.shape)}")
     k = min(k, num_tokens)
-    if k == num_tokens:
-        bits = None if groups is None else pack(groups.unsqueeze(-1) == groups.unsqueeze(-2))
-        return KeySemanticDictionary(bits, num_windows, num_tokens, k, x.device)
-    with torch.autocast(x.device.type, enabled=False):
-        bits = _select(x.detach(), k, groups, sim_norm, backend)
-    return KeySemanticDictionary(bits, num_windows, num_tokens, k, x.device)
+    sizes = (num_windows, num_tokens, k, x.device)
+    if k < num_tokens:
+        with without_autocast(x.device.type):
+            kept = _select(x.detach(), k, groups, sim_norm, backend)
+    elif groups is not None:
+        kept = groups.unsqueeze(-1) == groups.unsqueeze(-2)
+    else:
+        return KeySemanticDictionary(None, *sizes)
+    if backend == "naive" and torch.compiler.is_exporting():
+        return KeySemanticDictionary(None, *sizes, dense=kept)
+    return KeySemanticDictionary(pack(kept) if kept.dtype == torch.bool else kept, *sizes)
 
 
 def _select(x: Tensor, k: int, groups: Tensor | None, sim_norm: str, backend: str) -> Tensor:
+    """Kept keys, as a mask or as bits, whichever the implementation makes."""
     if sim_norm == "l2":
         x = F.normalize(x.float(), dim=-1)
     if backend.startswith("triton"):
@@ -135,5 +154,5 @@ def _select(x: Tensor, k: int, groups: Tensor | None, sim_norm: str, backend: st
         # Products of 16-bit features are exact in float32: no need to widen the features first.
         return fused.select_bits(x.float() if x.dtype == torch.float64 else x, k, groups)
     if backend == "naive":
-        return pack(naive.select(x.float(), k, groups))
+        return naive.select(x.float(), k, groups)
     return threshold.select_bits(x.float(), k, groups)
