@@ -47,8 +47,10 @@ quickstart: .venv/.installed
 	@echo "== done: table        results/$(notdir $(QUICK))/report.md"
 	@echo "         before/after results/quickstart/$(QUICK_PHOTO)_compare.png"
 
+# two processes of one thread each: tests are many and small, and threads would wait for one another
+JOBS := 2
 test: lint
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 lint: .venv/.installed-test
 	$(PY) -m ruff check

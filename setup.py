@@ -79,6 +79,7 @@ setup(
             "ninja>=1.11",  # compiles the native attention kernels
             "pre-commit>=4.0",
             "pytest>=8.0",
+            "pytest-xdist>=3.6",
             "ruff>=0.9",
             "selenium>=4.30",  # looks at the pages in Debian's Chromium
         ],

@@ -81,8 +81,8 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             "weather",
-            "Rain, snow and raindrop removal",
-            "the three as the Synthetic*Datasets make them",
+            "Snow removal",
+            "falling flakes, as SyntheticSnowDataset makes; not trained on rain or drops",
             demonstration=True,
         ),
         Task(

@@ -27,7 +27,7 @@ RELATED = {
     "demosaic": ("denoise",),
     "deblur": ("denoise",),
     "derain": ("denoise",),
-    "weather": ("derain", "denoise"),
+    "weather": ("denoise",),
     "lowlight": ("denoise",),
     "sr_x4": ("sr_x2",),
 }
