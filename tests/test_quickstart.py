@@ -178,5 +178,5 @@ def test_a_noisy_photo_is_restored_with_a_picture(folder, trained):
     restored = load_image(folder / "results" / "quickstart" / "chelsea.png").pixels
     assert restored.shape == noisy.shape
     assert not np.array_equal(restored, noisy)
-    picture = Path(printed.split("before and after: ")[1].strip())
+    picture = Path(printed.split("before and after: ")[1].splitlines()[0])
     assert (folder / picture).is_file()
