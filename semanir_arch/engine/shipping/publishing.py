@@ -128,7 +128,8 @@ def _describe(
 def _earlier(task: Task, folder: Path) -> list[dict[str, Any]]:
     """Trainings whose result the new one has continued, the first one first."""
     record = find(task.name, folder).record
-    return [*record.get("earlier_trainings", ()), dict(record["training"])]
+    last = {**record["training"], "log": record.get("log", [])}
+    return [*record.get("earlier_trainings", ()), last]
 
 
 def _as_overrides(changed: Mapping[str, str]) -> list[str]:
