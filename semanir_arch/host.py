@@ -14,7 +14,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,7 +201,8 @@ class Run:
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))
             path = Path(folder) / self.file
-            path.write_text(to_yaml(self.options), encoding="utf-8")
+            given, lists = _without_lists_of_roots(self.options)
+            path.write_text(to_yaml(given), encoding="utf-8")
             command = [sys.argv[0], "-opt", str(path), "--launcher", self.launcher]
             command += ["--auto_resume"] * self.auto_resume + ["--debug"] * self.debug
             _replace(stack, sys, "argv", command)
@@ -210,6 +211,8 @@ class Run:
             parse_options = load("basicsr.utils.options").parse_options
             options, _ = parse_options(str(self.root), is_train=is_train)
         options["root_path"] = str(self.root)
+        for block, roots in lists.items():
+            options["datasets"][block] |= roots
         if options["num_gpu"] == 0:
             _load_without_gpu(options["datasets"])
         completed: dict[str, Any] = options
@@ -235,6 +238,30 @@ class Run:
         else:
             original(launcher, **arguments)
             processes.complete_join()
+
+
+def _without_lists_of_roots(
+    options: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, dict[str, list[str]]]]:
+    """Take out what BasicSR cannot parse: data sets of several folders.
+
+    It calls `expanduser` on the root, as if it were one, although its own data sets of several
+    folders (`dataroot_gt_1`, ...) show that there may be more:
+    https://github.com/XPixelGroup/BasicSR/blob/v1.4.2/basicsr/utils/options.py#L147
+
+    Returns:
+        Options without the lists, and the lists by block and key, with the home folder expanded.
+    """
+    blocks, lists = {}, {}
+    for name, block in options.get("datasets", {}).items():
+        roots = {
+            key: [str(Path(root).expanduser()) for root in value]
+            for key, value in block.items()
+            if key.startswith("dataroot_") and isinstance(value, list)
+        }
+        blocks[name] = {key: value for key, value in block.items() if key not in roots}
+        lists[name] = roots
+    return {**options, "datasets": blocks}, lists
 
 
 def describe_versions() -> str:

@@ -101,16 +101,31 @@ class KeySemanticNetwork(RestorationNetwork):
         return [module for module in self.modules() if isinstance(module, KeySemanticStage)]
 
 
-def check_stages(*, shift: str, **per_stage: Sequence[int]) -> None:
-    """Refuse an unknown shift, and lists of unequal length or with numbers below 1.
+def check_stages(
+    *, shift: str, depths: Sequence[int], blocks: Sequence[int], **per_stage: Sequence[int]
+) -> None:
+    """Refuse an unknown shift, and lists of unequal length or with numbers out of range.
+
+    A depth may be 0 where there are blocks, and no network is without layers.
 
     Raises:
         ValueError: Naming the argument, its value and what is allowed.
     """
     if shift not in SHIFTS:
         raise ValueError(f"shift={shift!r} is unknown; allowed: {', '.join(map(repr, SHIFTS))}")
+    if any(value < 0 for value in blocks):
+        raise ValueError(f"blocks={list(blocks)} must not be negative")
+    if not any(depths) or any(
+        depth < (0 if n else 1) for depth, n in zip(depths, blocks, strict=False)
+    ):
+        raise ValueError(
+            f"depths={list(depths)} must list one positive number per stage; 0 is allowed where "
+            f"blocks={list(blocks)} has one, but not in all stages"
+        )
+    per_stage |= {"depths": depths, "blocks": blocks}
     for name, values in per_stage.items():
-        if len(values) == 0 or any(value < 1 for value in values):
+        least = 0 if name in ("depths", "blocks") else 1
+        if len(values) == 0 or any(value < least for value in values):
             raise ValueError(f"{name}={list(values)} must list one positive number per stage")
     if len({len(values) for values in per_stage.values()}) > 1:
         lengths = ", ".join(f"{name} has {len(values)}" for name, values in per_stage.items())

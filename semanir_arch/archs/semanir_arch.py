@@ -23,7 +23,7 @@ from semanir_arch.modules.resample import (
     PixelShuffleDirect,
     PixelShuffleReconstructor,
 )
-from semanir_arch.modules.stage import KeySemanticStage
+from semanir_arch.modules.stage import make_stage
 
 from .base import KeySemanticNetwork, check_stages, init_linear
 
@@ -51,6 +51,8 @@ class SemanIR(KeySemanticNetwork):
             head).
         norm: Place of the LayerNorms in a layer: "pre" or "post".
         bias_dim: Hidden width of the continuous position bias.
+        blocks: Residual blocks of two convolutions behind each stage, for all or for each; 0 in the
+            paper. A stage with blocks may have no layers.
         reconstructor: "pixelshuffle" (classical), "pixelshuffledirect" (lightweight). With
             `upscale` 1 a single
             convolution takes its place, and the input is added where channels match.
@@ -78,16 +80,18 @@ class SemanIR(KeySemanticNetwork):
         score: str = "dot",
         norm: str = "pre",
         bias_dim: int = 512,
+        blocks: int | Sequence[int] = 0,
         reconstructor: str = "pixelshuffle",
         backend: str = "auto",
         use_checkpoint: bool = False,
     ) -> None:
-        check_stages(shift=shift, depths=depths, num_heads=num_heads)
+        blocks = [blocks] * len(depths) if isinstance(blocks, int) else blocks
+        check_stages(shift=shift, depths=depths, blocks=blocks, num_heads=num_heads)
         super().__init__(in_chans, out_chans or in_chans, upscale, size_multiple=window_size)
         self.first = nn.Conv2d(in_chans, embed_dim, 3, padding=1)
         self.norm_in = ChannelLayerNorm(embed_dim)
         self.stages = nn.ModuleList(
-            KeySemanticStage(
+            make_stage(
                 embed_dim,
                 depth,
                 heads,
@@ -99,10 +103,13 @@ class SemanIR(KeySemanticNetwork):
                 score=score,
                 norm=norm,
                 bias_dim=bias_dim,
+                blocks=count,
                 backend=backend,
                 use_checkpoint=use_checkpoint,
             )
-            for index, (depth, heads) in enumerate(zip(depths, num_heads, strict=True))
+            for index, (depth, heads, count) in enumerate(
+                zip(depths, num_heads, blocks, strict=True)
+            )
         )
         self.norm_out = ChannelLayerNorm(embed_dim)
         self.body_conv = nn.Conv2d(embed_dim, embed_dim, 3, padding=1)

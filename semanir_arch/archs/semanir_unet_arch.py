@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
-from semanir_arch.modules.stage import KeySemanticStage
+from semanir_arch.modules.stage import make_stage
 
 from .base import KeySemanticNetwork, check_stages, init_linear
 
@@ -54,6 +54,10 @@ class SemanIRUNet(KeySemanticNetwork):
             head).
         norm: Place of the LayerNorms in a layer: "pre" or "post".
         bias_dim: Hidden width of the continuous position bias.
+        blocks: Residual blocks of two convolutions behind each stage of a scale, for all scales or
+            for each; 0 in the paper. Stages with blocks may have no layers.
+        unshuffle: Side of the squares of pixels that become channels before the network and pixels
+            again behind it, as in FFDNet (arXiv 1710.04026); 1, as in the paper, leaves them.
         backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
         use_checkpoint: Trade time for memory in training: recompute each layer in the backward
             pass.
@@ -80,39 +84,56 @@ class SemanIRUNet(KeySemanticNetwork):
         score: str = "dot",
         norm: str = "pre",
         bias_dim: int = 512,
+        blocks: int | Sequence[int] = 0,
+        unshuffle: int = 1,
         backend: str = "auto",
         use_checkpoint: bool = False,
     ) -> None:
         windows = [window_size] * len(widths) if isinstance(window_size, int) else list(window_size)
+        blocks = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
         check_stages(
-            shift=shift, widths=widths, depths=depths, num_heads=num_heads, window_size=windows
+            shift=shift,
+            depths=depths,
+            blocks=blocks,
+            widths=widths,
+            num_heads=num_heads,
+            window_size=windows,
         )
-        multiple = math.lcm(*(window * 2**scale for scale, window in enumerate(windows)))
+        if unshuffle < 1:
+            raise ValueError(f"unshuffle={unshuffle} must be at least 1")
+        # a scale without layers has no windows, but must be halved for those below it
+        steps = [window if depth else 1 for window, depth in zip(windows, depths, strict=True)]
+        if final_depth:
+            steps[0] = windows[0]
+        multiple = math.lcm(*(step * unshuffle * 2**scale for scale, step in enumerate(steps)))
         super().__init__(in_chans, out_chans or in_chans, upscale=1, size_multiple=multiple)
         # Stages in the order in which an image meets them, so that shifted and unshifted ones
         # alternate.
         position = itertools.count()
 
-        def stage(dim: int, depth: int, scale: int) -> KeySemanticStage:
-            return KeySemanticStage(
+        def stage(dim: int, depth: int, scale: int) -> nn.Module:
+            return make_stage(
                 dim,
                 depth,
                 num_heads[scale],
                 windows[scale],
-                shifted=shift == "stage" and next(position) % 2 == 1,
+                shifted=shift == "stage" and depth > 0 and next(position) % 2 == 1,
                 k=k,
                 sim_norm=sim_norm,
                 mlp_ratio=mlp_ratio,
                 score=score,
                 norm=norm,
                 bias_dim=bias_dim,
+                blocks=blocks[scale],
                 backend=backend,
                 use_checkpoint=use_checkpoint,
             )
 
         lowest = len(widths) - 1
         top_width = 2 * widths[0] if lowest else widths[0]
-        self.first = nn.Conv2d(in_chans, widths[0], 3, padding=1)
+        self.fold = nn.PixelUnshuffle(unshuffle) if unshuffle > 1 else nn.Identity()
+        self.unfold = nn.PixelShuffle(unshuffle) if unshuffle > 1 else nn.Identity()
+        self.first = nn.Conv2d(in_chans * unshuffle**2, widths[0], 3, padding=1)
         self.encoders = nn.ModuleList(stage(widths[s], depths[s], s) for s in range(lowest))
         self.downsamplers = nn.ModuleList(
             make_downsampler(downsample, widths[s], widths[s + 1]) for s in range(lowest)
@@ -130,13 +151,13 @@ class SemanIRUNet(KeySemanticNetwork):
             stage(widths[s] if s else top_width, depths[s], s) for s in reversed(range(lowest))
         )
         self.final = stage(top_width, final_depth, 0) if final_depth else nn.Identity()
-        self.last = nn.Conv2d(top_width, self.out_chans, 3, padding=1)
+        self.last = nn.Conv2d(top_width, self.out_chans * unshuffle**2, 3, padding=1)
         self.adds_input = self.out_chans == in_chans
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
         """As `forward`, for sides that are multiples of `size_multiple`."""
-        features = self.first(x)
+        features = self.first(self.fold(x))
         skips = []
         for encoder, downsample in zip(self.encoders, self.downsamplers, strict=True):
             features = encoder(features)
@@ -148,5 +169,5 @@ class SemanIRUNet(KeySemanticNetwork):
         ):
             features = reduce(torch.cat((upsample(features), skips.pop()), dim=1))
             features = decoder(features)
-        out = self.last(self.final(features))
+        out = self.unfold(self.last(self.final(features)))
         return x + out if self.adds_input else out

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import torch
 
+from semanir_arch.models.muon import MuonAdam
+
 __all__ = ["optimizers"]
 
 
 def optimizers() -> dict[str, type[torch.optim.Optimizer]]:
-    """The optimizers of `torch.optim` by name."""
+    """`MuonAdam`, and the optimizers of `torch.optim`, by name."""
     return {
-        name: value
-        for name, value in vars(torch.optim).items()
-        if isinstance(value, type)
-        and issubclass(value, torch.optim.Optimizer)
-        and value is not torch.optim.Optimizer
+        MuonAdam.__name__: MuonAdam,
+        **{
+            name: value
+            for name, value in vars(torch.optim).items()
+            if isinstance(value, type)
+            and issubclass(value, torch.optim.Optimizer)
+            and value is not torch.optim.Optimizer
+        },
     }

@@ -5,6 +5,8 @@ SemanIR (arXiv 2405.20008), Section 3, Figures 2a and 2b.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -12,10 +14,11 @@ from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
 
 from .attention import KeySemanticAttention
 from .feed_forward import FeedForward
-from .recompute import call
+from .recompute import Chain, call
+from .residual_block import ResidualBlock
 from .window import region_labels, window_partition, window_reverse
 
-__all__ = ["KeySemanticLayer", "KeySemanticStage"]
+__all__ = ["KeySemanticLayer", "KeySemanticStage", "make_stage"]
 
 NORM_PLACES = ("pre", "post")
 
@@ -158,3 +161,32 @@ class KeySemanticStage(nn.Module):
         return key_semantic_dictionary(
             windows, self.k, groups=groups, sim_norm=self.sim_norm, backend=self.backend
         )
+
+
+def make_stage(dim: int, depth: int, *arguments: Any, blocks: int = 0, **options: Any) -> nn.Module:
+    """A stage as `KeySemanticStage` takes it, and residual blocks behind it.
+
+    The blocks are ours. A stage of the paper has one convolution for all its layers, while small
+    networks learn most per second from convolutions, which processors compute several times as
+    fast as attention.
+
+    Args:
+        dim: Channels, C.
+        depth: Number of layers; 0 for blocks alone.
+        *arguments: Further ones of `KeySemanticStage`.
+        blocks: Number of residual blocks.
+        **options: Further ones of `KeySemanticStage`.
+
+    Returns:
+        A module that maps (B, C, H, W) to (B, C, H, W). Without blocks the stage itself, whose
+        weights then have the names that they have without this function.
+    """
+    parts: list[nn.Module] = []
+    if depth:
+        parts.append(KeySemanticStage(dim, depth, *arguments, **options))
+        if not blocks:
+            return parts[0]
+    parts += (ResidualBlock(dim) for _ in range(blocks))
+    chain = Chain(*parts)
+    chain.use_checkpoint = bool(options.get("use_checkpoint"))
+    return chain

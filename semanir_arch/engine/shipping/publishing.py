@@ -65,6 +65,7 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     if old and (attempt.started_from or "").startswith(shipped.name):
         record["earlier_trainings"] = _earlier(task, folder)
     content["metadata"] = {"task": task.name, **record}
+    folder.mkdir(parents=True, exist_ok=True)
     write_tensors(shipped, params, content)
     write_record(folder, task, record)
     return True, new, old

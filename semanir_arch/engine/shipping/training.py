@@ -32,8 +32,8 @@ ON_GPU = {
 }
 """What a GPU changes in the option files, which are made for one core of a CPU."""
 
-FINE_TUNING_RATE = "1e-3"
-"""First learning rate of a training that starts from trained weights."""
+FINE_TUNING_RATES = {"train:optim_g:lr": "5e-3", "train:optim_g:adam_lr": "1e-3"}
+"""First learning rates of a training that starts from trained weights: half of the usual."""
 
 _NOTE = "attempt.json"
 
@@ -115,7 +115,7 @@ def train(
         changed = _device_options(device) | dict(text.split("=", 1) for text in overrides)
         source = prepare_start(task, resolve(leaf, overrides).options["network_g"], start, folder)
         if source is not None:
-            changed = {"train:optim_g:lr": FINE_TUNING_RATE} | changed
+            changed = FINE_TUNING_RATES | changed
             changed["path:pretrain_network_g"] = str(source.file)
         attempt = Attempt(str(leaf), changed, source.origin if source else None)
         is_new = True

@@ -34,7 +34,7 @@ RELATED = {
 """Tasks whose shipped network one starts from where it has none of its own, the best first."""
 
 _FITTED = Path("experiments/starts")
-_GRAY, _COLOUR = 1, 3
+_COLOUR = 3
 _SMALL = 0.01
 
 
@@ -111,8 +111,9 @@ def fit(given: Tensor | None, own: Tensor) -> Tensor | None:
     if given.ndim != own.ndim:
         return None
     for dim in range(min(given.ndim, 2)):
-        if (given.shape[dim], own.shape[dim]) == (_COLOUR, _GRAY):
-            summed = given.sum(dim=dim, keepdim=True)
+        if given.shape[dim] == _COLOUR * own.shape[dim]:
+            # colours come first, then the pixels of a square that pixel-unshuffle made channels
+            summed = given.unflatten(dim, (_COLOUR, -1)).sum(dim=dim)
             given = summed if dim == 1 else summed / _COLOUR
     if given.shape[0] % _COLOUR == 0 and own.shape[0] == 4 * given.shape[0]:
         factor = math.isqrt(given.shape[0] // _COLOUR)
