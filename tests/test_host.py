@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import inspect
@@ -110,6 +111,24 @@ def test_numbers_reach_basicsr_as_numbers(tmp_path, monkeypatch):
         assert options["path"]["experiments_root"] == str(tmp_path / "experiments" / "run")
         assert options["root_path"] == str(tmp_path)
     assert sys.argv[0] == "train.py"
+
+
+def test_a_data_set_may_have_several_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    roots = {"dataroot_gt": ["~/a", "b"], "dataroot_lq": ["c", "~/d"]}
+    options = copy.deepcopy(OPTIONS)
+    options["datasets"]["train"] |= roots
+    (tmp_path / "plain.yml").write_text(to_yaml(options))
+    monkeypatch.setattr(sys, "argv", ["train.py", "-opt", str(tmp_path / "plain.yml")])
+    parse_options = host.load("basicsr.utils.options").parse_options
+    with pytest.raises(TypeError, match="not list"):
+        parse_options(str(tmp_path))
+
+    with host.Run(tmp_path, "run.yml", options).opened(is_train=True) as parsed:
+        assert parsed["datasets"]["train"]["dataroot_gt"] == ["/home/me/a", "b"]
+        assert parsed["datasets"]["train"]["dataroot_lq"] == ["c", "/home/me/d"]
+        assert parsed["datasets"]["train"]["phase"] == "train"
+    assert options["datasets"]["train"]["dataroot_gt"] == roots["dataroot_gt"]
 
 
 def test_loader_settings_that_need_a_gpu_are_turned_off_without_one(tmp_path):

@@ -57,10 +57,23 @@ def test_at_scale_one_the_input_is_added() -> None:
     assert torch.equal(network(x), x)
 
 
+def test_blocks_follow_their_stage_and_may_stand_alone() -> None:
+    network = SemanIR(embed_dim=12, depths=(0, 1), num_heads=(1, 2), window_size=4, blocks=(2, 1))
+    kinds = [[type(part).__name__ for part in stage] for stage in network.stages]
+    assert kinds == [["ResidualBlock"] * 2, ["KeySemanticStage", "ResidualBlock"]]
+    assert network(torch.rand(1, 3, 9, 5)).shape == (1, 3, 18, 10)
+    network.k = 3
+    assert network.k == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depths": (2, 2)}, "depths has 2, num_heads has 6"),
+        ({"depths": (2, 2)}, "num_heads has 6, depths has 2"),
+        ({"depths": (0,) * 6, "blocks": 1}, r"depths=\[0, .* not in all stages"),
+        ({"depths": (0, 2, 2, 2, 2, 2)}, "0 is allowed where"),
+        ({"blocks": (1, 1)}, "depths has 6, blocks has 2"),
+        ({"blocks": -1}, r"blocks=\[-1, .* must not be negative"),
         ({"shift": "layer"}, "shift='layer'.*'none', 'stage'"),
         ({"reconstructor": "nearest"}, "reconstructor='nearest'.*'pixelshuffledirect'"),
         ({"upscale": 6}, "upscale=6"),

@@ -100,3 +100,52 @@ def test_input_is_added_where_channels_match() -> None:
 def test_lists_of_unequal_length_are_named() -> None:
     with pytest.raises(ValueError, match=r"widths has 4.*depths has 3"):
         SemanIRUNet(depths=[1, 1, 1])
+
+
+FOLDED = {
+    "widths": [8, 16],
+    "depths": [0, 1],
+    "blocks": [1, 2],
+    "num_heads": [1, 2],
+    "window_size": 4,
+    "final_depth": 0,
+    "unshuffle": 2,
+}
+
+
+def test_folded_pixels_are_unfolded_in_their_places() -> None:
+    network = SemanIRUNet(**FOLDED).eval()
+    assert network.size_multiple == 16
+    for parameter in network.last.parameters():
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.ones_(network.last.bias[:4])
+    x = torch.rand(1, 3, 21, 18)
+    with torch.no_grad():
+        assert torch.equal(
+            (network(x) - x).mean((0, 2, 3)) > 0.5, torch.tensor([True, False, False])
+        )
+        assert network.first(network.fold(x[..., :20, :])).shape == (1, 8, 10, 9)
+
+
+def test_scales_without_layers_have_no_windows() -> None:
+    network = SemanIRUNet(**FOLDED | {"window_size": [32, 4]})
+    assert network.size_multiple == 16
+    assert [type(part).__name__ for part in network.latent] == [
+        "KeySemanticStage",
+        "ResidualBlock",
+        "ResidualBlock",
+    ]
+    assert [type(part).__name__ for part in network.encoders[0]] == ["ResidualBlock"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"unshuffle": 0}, "unshuffle=0 must be at least 1"),
+        ({"blocks": [1]}, "widths has 2.*blocks has 1"),
+        ({"depths": [0, 0]}, "not in all stages"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SemanIRUNet(**FOLDED | arguments)

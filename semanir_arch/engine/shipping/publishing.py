@@ -23,7 +23,7 @@ from semanir_arch.weights.tasks import Task
 
 __all__ = ["Verdict", "publish", "read_log", "write_record"]
 
-_LOGGED = re.compile(r"iter: *([\d,]+), lr:\(([^,]+),\).* l_pix: (\S+)")
+_LOGGED = re.compile(r"iter: *([\d,]+), lr:\(([^,]+),[^)]*\).* l_pix: (\S+)")
 
 Verdict = tuple[bool, dict[str, float], dict[str, float]]
 """Whether the new weights were shipped, their validation scores, and those of the former ones."""

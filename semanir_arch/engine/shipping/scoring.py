@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.archs import NETWORKS
 from semanir_arch.engine.cases import prepare_cases
 from semanir_arch.engine.command_line import parse_arguments
 from semanir_arch.engine.shipping.publishing import write_record
@@ -67,10 +69,13 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
 def _network_changes(leaf: Path, shipped: ShippedWeights) -> list[str]:
     """Overrides where the shipped network is not the one of the option file."""
     own = resolve(leaf).options["network_g"]
-    network = shipped.record["network"]
+    network = dict(shipped.record["network"])
+    parameters = inspect.signature(NETWORKS[network["type"]]).parameters
+    # what the file sets and the record does not had its default
+    defaults = {key: parameters[key].default for key in own if key in parameters}
     return [
         f"network_g:{key}={json.dumps(value)}"
-        for key, value in network.items()
+        for key, value in (defaults | network).items()
         if own.get(key) != value
     ]
 

@@ -29,9 +29,11 @@ def fitted(network, options):
     return other.eval()
 
 
-def test_a_gray_network_sees_gray_as_the_colour_network_does():
-    colour = build_network(TINY_UNET).eval()
-    gray = fitted(colour, {**TINY_UNET, "in_chans": 1})
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_a_gray_network_sees_gray_as_the_colour_network_does(unshuffle):
+    options = {**TINY_UNET, "unshuffle": unshuffle}
+    colour = build_network(options).eval()
+    gray = fitted(colour, {**options, "in_chans": 1})
     x = torch.rand(1, 1, 8, 8)
     with torch.no_grad():
         expected = colour(x.expand(-1, 3, -1, -1)).mean(dim=1, keepdim=True)
