@@ -23,6 +23,8 @@ TINY_UNET: dict[str, Any] = {
     "final_depth": 0,
     "k": 8,
     "bias_dim": 8,
+    "blocks": 0,
+    "unshuffle": 1,
 }
 
 TINY_SR: dict[str, Any] = {
@@ -34,6 +36,7 @@ TINY_SR: dict[str, Any] = {
     "window_size": 4,
     "k": 8,
     "bias_dim": 8,
+    "blocks": 0,
     "reconstructor": "pixelshuffledirect",
 }
 

@@ -26,8 +26,6 @@ from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
 
 SMALL = [
     *(f"network_g:{k}={json.dumps(v)}" for k, v in TINY_UNET.items()),
-    "network_g:blocks=0",
-    "network_g:unshuffle=1",
     "datasets:train:patch_size=16",
     "datasets:train:batch_size_per_gpu=1",
     "logger:use_tb_logger=false",
