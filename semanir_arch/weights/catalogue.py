@@ -86,12 +86,12 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
         FileNotFoundError: None is shipped for it; says which are and how to train it.
     """
     entry = get_task(task)
-    weights, record = folder / f"{task}.safetensors", folder / f"{task}.json"
+    weights, record = (folder / f"{entry.name}{suffix}" for suffix in (".safetensors", ".json"))
     if not (weights.is_file() and record.is_file()):
         shipped = ", ".join(found.task.name for found in available(folder)) or "none"
         raise FileNotFoundError(
             f"no weights are shipped for task {task!r} (shipped: {shipped}); train them with: "
-            f"{TRAIN_COMMAND.format(task=task)}, or name a file with --weights"
+            f"{TRAIN_COMMAND.format(task=entry.name)}, or name a file with --weights"
         )
     return ShippedWeights(entry, weights, json.loads(record.read_text(encoding="utf-8")))
 

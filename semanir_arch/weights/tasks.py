@@ -95,13 +95,17 @@ TASKS: dict[str, Task] = {
 }
 """All tasks by name, in the order in which lists show them."""
 
+ALIASES = {"denoise_color": "denoise", "jpeg_color": "jpeg"}
+"""Other names, which say in full what the networks for colour are for."""
+
 
 def get_task(name: str) -> Task:
-    """Look a task up.
+    """Look a task up by its name or another one of `ALIASES`.
 
     Raises:
         ValueError: There is none of that name; names those that exist.
     """
+    name = ALIASES.get(name, name)
     if name not in TASKS:
         close = difflib.get_close_matches(name, TASKS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""

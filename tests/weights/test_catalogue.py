@@ -18,7 +18,7 @@ from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.tensor_file import read_tensors
-from semanir_arch.weights import TASKS, available, find
+from semanir_arch.weights import TASKS, available, find, get_task
 from semanir_arch.weights.catalogue import FOLDER
 from tests.helpers import ROOT
 
@@ -39,6 +39,11 @@ def folder(tmp_path):
     }
     (tmp_path / "jpeg.json").write_text(json.dumps(record))
     return tmp_path
+
+
+def test_networks_for_colour_may_be_called_so(folder):
+    assert find("jpeg_color", folder).path == find("jpeg", folder).path
+    assert get_task("denoise_color") is TASKS["denoise"]
 
 
 def test_a_task_is_found_with_what_is_known_of_it(folder):

@@ -106,10 +106,9 @@ def _describe(
             "option_file": attempt.option_file,
             "overrides": dict(attempt.overrides),
             "data": {
-                "packed": block["dataroot_gt"],
-                "from": "CID22 training and BSDS400; see semanir_arch/engine/shipping/packing.py",
-                "crops": len(open_source(block["dataroot_gt"])),
-                "list": "options/train/shipped/crops.txt",
+                "roots": block["dataroot_gt"],
+                "images": len(open_source(block["dataroot_gt"])),
+                "list": "options/train/shipped/photographs.txt",
             },
             "started_from": attempt.started_from,
             "hardware": describe_computer("cuda" if uses_gpu else "cpu")["device"],

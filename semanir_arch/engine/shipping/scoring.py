@@ -27,10 +27,10 @@ __all__ = ["score"]
 LEVELS = {
     "denoise": "15,25,50",
     "denoise_gray": "15,25,50",
-    "jpeg": "10,40",
+    "jpeg": "10,20,30,40",
     "jpeg_gray": "10,20,30,40",
 }
-"""Strengths that tables of papers have; of colour JPEG the lowest and the highest only."""
+"""Strengths that tables of papers have."""
 
 
 def score(task: Task, folder: Path = FOLDER) -> list[Score]:

@@ -74,7 +74,7 @@ def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
     record = shipped.record
     trained = record["training"]
     assert trained["iterations"] > 2
-    assert trained["data"]["crops"] == 3
+    assert trained["data"]["images"] == 3
     assert trained["started_from"] is None
     assert trained["minutes"] == pytest.approx(4 / 60, abs=0.2)
     assert record["validation"].keys() == {"CID22_15", "CID22_25", "CID22_50"}
