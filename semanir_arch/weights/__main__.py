@@ -80,6 +80,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     scoring = commands.add_parser("score", help="test shipped weights, and keep the scores")
     scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
     scoring.set_defaults(run=_score)
+    table = commands.add_parser("table", help="the tables of docs/weights.md, in Markdown")
+    table.set_defaults(run=_table)
     return parser.parse_args(argv)
 
 
@@ -157,6 +159,13 @@ def _score(arguments: argparse.Namespace) -> int:
     for shipped in available(arguments.folder):
         if shipped.task in tasks:
             sys.stdout.write("\n".join([*_describe(shipped), ""]))
+    return 0
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from semanir_arch.engine.shipping.tables import print_tables
+
+    sys.stdout.write(print_tables(available(arguments.folder)))
     return 0
 
 

@@ -101,8 +101,8 @@ def test_a_record_says_how_the_weights_came_about(shipped):
     assert record["task"] == shipped.task.name
     assert (ROOT / training["option_file"]).is_file()
     photographs = (ROOT / training["data"]["list"]).read_text().splitlines()
-    assert training["data"]["crops"] == sum(not line.startswith("#") for line in photographs)
-    assert len(record["log"]) >= training["iterations"] // 100
+    assert training["data"]["images"] == sum(not line.startswith("#") for line in photographs)
+    assert len(record["log"]) >= training["iterations"] // 1000
     assert {"hardware", "precision", "seed", "started_from", "versions"} <= training.keys()
     assert training["iterations"] > 0
     assert training["minutes"] > 0
