@@ -20,11 +20,13 @@ def load_template(package: str, name: str) -> jinja2.Template:
     """A template that escapes every value and refuses names without one.
 
     Args:
-        package: Holds the template and those it includes in its folder `page_files`.
+        package: Holds the template in its folder `page_files`; what it includes is there or here.
         name: Of the file.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda included: read_page_file(package, included)),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader(name, "page_files") for name in (package, __package__)]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -33,7 +33,7 @@ __all__ = ["BUDGET", "Curve", "Page", "PagePicture", "write_page"]
 BUDGET = 64 * 2**20
 """Bytes that the pictures of a page may take."""
 
-_STYLES = ("page.css", "viewer.css")
+_STYLES = ("shared.css", "page.css", "viewer.css")
 _SCRIPTS = ("pixels.js", "viewer.js", "gestures.js", "list.js", "main.js")
 
 
@@ -82,6 +82,7 @@ def write_page(path: Path, page: Page, budget: int = BUDGET) -> None:
     styles, scripts = _join(_STYLES), _join(_SCRIPTS)
     curves = [chart for chart in map(draw_curve, page.curves) if chart]
     stream = load_template(__package__, "page.html").stream(
+        title=page.title,
         page=page,
         columns=[column_label(metric, kind) for metric, kind in columns],
         rows=[score_cells(picture, columns) for picture in page.pictures],

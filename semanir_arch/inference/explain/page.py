@@ -74,7 +74,7 @@ def make_page(explanation: Explanation) -> str:
         "stages": describe(explanation.stages),
     }
     step = grid.rows.step
-    styles = read_page_file("semanir_arch.report", "page.css") + read_page_file(_HERE, "page.css")
+    styles = read_page_file("semanir_arch.report", "shared.css") + read_page_file(_HERE, "page.css")
     scripts = read_page_file(_HERE, "page.js")
     return load_template(_HERE, "page.html").render(
         title=explanation.title,

@@ -36,7 +36,7 @@ _HERE = "semanir_arch.inference.serve"
 
 _FILES = {
     "/": (_HERE, "page.html", "text/html"),
-    "/base.css": ("semanir_arch.report", "page.css", "text/css"),
+    "/shared.css": ("semanir_arch.report", "shared.css", "text/css"),
     "/page.css": (_HERE, "page.css", "text/css"),
     "/page.js": (_HERE, "page.js", "text/javascript"),
 }

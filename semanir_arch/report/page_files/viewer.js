@@ -76,7 +76,7 @@ function offerViews() {
   const choices = views.map(({ name }) => {
     const label = document.createElement("label");
     const input = document.createElement("input");
-    Object.assign(input, { type: "radio", name: "view", value: name, checked: name === viewer.view });
+    Object.assign(input, { type: "radio", name: "view", value: name, checked: name === viewer.view, className: "unseen" });
     label.append(input, name);
     return label;
   });

@@ -6,7 +6,6 @@ const find = (id) => document.getElementById(id);
 const facts = JSON.parse(find("facts").textContent);
 const palette = bytesOf(facts.palette);
 
-const PANEL = 232;      // side of a stage's picture in canvas pixels
 const MARGIN = 0.25;    // of a window, shown around it
 const DIMMED = 0.5;     // darkness over what is not a key
 const OPACITY = 0.7;    // of the colours over the photo
@@ -125,7 +124,7 @@ function drawPanel(canvas, stage, found, box) {
     bottom: Math.min(facts.height, box.bottom + margin),
   };
   const ratio = Math.min(window.devicePixelRatio || 1, 2);
-  canvas.width = canvas.height = PANEL * ratio;
+  canvas.width = canvas.height = Math.round(canvas.clientWidth * ratio);
   const zoom = canvas.width / Math.max(seen.right - seen.left, seen.bottom - seen.top);
   const drawing = canvas.getContext("2d");
   drawing.imageSmoothingEnabled = false;
@@ -245,7 +244,7 @@ function offerStages() {
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `Keys of the chosen pixel in ${stage.name}`);
-    figure.className = "stage";
+    figure.className = "stage card";
     figure.append(label, canvas, document.createElement("p"));
     return figure;
   });

@@ -132,7 +132,11 @@ async function present(job) {
   const reduced = job.reduced ? "; reduced for the screen, not in the file" : "";
   find("facts").textContent = `${job.name}: ${job.width} \u00d7 ${job.height} pixels, ${size}, ${job.seconds} s${reduced}`
     + (job.notes ? `; ${job.notes}` : "");
-  find("compare").classList.toggle("small", job.width < 200);
+  const compare = find("compare");
+  compare.style.setProperty("--width", find("after").naturalWidth);
+  compare.style.setProperty("--height", find("after").naturalHeight);
+  // pixels of a small picture are meant to be seen
+  compare.classList.toggle("large-pixels", compare.clientWidth > 2 * job.width);
   find("result").scrollIntoView({ block: "nearest" });
 }
 
