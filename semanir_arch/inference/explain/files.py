@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def explain_file(
     Raises:
         FileNotFoundError: No such photo, or no such folder for the page.
         ValueError: The photo cannot be read, the pixel lies outside, the network has nothing to
-            explain, `page` has another suffix than .html, or a file exists.
+            explain, `page` has another suffix than .html, or a file exists or is the photo.
     """
     if bayer not in (None, PHASE):
         raise ValueError(f"bayer={bayer!r}: --explain shows mosaics of phase {PHASE} alone")
@@ -64,6 +65,10 @@ def explain_file(
     if not page.parent.is_dir():
         raise FileNotFoundError(f"-o {page}: no such folder, {page.parent}")
     picture = page.with_suffix(".png")
+    if os.path.realpath(source) in map(os.path.realpath, (page, picture)):
+        raise ValueError(
+            f"{source}: the page or its picture would overwrite the photo; name another -o"
+        )
     for path in (page, picture):
         if path.exists() and not overwrite:
             raise ValueError(f"{path} exists; --overwrite replaces it")

@@ -37,6 +37,17 @@ def test_a_folder_gets_page_and_picture(make_restorer, tmp_path):
     assert set(written) == set((tmp_path / "out").iterdir())
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_photo_is_never_replaced(make_restorer, tmp_path, overwrite):
+    photo = tmp_path / "photo.png"
+    write_image(photo, make_image((20, 30, 3)))
+    before = photo.read_bytes()
+    page = tmp_path / "photo.html"
+    with pytest.raises(ValueError, match="would overwrite the photo"):
+        explain_file(make_restorer(), photo, (3, 4), page, overwrite=overwrite)
+    assert (photo.read_bytes(), page.exists()) == (before, False)
+
+
 def test_mosaics_of_other_phases_are_refused(make_restorer, tmp_path):
     with pytest.raises(ValueError, match="bayer='bggr': --explain shows mosaics of phase rggb"):
         explain_file(make_restorer(), tmp_path / "photo.png", (3, 4), bayer="bggr")
