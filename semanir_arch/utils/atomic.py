@@ -13,6 +13,9 @@ from typing import BinaryIO
 
 __all__ = ["copy_file", "replacing", "write_text"]
 
+_SHOWN = 40
+"""Characters of a name in that of its temporary file; each takes up to four bytes of 255."""
+
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
@@ -29,7 +32,8 @@ def replacing(path: Path, *, overwrite: bool = True) -> Iterator[BinaryIO]:
         FileExistsError: There is one, and `overwrite` is false.
         OSError: The file cannot be written, for example because the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    # cut: together with what is added, a long name would be longer than any file's may be
+    temporary = path.with_name(f".{path.name[:_SHOWN]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file

@@ -35,6 +35,12 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", ["a" * 255, "\N{HIRAGANA LETTER A}" * 85], ids=["latin", "kana"])
+def test_the_longest_names_can_be_written(tmp_path, name):
+    write_text(tmp_path / name, "x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_a_copy_takes_the_place_of_another_file(tmp_path):
     for name in ("source", "target"):
         write_text(tmp_path / name, name)
