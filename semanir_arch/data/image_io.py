@@ -43,7 +43,12 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25
 _PNG_GRAY_WITH_ALPHA = 4
 
+_WHITE = 65_535
+
 _TIFF_BITS_PER_SAMPLE, _EXIF_ORIENTATION = 258, 274
+# TIFF 6.0, section 8
+_TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
+_TIFF_PLANAR, _TIFF_SEPARATE_PLANES = 284, 2
 
 # no format but bilevel and WebP packs more than a thousand pixels into a byte
 _ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE = 2**24, 1000
@@ -371,6 +376,10 @@ def _bits_per_sample(file: PIL.Image.Image, data: bytes) -> int:
 def _decode_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
     # OpenCV may fill up what is missing from a file that was cut short; Pillow raises
     file.load()
+    tags = file.tag_v2 if file.format == "TIFF" else {}  # type: ignore[attr-defined]
+    if tags.get(_TIFF_PLANAR) == _TIFF_SEPARATE_PLANES and len(file.getbands()) > 1:
+        # OpenCV takes them for interleaved ones
+        raise ValueError("16-bit channels in separate planes are not supported; interleave them")
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("OpenCV cannot decode these 16-bit pixels")
@@ -381,6 +390,11 @@ def _decode_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
         pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
     if data.startswith(_PNG_SIGNATURE) and data[_PNG_COLOR_TYPE] == _PNG_GRAY_WITH_ALPHA:
         pixels = pixels[..., [0, 3]]
+    if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
+        # OpenCV gives them as stored
+        pixels = np.uint16(_WHITE) - pixels
+    if pixels.shape[2] == 1 and isinstance(transparent := file.info.get("transparency"), int):
+        pixels = np.dstack([pixels, np.where(pixels == transparent, 0, _WHITE).astype(np.uint16)])
     # OpenCV itself turns TIFF files upright
     orientation = 1 if file.format == "TIFF" else _orientation(file)
     return _upright(pixels, orientation)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import zlib
 
 import cv2
 import numpy as np
@@ -144,6 +145,31 @@ def test_camera_orientation_is_applied_to_16_bits(tmp_path, orientation):
     turned = {1: pixels, 3: pixels[::-1, ::-1], 6: np.rot90(pixels, -1)}
     turned[7] = pixels[::-1, ::-1].swapaxes(0, 1)
     np.testing.assert_array_equal(load_image(tmp_path / "image.tif").pixels, turned[orientation])
+
+
+def test_16_bit_tiff_where_white_is_zero_is_no_negative(tmp_path):
+    levels = np.array([[0, 1, 65535]], np.uint16)
+    tifffile.imwrite(tmp_path / "scan.tif", levels, photometric="miniswhite")
+    np.testing.assert_array_equal(
+        load_image(tmp_path / "scan.tif").pixels[..., 0], [[65535, 65534, 0]]
+    )
+
+
+def test_16_bit_tiff_with_separate_planes_is_refused(tmp_path):
+    planes = make_image((3, 8, 6), np.uint16)
+    tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="rgb", planarconfig="separate")
+    with pytest.raises(ValueError, match=r"planes\.tif: .* separate planes are not supported"):
+        load_image(tmp_path / "planes.tif")
+
+
+def test_the_transparent_level_of_16_bit_gray_becomes_alpha(tmp_path):
+    levels = np.array([[0, 7, 65535]], np.uint16)
+    write_image(tmp_path / "gray.png", levels)
+    data, after_header = (tmp_path / "gray.png").read_bytes(), 33
+    body = b"tRNS" + (7).to_bytes(2, "big")
+    chunk = (2).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    read = decode_image(data[:after_header] + chunk + data[after_header:], "gray.png").pixels
+    np.testing.assert_array_equal(read, [[[0, 65535], [7, 0], [65535, 65535]]])
 
 
 def test_floats_follow_the_depth_of_the_file(tmp_path):
