@@ -21,6 +21,9 @@ __all__ = ["Canvas", "Pixels", "split"]
 _LAYOUTS = "(H, W), (H, W, 1), (H, W, 2), (H, W, 3) or (H, W, 4)"
 _ALL = slice(None)
 
+_FARTHEST = 8.0
+"""Values beyond it are no noise but another range, such as 0 to 255."""
+
 # The reach of bicubic interpolation is 2 pixels, far below a quarter of the overlap.
 _ALPHA_TILING = Tiling(512, 32)
 
@@ -135,14 +138,17 @@ def split(image: npt.NDArray[Any]) -> Pixels:
     Args:
         image: Gray (H, W) or (H, W, 1), gray and alpha (H, W, 2), RGB (H, W, 3) or RGBA
             (H, W, 4); uint8 in 0-255, uint16 in 0-65535, or floating point in [0, 1] (noise may
-            leave it).
+            leave it, up to `_FARTHEST`).
 
     Raises:
         TypeError: Not an array, or of another type.
-        ValueError: Of another layout, empty, or with NaN or infinite values.
+        ValueError: Of another layout, empty, or with values that are NaN, infinite or far from
+            [0, 1].
     """
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(image).__name__}")
+    # np.matrix, for one, has no third axis
+    image = np.asarray(image)
     dtype = image.dtype
     if not (dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2)):
         raise TypeError(f"image has dtype {dtype}; allowed: uint8, uint16, floating point")
@@ -154,6 +160,12 @@ def split(image: npt.NDArray[Any]) -> Pixels:
         raise ValueError(f"image has shape {image.shape}: no pixels")
     if dtype.kind == "f" and not np.isfinite(layers).all():
         raise ValueError("image holds NaN or infinite values")
+    lowest, highest = layers.min(), layers.max()
+    if dtype.kind == "f" and max(-lowest, highest) > _FARTHEST:
+        raise ValueError(
+            f"image has floating-point values from {lowest:g} to {highest:g}; allowed: [0, 1], "
+            f"from which noise may lead up to {_FARTHEST:g} away (0-255 needs uint8, or / 255)"
+        )
     return Pixels(layers, flat)
 
 

@@ -73,6 +73,15 @@ def test_values_outside_the_range_are_clipped(dtype, top):
     assert clipped.tolist() == [[0, top]]
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_matrices_and_masked_arrays_are_taken_as_plain_ones():
+    image = make_image((3, 4))
+    for given in (np.asmatrix(image), np.ma.array(image)):
+        pixels = split(given)
+        assert type(pixels.layers) is np.ndarray
+        np.testing.assert_array_equal(pixels.layers[..., 0], image)
+
+
 def test_integers_are_rounded_not_truncated():
     color = torch.tensor([[[[0.9, 1.4]]]]) / 255
     assert joined(np.zeros((1, 2), np.uint8), color).tolist() == [[1, 1]]
@@ -95,6 +104,8 @@ def test_the_image_is_not_changed():
         (np.zeros(4, np.uint8), ValueError, r"shape \(4,\)"),
         (np.zeros((0, 4, 3), np.uint8), ValueError, "no pixels"),
         (np.full((2, 2), np.nan), ValueError, "NaN or infinite"),
+        (np.full((2, 2), 255.0), ValueError, r"values from 255 to 255; allowed: \[0, 1\]"),
+        (np.full((2, 2), -1e30, np.float32), ValueError, "values from -1e"),
     ],
 )
 def test_bad_images_are_refused_with_what_is_allowed(image, error, message):
