@@ -34,8 +34,9 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
-    # AssertionError: torch was built without this device; NotImplementedError: it holds no data
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    # AssertionError: torch was built without this device; NotImplementedError: it holds no data;
+    # TypeError: not a name
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
             f"device={name!r} cannot be used here ({reason}); allowed: auto, cpu, or a GPU that "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class Restorer:
 
     Raises:
         FileNotFoundError: No such weights file, or none is shipped for the task.
+        TypeError: An argument is of another type.
         ValueError: The file holds no weights, its network is not known here, or an argument is not
             allowed.
     """
@@ -100,8 +102,10 @@ class Restorer:
             raise ValueError(f"precision={precision!r}; allowed: {', '.join(PRECISIONS)}")
         if isinstance(tile, str) and tile != "auto":
             raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
-        if overlap is not None or isinstance(tile, int):
-            _tiling(tile if isinstance(tile, int) else _TILES[-1], overlap)
+        tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
+        overlap, k = _whole_number("overlap", overlap), _whole_number("k", k)
+        smallest = tile if isinstance(tile, int) else _TILES[-1]
+        Tiling(smallest, _overlap(smallest) if overlap is None else overlap)
         self._tile, self._overlap = tile, overlap
         self._too_large: float = math.inf
         self.ensemble = ensemble
@@ -154,9 +158,9 @@ class Restorer:
             kept (resized bicubically where the size changes). Demosaicking makes gray RGB.
 
         Raises:
-            TypeError: If `image` is no array, or of another type.
-            ValueError: If it has another layout, no pixels, or NaN or infinite values, or if an
-                argument means nothing for this task.
+            TypeError: If `image` is no array, or it or an argument is of another type.
+            ValueError: If it has another layout, no pixels, or values that are NaN, infinite or far
+                from [0, 1], or if an argument means nothing for this task.
             MemoryError: If the device has too little memory for the image.
             FloatingPointError: If the network's output is not finite.
         """
@@ -337,8 +341,20 @@ def _file_for(task: str | None) -> Path:
 
 
 def _tiling(tile: int, overlap: int | None, least: int = 0) -> Tiling:
-    shared = max(min(OVERLAP, tile // 4) if overlap is None else overlap, least)
+    shared = max(_overlap(tile) if overlap is None else overlap, least)
     return Tiling(max(tile, 2 * least), shared)
+
+
+def _overlap(tile: int) -> int:
+    return min(OVERLAP, tile // 4)
+
+
+def _whole_number(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name}={value!r}: {type(value).__name__}; a whole number is needed")
+    return int(value)
 
 
 def _tile_pixels(tiling: Tiling, size: tuple[int, int]) -> int:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,8 @@ def check_strength(
         quality: JPEG quality, or None.
 
     Raises:
-        ValueError: The strength is not one of the task, or out of range.
+        TypeError: The strength is no number.
+        ValueError: It is not one of the task, or out of range.
     """
     for name, value, lowest, highest in (
         ("sigma", sigma, 0.0, _LARGEST_SIGMA),
@@ -60,6 +62,7 @@ def check_strength(
     ):
         if value is None:
             continue
+        _check_number(name, value)
         if task is not None and task.strength != name:
             usable = f"; it has {task.strength}" if task.strength else ""
             raise ValueError(f"{name}={value:g}: task {task.name!r} has no such strength{usable}")
@@ -69,6 +72,11 @@ def check_strength(
             raise ValueError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
     if sigma is not None and quality is not None:
         raise ValueError("sigma and quality exclude each other")
+
+
+def _check_number(name: str, value: object) -> None:
+    if not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r}: {type(value).__name__}; a number is needed")
 
 
 def limit_noise(before: npt.NDArray[Any], after: npt.NDArray[Any], sigma: float) -> None:

@@ -101,7 +101,10 @@ def test_no_gradient_is_recorded(color_weights):
         ({"k": 0}, "k=0 must be at least 1"),
         ({"backend": "fast"}, "backend='fast'; allowed: auto, .*naive"),
         ({"tile": "large"}, "tile='large'; allowed: auto, None"),
+        ({"device": None}, "device=None cannot be used here"),
         ({"tile": 0}, "tile must be 1 pixel or more, received 0"),
+        ({"overlap": -1}, "overlap must be 0 or more"),
+        ({"tile": 64, "overlap": -1}, "overlap must be 0 or more"),
         ({"tile": 64, "overlap": 64}, "less than the tile of 64 pixels, received 64"),
     ],
 )
@@ -111,6 +114,30 @@ def test_arguments_that_are_not_allowed_are_refused(color_weights, arguments, me
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("name", ["k", "tile", "overlap"])
+@pytest.mark.parametrize("value", [2.5, True, (64, 64)])
+def test_numbers_of_another_type_are_refused(color_weights, name, value):
+    with pytest.raises(TypeError, match=f"{name}=.*; a whole number is needed"):
+        Restorer(color_weights, **{name: value})
+
+
+def test_numbers_of_numpy_are_numbers(color_weights, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Restorer, "_apply", fail)
+    restorer = Restorer(color_weights, k=np.int64(3), tile=np.int64(16), overlap=np.int32(4))
+    assert restorer.network.k == 3
+    with pytest.raises(MemoryError, match="with tile 16;"):
+        restorer.restore(make_image((40, 40, 3)), sigma=np.float32(5))
+
+
+@pytest.mark.parametrize("name", ["sigma", "quality"])
+def test_a_strength_that_is_no_number_is_refused(color_weights, name):
+    with pytest.raises(TypeError, match=f"{name}='5': str; a number is needed"):
+        Restorer(color_weights).restore(make_image((4, 4, 3)), **{name: "5"})
+
+
 def test_a_gpu_that_is_not_there_is_refused(color_weights):
     with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
         Restorer(color_weights, device="cuda")
