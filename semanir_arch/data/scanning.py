@@ -12,6 +12,7 @@ import json
 import os
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from semanir_arch.data.name_table import NameTable, natural_order
@@ -20,20 +21,34 @@ from semanir_arch.utils.atomic import replacing
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """File names that count as images, in any case."""
 
+READABLE_SUFFIXES = (
+    *IMAGE_SUFFIXES,
+    *(".gif", ".jfif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+)
+"""Those of a person's photos: also what is read but not written."""
+
 # a folder changed during the scan may change again without a new time stamp: file systems count
 # time in steps of up to two seconds
 _SETTLED = 3 * 10**9
 
 
-def scan_names(root: str | os.PathLike[str], index_cache: str | None = None) -> NameTable:
+def scan_names(
+    root: str | os.PathLike[str],
+    index_cache: str | None = None,
+    *,
+    suffixes: tuple[str, ...] = IMAGE_SUFFIXES,
+    on_error: Callable[[OSError], None] | None = None,
+) -> NameTable:
     """Find the images of a folder and its sub-folders.
 
-    Links are followed. Hidden files and folders and everything without a suffix of
-    `IMAGE_SUFFIXES` are passed over.
+    Links are followed. Hidden files and folders and everything without one of the suffixes are
+    passed over.
 
     Args:
         root: The folder.
-        index_cache: Folder for lists of files; made if needed.
+        index_cache: Folder for lists of files; made if needed. It does not know the suffixes.
+        suffixes: Lower-case endings of the names that count, in any case.
+        on_error: Told of each folder that cannot be read; None passes over it.
 
     Returns:
         Paths relative to `root`, `/` between folders, in natural order.
@@ -48,22 +63,24 @@ def scan_names(root: str | os.PathLike[str], index_cache: str | None = None) -> 
     names = None if index is None else index.load()
     if names is None:
         started = time.time_ns()
-        found, folders = _walk(str(Path(root).absolute()))
+        found, folders = _walk(str(Path(root).absolute()), suffixes, on_error)
         names = NameTable(natural_order(found))
         settled = all(started - changed > _SETTLED for changed, _ in folders.values())
         if index is not None and settled:
             index.save(names, folders)
     if not names:
-        raise ValueError(f"{root}: holds no image (looked for {', '.join(IMAGE_SUFFIXES)})")
+        raise ValueError(f"{root}: holds no image (looked for {', '.join(suffixes)})")
     return names
 
 
-def _walk(root: str) -> tuple[list[str], dict[str, list[int]]]:
+def _walk(
+    root: str, suffixes: tuple[str, ...], on_error: Callable[[OSError], None] | None
+) -> tuple[list[str], dict[str, list[int]]]:
     """Relative paths of all images; every folder's time of change in nanoseconds and inode."""
     found: list[str] = []
     stamps: dict[str, list[int]] = {}
     above: dict[str, frozenset[tuple[int, int]]] = {}
-    for folder, subfolders, files in os.walk(root, followlinks=True):
+    for folder, subfolders, files in os.walk(root, onerror=on_error, followlinks=True):
         status = Path(folder).stat()
         identity, parents = (status.st_dev, status.st_ino), above.get(str(Path(folder).parent))
         if parents is not None and identity in parents:
@@ -75,7 +92,7 @@ def _walk(root: str) -> tuple[list[str], dict[str, list[int]]]:
         # in place: tells os.walk where not to go
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         below = "" if folder == root else os.path.relpath(folder, root).replace(os.sep, "/") + "/"
-        found += [below + name for name in files if is_image_name(name)]
+        found += [below + name for name in files if is_image_name(name, suffixes)]
     return found, stamps
 
 
@@ -83,9 +100,9 @@ def _stamp(status: os.stat_result) -> list[int]:
     return [status.st_mtime_ns, status.st_ino]
 
 
-def is_image_name(name: str) -> bool:
+def is_image_name(name: str, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> bool:
     """Whether a file of this name counts as an image."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(suffixes) and not name.startswith(".")
 
 
 class _Index:

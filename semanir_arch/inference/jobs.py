@@ -10,9 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from semanir_arch.data.image_io import scan_images
 from semanir_arch.data.name_table import natural_order
-from semanir_arch.data.scanning import IMAGE_SUFFIXES, is_image_name
+from semanir_arch.data.scanning import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image_name, scan_names
 
 __all__ = ["Job", "Plan", "is_address", "make_plan"]
 
@@ -27,11 +26,13 @@ class Job:
         source: The file to read.
         target: The file to write.
         number: Place in the plan, from 1.
+        picture_name: Of the before/after picture; None for NAME_compare.png.
     """
 
     source: Path
     target: Path
     number: int = 1
+    picture_name: str | None = None
 
     @property
     def size(self) -> int:
@@ -44,7 +45,7 @@ class Job:
     @property
     def picture(self) -> Path:
         """Where the before/after picture goes: beside the target."""
-        return self.target.with_name(f"{self.target.stem}_compare.png")
+        return self.target.with_name(self.picture_name or f"{self.target.stem}_compare.png")
 
 
 @dataclass
@@ -103,6 +104,7 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
         else:
             taken[target] = job.source
             plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
+    plan.jobs = list(_with_own_pictures(plan.jobs, sources | set(taken)))
     return plan
 
 
@@ -111,9 +113,21 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
+def _with_own_pictures(jobs: Sequence[Job], taken: set[Path]) -> Iterator[Job]:
+    """Rename before/after pictures that would be in the place of a photo, result or another."""
+    for job in jobs:
+        named, number = job, 1
+        while (picture := _real(named.picture)) in taken:
+            middle = "compare" if number == 1 else f"compare{number}"
+            named = replace(job, picture_name=f"{job.target.name}_{middle}.png")
+            number += 1
+        taken.add(picture)
+        yield named
+
+
 def _find(given: str, output: Path, suffix: str | None, problems: list[str]) -> list[Job]:
     try:
-        found = _search(given, output)
+        found = _search(given, output, problems)
     except ValueError as error:
         problems.append(str(error))
     except OSError as error:
@@ -123,7 +137,7 @@ def _find(given: str, output: Path, suffix: str | None, problems: list[str]) -> 
     return []
 
 
-def _search(given: str, output: Path) -> Sequence[tuple[Path, Path]]:
+def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Path, Path]]:
     """Images, each with its name below the output.
 
     Raises:
@@ -132,21 +146,32 @@ def _search(given: str, output: Path) -> Sequence[tuple[Path, Path]]:
     """
     if is_address(given):
         raise ValueError(f"{given}: addresses are not fetched; download the file and name it")
+    if not given:
+        raise ValueError("'': an empty name is no file or folder")
     path = Path(given)
     if path.is_file():
         return [(path, Path(path.name))]
     if path.is_dir():
-        found = [(image, image.relative_to(path)) for image in scan_images(path)]
+        found = [(image, image.relative_to(path)) for image in _scan(path, problems)]
         return list(_outside(found, path, output))
     if not glob.has_magic(given):
         raise ValueError(f"{given}: no such file or folder")
-    matches = list(_outside(_matches(given), _fixed_part(given), output))
+    matches = list(_outside(_matches(given, problems), _fixed_part(given), output))
     if not matches:
         raise ValueError(f"{given}: no image matches this pattern")
     return matches
 
 
-def _matches(pattern: str) -> list[tuple[Path, Path]]:
+def _scan(folder: Path, problems: list[str]) -> list[Path]:
+    def tell(error: OSError) -> None:
+        unread = folder / os.path.relpath(error.filename, folder)
+        problems.append(f"{unread}: this folder cannot be read: {error.strerror}")
+
+    names = scan_names(folder, suffixes=READABLE_SUFFIXES, on_error=tell)
+    return [folder / name for name in names]
+
+
+def _matches(pattern: str, problems: list[str]) -> list[tuple[Path, Path]]:
     """Images that a pattern matches, also in folders that it matches, and their names below it."""
     fixed = _fixed_part(pattern)
     paths: dict[Path, None] = {}
@@ -156,8 +181,8 @@ def _matches(pattern: str) -> list[tuple[Path, Path]]:
         if path.is_dir():
             with suppress(ValueError):
                 # without images: perhaps another match has some
-                paths |= dict.fromkeys(scan_images(path))
-        elif is_image_name(path.name):
+                paths |= dict.fromkeys(_scan(path, problems))
+        elif is_image_name(path.name, READABLE_SUFFIXES):
             paths[path] = None
     return [(path, path.relative_to(fixed)) for path in paths]
 

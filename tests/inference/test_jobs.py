@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,46 @@ def test_results_of_an_earlier_call_are_no_inputs(photos):
     plan = plan_of([photos], photos / "out")
     assert len(plan.jobs) == 3
     assert all("out" not in job.source.parts for job in plan.jobs)
+
+
+def test_an_empty_name_is_not_the_current_folder(photos):
+    plan = plan_of([""], Path("out"))
+    assert (plan.jobs, plan.problems) == ([], ["'': an empty name is no file or folder"])
+
+
+def test_photos_of_formats_that_are_only_read_are_found(photos):
+    for name in ("old.GIF", "new.avif", "web.jfif"):
+        (photos / name).touch()
+    names = {"old.GIF", "new.avif", "web.jfif"}
+    assert names < {job.source.name for job in plan_of([photos], Path("out")).jobs}
+    assert names == {job.source.name for job in plan_of(["photos/*.[Gaj][Ivf]*"], Path("out")).jobs}
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_the_rest_found(photos, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "trip":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    plan = plan_of([photos], Path("out"))
+    assert [job.source.name for job in plan.jobs] == ["img2.png", "img10.jpg"]
+    assert plan.problems == ["photos/trip: this folder cannot be read: Permission denied"]
+
+
+def test_pictures_of_before_and_after_have_names_of_their_own(photos):
+    for name in ("img2.jpg", "img10_compare.png"):
+        (photos / name).touch()
+    jobs = plan_of([photos], Path("out")).jobs
+    assert {job.source.name: job.picture.name for job in jobs} == {
+        "img2.jpg": "img2_compare.png",
+        "img2.png": "img2.png_compare.png",
+        "img10.jpg": "img10.jpg_compare.png",
+        "img10_compare.png": "img10_compare_compare.png",
+        "img1.tif": "img1_compare.png",
+    }
 
 
 def test_an_input_is_never_a_target(photos):
