@@ -80,7 +80,7 @@ def export(
         What was written.
 
     Raises:
-        FileNotFoundError: No such weights file.
+        FileNotFoundError: No such weights file, or no such folder for `target`.
         FileExistsError: `target` exists.
         ValueError: The weights or an argument cannot be used, a package is missing, or the file
             would not restore as the network does.
@@ -89,6 +89,8 @@ def export(
         raise ValueError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; --overwrite replaces it")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target}: no such folder, {target.parent}")
     if tile is not None and tile < 1:
         raise ValueError(f"tile={tile} must be at least 1 pixel")
     if target.suffix == ".onnx":
@@ -251,15 +253,22 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--k", type=int, help="keys kept per token; default: as trained")
     parser.add_argument(
         "--network",
-        type=yaml.safe_load,
+        type=_read_options,
         help="option block, for files that do not name their network: "
         "'{type: RAMiT, task: low_light}'",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    arguments = parser.parse_args(argv)
-    if arguments.network is not None and not isinstance(arguments.network, dict):
-        parser.error(f"--network: received {arguments.network!r}; a mapping is needed")
-    return arguments
+    return parser.parse_args(argv)
+
+
+def _read_options(text: str) -> dict[str, Any]:
+    try:
+        options = yaml.safe_load(text)
+    except yaml.YAMLError:
+        options = None
+    if not isinstance(options, dict):
+        raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")
+    return options
 
 
 def _find_weights(given: str) -> Path:

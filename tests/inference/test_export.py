@@ -137,6 +137,14 @@ def test_a_file_that_would_restore_otherwise_is_not_written(
     assert [path.name for path in tmp_path.iterdir()] == ["w.pth"]
 
 
+@pytest.mark.parametrize("options", ["{type: RAMiT", "RAMiT", ""])
+def test_options_that_are_no_mapping_are_refused(capsys, options: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["w.pth", "-o", "x.pt2", "--network", options])
+    assert ended.value.code == 2
+    assert f"--network: received {options!r}; a mapping is needed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -145,7 +153,7 @@ def test_a_file_that_would_restore_otherwise_is_not_written(
         (["-o", "x.pt2", "--tile", "0"], "tile=0 must be at least 1 pixel"),
         (["-o", "x.pt2", "--k", "0"], "k=0 must be at least 1"),
         (["-o", "x.safetensors", "--k", "5"], "tile and k are of .onnx and .pt2"),
-        (["-o", "gone/x.safetensors"], "gone"),
+        (["-o", "gone/x.safetensors"], "gone/x.safetensors: no such folder, gone"),
         (["-o", "x.pt2", "--network", "{type: Restormers}"], "did you mean 'Restormer'"),
         (["-o", "x.pt2", "--network", "{type: Restormer, dim: 8}"], "do not fit Restormer"),
     ],
