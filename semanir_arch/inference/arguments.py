@@ -14,6 +14,8 @@ __all__ = ["FORMATS", "parse_arguments"]
 FORMATS = ("png", "jpg", "tif", "webp", "bmp")
 """What results may be written as, by the suffix."""
 
+_ONLY_READ = ("gif", "ppm", "pgm", "jp2", "avif", "heic")
+
 _DESCRIPTION = """\
 Restore images with a trained network: files, folders with their sub-folders, and patterns such as
 'photos/**/*.jpg'. Any size, 8 or 16 bit, gray or colour, with or without alpha. Results keep name,
@@ -161,10 +163,14 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
     if arguments.explain is None and arguments.output is None:
         parser.error("say where results go with -o FOLDER, or -o FILE for one image")
     output = arguments.output
-    if arguments.format and output and output.suffix and not output.is_dir():
-        suffix = output.suffix.lower().removeprefix(".")
-        if suffix in FORMATS and suffix != arguments.format:
-            parser.error(f"-o {output} and --format {arguments.format} contradict each other")
+    if output is None or output.is_dir():
+        return
+    suffix = output.suffix.lower().removeprefix(".")
+    suffix = {"jpeg": "jpg", "tiff": "tif"}.get(suffix, suffix)
+    if suffix in _ONLY_READ:
+        parser.error(f"-o {output}: not written; allowed: {', '.join(FORMATS)}, or a folder")
+    if arguments.format and suffix in FORMATS and suffix != arguments.format:
+        parser.error(f"-o {output} and --format {arguments.format} contradict each other")
 
 
 def _read_tile(text: str) -> int | str | None:

@@ -15,7 +15,7 @@ import torch
 from semanir_arch.inference.compare_page import write_compare_page
 from semanir_arch.inference.files import Settings, count_pixels, restore_file
 from semanir_arch.inference.jobs import Job, Plan, make_plan
-from semanir_arch.inference.progress import Reporter
+from semanir_arch.inference.progress import Reporter, one_line
 from semanir_arch.inference.restorer import Restorer
 from semanir_arch.utils import processes
 
@@ -120,8 +120,8 @@ def _try_to_open(arguments: argparse.Namespace) -> tuple[Restorer | None, str]:
     try:
         restorer = open_restorer(arguments, arguments.weights, arguments.task)
         restorer.check_arguments(arguments.sigma, arguments.quality, arguments.bayer)
-    except (OSError, ValueError, MemoryError, torch.cuda.OutOfMemoryError) as error:
-        return None, str(error)
+    except (OSError, ValueError, TypeError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+        return None, one_line(error)
     return restorer, ""
 
 
@@ -183,7 +183,7 @@ def _message(source: Path, error: Exception) -> str:
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename or source}: {error.strerror}"
     else:
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = one_line(error) or type(error).__name__
     return text if text.startswith(f"{source}: ") else f"{source}: {text}"
 
 

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from semanir_arch.inference.arguments import parse_arguments
-from semanir_arch.inference.progress import Reporter
+from semanir_arch.inference.progress import Reporter, one_line
 from semanir_arch.utils.threads import wait_idly
 
 __all__ = ["main"]
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if a file could not be restored; 2 if nothing could, because of the arguments or the
         weights; 130 after an interruption, which leaves no half-written file.
     """
+    _open_streams()
     arguments = parse_arguments(argv)
     reporter = Reporter(total=0)
     with _quiet_libraries(), _interruptible():
@@ -62,7 +63,7 @@ def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
         try:
             return _serve(arguments, reporter) if arguments.serve else _explain(arguments, reporter)
         except (OSError, ValueError, TypeError, MemoryError) as error:
-            reporter.complain(str(error))
+            reporter.complain(one_line(error))
             return NOTHING_POSSIBLE
     # after parsing: torch takes seconds to load, and --help should not
     from semanir_arch.inference.batch import restore_all
@@ -108,6 +109,13 @@ def _explain(arguments: argparse.Namespace, reporter: Reporter) -> int:
     )
     reporter.say(f"{page} (the same as a picture: {picture})")
     return ALL_RESTORED
+
+
+def _open_streams() -> None:
+    """Give a process that was started without stdout or stderr (`>&-`) ones that keep nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 @contextmanager

@@ -77,6 +77,7 @@ def restore_file(
     """
     written = [job.target, job.picture] if settings.compare else [job.target]
     _refuse_existing(written, settings.overwrite)
+    _refuse_closed(job.target.parent)
     with _silent_libraries():
         image = load_image(job.source)
     _check_result(job.target, image, restorer, settings)
@@ -140,6 +141,14 @@ def _refuse_existing(paths: list[Path], overwrite: bool) -> None:
             raise ValueError(f"the result would replace a folder, {path}")
         if path.exists() and not overwrite:
             raise ValueError(f"{path} exists; --overwrite replaces it")
+
+
+def _refuse_closed(folder: Path) -> None:
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"the result needs a folder {folder}, but {nearest} is a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"the result cannot be written, the folder {nearest} is read-only")
 
 
 def _check_result(target: Path, image: Image, restorer: Restorer, settings: Settings) -> None:

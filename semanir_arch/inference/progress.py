@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tqdm import tqdm  # type: ignore[import-untyped]
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "one_line"]
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _LAYOUT = "{percentage:3.0f}%|{bar:20}| {elapsed} passed, {remaining} to go{desc}"
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error without ends of lines."""
+    return " ".join(str(error).split())
 
 
 class Reporter:

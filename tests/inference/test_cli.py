@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 from semanir_arch.data.image_io import load_image, write_image
 from semanir_arch.data.image_metadata import Metadata
 from semanir_arch.inference import cli, restorer
+from semanir_arch.utils.checkpoint import save_checkpoint
 from tests.helpers import ROOT, TINY_SR, TINY_UNET, make_image, save_weights
 
 
@@ -143,6 +145,46 @@ def test_weights_or_arguments_that_cannot_be_used_end_the_command(weights, capsy
     assert message in captured.err
     assert len(captured.err.splitlines()) == 1
     assert not Path("out").exists()
+
+
+def test_weights_that_do_not_fit_are_one_line(weights, capsys):
+    write_image("photo.png", make_image((4, 6, 3)))
+    save_checkpoint("other.pth", {"params": {"a": torch.zeros(1)}, "network_g": TINY_UNET})
+    assert run("photo.png", "-o", "out", "--weights", "other.pth") == 2
+    message = capsys.readouterr().err
+    assert "other.pth: these weights do not fit SemanIRUNet. 21 missing in the file: " in message
+    assert "\\x0a" not in message
+
+
+def test_an_output_below_a_file_is_said_before_the_network_works(weights, capsys, monkeypatch):
+    write_image("in/deep/photo.png", make_image((4, 6, 3)))
+    Path("out").mkdir()
+    Path("out/deep").touch()
+    monkeypatch.setattr(restorer.Restorer, "restore", None)
+    assert run("in", "-o", "out", "--weights", weights, "--overwrite") == 1
+    assert capsys.readouterr().err == (
+        "semanir-restore: in/deep/photo.png: the result needs a folder out/deep, but out/deep is a "
+        "file\n"
+    )
+
+
+def test_a_read_only_output_is_said_before_the_network_works(weights, capsys, monkeypatch):
+    write_image("photo.png", make_image((4, 6, 3)))
+    Path("out").mkdir()
+    monkeypatch.setattr(restorer.Restorer, "restore", None)
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != Path("out"))
+    assert run("photo.png", "-o", "out/new", "--weights", weights) == 1
+    assert capsys.readouterr().err == (
+        "semanir-restore: photo.png: the result cannot be written, the folder out is read-only\n"
+    )
+
+
+def test_a_process_without_stdout_and_stderr_restores(weights, monkeypatch):
+    write_image("photo.png", make_image((4, 6, 3)))
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert run("photo.png", "nothing.png", "-o", "out", "--weights", weights) == 1
+    assert Path("out/photo.png").exists()
 
 
 def test_too_little_memory_is_one_message_with_the_file(weights, capsys, monkeypatch):
@@ -278,6 +320,8 @@ def test_damage_outside_the_pixels_is_no_reason_to_fail(weights, capsys):
         (("-o", "out", "--weights", "net.pth"), "name images, folders or patterns"),
         (("photo.png", "-o", "out", "--task", "denoize"), "did you mean 'denoise'?"),
         (("photo.png", "-o", "out.png", "--task", "jpeg", "--format", "tif"), "contradict"),
+        (("photo.png", "-o", "o.tiff", "--task", "jpeg", "--format", "png"), "contradict"),
+        (("photo.png", "-o", "o.GIF", "--task", "jpeg"), "-o o.GIF: not written; allowed: png"),
         (("photo.png", "-o", "out", "--task", "jpeg", "--tile", "0"), "allowed: auto, none"),
         (("photo.png", "-o", "out", "--task", "jpeg", "--save-quality", "0"), "allowed: 1 to 100"),
     ],
