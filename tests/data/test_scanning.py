@@ -35,7 +35,9 @@ def images(tmp_path):
 def scans(monkeypatch):
     """The folders that were listed, one entry per scan."""
     listed, walk = [], scanning._walk
-    monkeypatch.setattr(scanning, "_walk", lambda root: listed.append(root) or walk(root))
+    monkeypatch.setattr(
+        scanning, "_walk", lambda root, *rest: listed.append(root) or walk(root, *rest)
+    )
     return listed
 
 
