@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.ops.backend import Backend, Request, never, why_no_triton
+from semanir_arch.ops.operators import operator
 
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
@@ -36,8 +37,7 @@ def attend(
     scale: float,
 ) -> Tensor:
     """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`."""
-    operator = torch.ops.semanir.fused_attention
-    return operator(q, k, v, dictionary.bits, bias, scale, None, None, None, 0)[0]
+    return _forward(q, k, v, dictionary.bits, bias, scale, None, None, None, 0)[0]
 
 
 def attend_union(
@@ -52,8 +52,7 @@ def attend_union(
     # Exact float32 products need smaller blocks.
     block = 128 if q.element_size() == 2 else 64
     union = dictionary.union(block)
-    operator = torch.ops.semanir.fused_attention
-    return operator(q, k, v, dictionary.bits, bias, scale, *union, block)[0]
+    return _forward(q, k, v, dictionary.bits, bias, scale, *union, block)[0]
 
 
 def _why_not(request: Request) -> str | None:
@@ -80,25 +79,15 @@ UNION_BACKEND = Backend(
 )
 
 
-# define and impl instead of custom_op: they cost a third of its time per call, which small images
-# feel.
-_TAGS = (torch.Tag.flexible_layout,)
 _UNION = "Tensor? union_keys, Tensor? union_sizes, Tensor? union_bits, int union_block"
-torch.library.define(
+
+
+@operator(
     "semanir::fused_attention",
     f"(Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale, {_UNION}) "
     "-> (Tensor, Tensor)",
-    tags=_TAGS,
+    differentiable=True,
 )
-torch.library.define(
-    "semanir::fused_attention_backward",
-    "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Tensor? bits, Tensor? bias, "
-    f"float scale, {_UNION}, bool bias_gradient) -> (Tensor, Tensor, Tensor, Tensor)",
-    tags=_TAGS,
-)
-
-
-@torch.library.impl("semanir::fused_attention", ("cpu", "cuda"))
 def _forward(
     q: Tensor,
     k: Tensor,
@@ -120,7 +109,11 @@ def _(q: Tensor, *_: object) -> tuple[Tensor, Tensor]:
     return _token_major(q), q.new_empty(q.shape[:3], dtype=torch.float32)
 
 
-@torch.library.impl("semanir::fused_attention_backward", ("cpu", "cuda"))
+@operator(
+    "semanir::fused_attention_backward",
+    "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Tensor? bits, Tensor? bias, "
+    f"float scale, {_UNION}, bool bias_gradient) -> (Tensor, Tensor, Tensor, Tensor)",
+)
 def _backward(
     grad: Tensor,
     q: Tensor,
@@ -185,7 +178,7 @@ def _differentiate(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Ten
         return None, None, None, *absent
     q, k, v, o, lse, bits, bias, *lists = ctx.saved_tensors
     wanted = bias is not None and ctx.needs_input_grad[4]
-    dq, dk, dv, dbias = torch.ops.semanir.fused_attention_backward(
+    dq, dk, dv, dbias = _backward(
         grad, q, k, v, o, lse, bits, bias, ctx.scale, *lists, ctx.block, wanted
     )
     return dq, dk, dv, None, dbias if wanted else None, *absent[2:]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from semanir_arch.ops.backend import Backend, Request
 from semanir_arch.ops.dictionary.packing import unpack
+from semanir_arch.ops.operators import operator
 
 from .bias import fold, matrix
 
@@ -54,13 +55,10 @@ def _preferred(request: Request) -> bool:
 BACKEND = Backend(name="gather", run=attend, why_not=_why_not, preferred=_preferred)
 
 
-@torch.library.custom_op(
+@operator(
     "semanir::gather_attention",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema=(
-        "(Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, float scale) -> Tensor"
-    ),
+    "(Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, float scale) -> Tensor",
+    differentiable=True,
 )
 def _forward(
     q: Tensor, k: Tensor, v: Tensor, bits: Tensor, kept: int, bias: Tensor | None, scale: float
@@ -77,19 +75,15 @@ def _forward(
     return out
 
 
-@_forward.register_fake
+@torch.library.register_fake("semanir::gather_attention")
 def _(q: Tensor, *_: object) -> Tensor:
     return q.new_empty(q.shape)
 
 
-@torch.library.custom_op(
+@operator(
     "semanir::gather_attention_backward",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema=(
-        "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, "
-        "float scale) -> (Tensor, Tensor, Tensor, Tensor)"
-    ),
+    "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor bits, int kept, Tensor? bias, "
+    "float scale) -> (Tensor, Tensor, Tensor, Tensor)",
 )
 def _backward(
     grad: Tensor,
@@ -127,7 +121,7 @@ def _backward(
     return dq.to(q.dtype), dk.to(k.dtype), dv.to(v.dtype), dbias
 
 
-@_backward.register_fake
+@torch.library.register_fake("semanir::gather_attention_backward")
 def _(
     _grad: Tensor,
     q: Tensor,
@@ -153,7 +147,9 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return dq, dk, dv, None, None, None if bias is None else dbias, None
 
 
-_forward.register_autograd(_differentiate, setup_context=_setup_context)
+torch.library.register_autograd(
+    "semanir::gather_attention", _differentiate, setup_context=_setup_context
+)
 
 
 def _chunks(q: Tensor, bits: Tensor, kept: int) -> Iterator[tuple[int, slice, Tensor, Tensor]]:

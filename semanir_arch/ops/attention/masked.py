@@ -18,6 +18,7 @@ from torch import Tensor
 
 from semanir_arch.ops.backend import Backend
 from semanir_arch.ops.dictionary.packing import WORD
+from semanir_arch.ops.operators import operator
 
 from .bias import fold, matrix
 
@@ -46,11 +47,10 @@ def attend(
 BACKEND = Backend(name="masked", run=attend)
 
 
-@torch.library.custom_op(
+@operator(
     "semanir::masked_attention",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema="(Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) -> Tensor",
+    "(Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) -> Tensor",
+    differentiable=True,
 )
 def _forward(
     q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
@@ -64,19 +64,15 @@ def _forward(
     return out
 
 
-@_forward.register_fake
+@torch.library.register_fake("semanir::masked_attention")
 def _(q: Tensor, *_: object) -> Tensor:
     return q.new_empty(q.shape)
 
 
-@torch.library.custom_op(
+@operator(
     "semanir::masked_attention_backward",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema=(
-        "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) "
-        "-> (Tensor, Tensor, Tensor, Tensor)"
-    ),
+    "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) "
+    "-> (Tensor, Tensor, Tensor, Tensor)",
 )
 def _backward(
     grad: Tensor,
@@ -110,7 +106,7 @@ def _backward(
     return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
-@_backward.register_fake
+@torch.library.register_fake("semanir::masked_attention_backward")
 def _(
     _grad: Tensor,
     q: Tensor,
@@ -135,7 +131,9 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return dq, dk, dv, None, None if bias is None else dbias, None
 
 
-_forward.register_autograd(_differentiate, setup_context=_setup_context)
+torch.library.register_autograd(
+    "semanir::masked_attention", _differentiate, setup_context=_setup_context
+)
 
 
 def _chunks(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semanir_arch.ops import native
 from semanir_arch.ops.backend import Backend, Request
+from semanir_arch.ops.operators import operator
 
 from .bias import fold
 
@@ -74,11 +75,10 @@ _ARGUMENTS = (
 )
 
 
-@torch.library.custom_op(
+@operator(
     "semanir::native_attention",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema=f"({_ARGUMENTS}) -> Tensor",
+    f"({_ARGUMENTS}) -> Tensor",
+    differentiable=True,
 )
 def _forward(
     q: Tensor,
@@ -92,16 +92,14 @@ def _forward(
     return torch.ops.semanir_native.forward(q, k, v, bits, bias, scale, instructions)
 
 
-@_forward.register_fake
+@torch.library.register_fake("semanir::native_attention")
 def _(q: Tensor, *_: object) -> Tensor:
     return q.new_empty(q.shape)
 
 
-@torch.library.custom_op(
+@operator(
     "semanir::native_attention_backward",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema=f"(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor, Tensor)",
+    f"(Tensor grad, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor, Tensor)",
 )
 def _backward(
     grad: Tensor,
@@ -120,7 +118,7 @@ def _backward(
     return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
-@_backward.register_fake
+@torch.library.register_fake("semanir::native_attention_backward")
 def _(
     _grad: Tensor,
     q: Tensor,
@@ -146,4 +144,6 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return dq, dk, dv, None, None if bias is None else dbias, None, None
 
 
-_forward.register_autograd(_differentiate, setup_context=_setup_context)
+torch.library.register_autograd(
+    "semanir::native_attention", _differentiate, setup_context=_setup_context
+)

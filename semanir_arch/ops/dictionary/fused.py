@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.ops.backend import why_no_triton
+from semanir_arch.ops.operators import operator
 
 from .packing import num_words
 
@@ -22,12 +23,7 @@ def why_not(device: str, num_tokens: int) -> str | None:
     return why_no_triton(device)
 
 
-@torch.library.custom_op(
-    "semanir::fused_dictionary",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema="(Tensor x, int k, Tensor? groups) -> Tensor",
-)
+@operator("semanir::fused_dictionary", "(Tensor x, int k, Tensor? groups) -> Tensor")
 def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
     """Same selection as `naive.select`, as packed bits.
 
@@ -45,6 +41,6 @@ def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
     return triton.select(x, k, None if groups is None else groups.contiguous())
 
 
-@select_bits.register_fake
+@torch.library.register_fake("semanir::fused_dictionary")
 def _(x: Tensor, *_: object) -> Tensor:
     return x.new_empty((x.shape[0], x.shape[1], num_words(x.shape[1])), dtype=torch.int32)

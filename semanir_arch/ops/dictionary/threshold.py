@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.ops import native
+from semanir_arch.ops.operators import operator
 
 from .packing import num_words, pack
 
@@ -23,12 +24,7 @@ _SCRATCH_BYTES = {"cpu": 4 * 2**20, "cuda": 32 * 2**20}
 _INT32_MIN = -(2**31)
 
 
-@torch.library.custom_op(
-    "semanir::dictionary",
-    mutates_args=(),
-    tags=(torch.Tag.flexible_layout,),
-    schema="(Tensor x, int k, Tensor? groups) -> Tensor",
-)
+@operator("semanir::dictionary", "(Tensor x, int k, Tensor? groups) -> Tensor")
 def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
     """Same selection as `naive.select`, as packed bits.
 
@@ -60,7 +56,7 @@ def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
     return bits
 
 
-@select_bits.register_fake
+@torch.library.register_fake("semanir::dictionary")
 def _(x: Tensor, *_: object) -> Tensor:
     return x.new_empty((x.shape[0], x.shape[1], num_words(x.shape[1])), dtype=torch.int32)
 

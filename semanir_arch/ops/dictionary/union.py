@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanir_arch.ops.operators import operator
+
 from .packing import pack, unpack
 
 __all__ = ["key_unions"]
@@ -21,10 +23,10 @@ __all__ = ["key_unions"]
 _SCRATCH_BYTES = 64 * 2**20
 
 
-@torch.library.custom_op(
+@operator(
     "semanir::key_unions",
-    mutates_args=(),
-    schema="(Tensor bits, int num_tokens, int block) -> (Tensor, Tensor, Tensor)",
+    "(Tensor bits, int num_tokens, int block) -> (Tensor, Tensor, Tensor)",
+    tags=(),
 )
 def key_unions(bits: Tensor, num_tokens: int, block: int) -> tuple[Tensor, Tensor, Tensor]:
     """List the keys used by each block of queries.
@@ -57,7 +59,7 @@ def key_unions(bits: Tensor, num_tokens: int, block: int) -> tuple[Tensor, Tenso
     return keys, sizes, places
 
 
-@key_unions.register_fake
+@torch.library.register_fake("semanir::key_unions")
 def _(bits: Tensor, num_tokens: int, block: int) -> tuple[Tensor, Tensor, Tensor]:
     blocks = -(-num_tokens // block)
     keys = bits.new_empty((bits.shape[0], blocks, num_tokens), dtype=torch.int16)
