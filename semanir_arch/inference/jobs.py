@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,7 +77,7 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     A folder is searched with its sub-folders, which reappear below `output`, and so are the files
     that a pattern (`*`, `?`, `[...]`, `**` for any folders) matches, below its fixed part. What
     lies in `output` itself is not searched. Results keep the names of the inputs; a format that
-    cannot be written becomes PNG.
+    cannot be written becomes PNG. A file that is named again, with the same result, counts once.
 
     Args:
         inputs: Images, folders and patterns.
@@ -85,9 +85,12 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
         suffix: Of all results, such as `.png`; None for that of the input.
     """
     plan = Plan()
-    found = [job for given in inputs for job in _find(given, output, suffix, plan.problems)]
+    named = (job for given in inputs for job in _find(given, output, suffix, plan.problems))
+    found = _each_once(named)
     if found and not output.is_dir() and (_can_write(output) or output.exists()):
-        if len(found) > 1 or Path(inputs[0]).is_dir() or not _can_write(output):
+        # unlike Path.is_dir, also of names that the system refuses
+        folders = any(os.path.isdir(given) for given in inputs)  # noqa: PTH112
+        if len(found) > 1 or folders or not _can_write(output):
             plan.problems.append(f"{output}: a file, but {len(found)} results need a folder")
             return plan
         found = [Job(found[0].source, output)]
@@ -111,6 +114,14 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
 def is_address(text: str) -> bool:
     """Whether a text is a URL."""
     return _ADDRESS.match(text) is not None
+
+
+def _each_once(jobs: Iterable[Job]) -> list[Job]:
+    """Leave out files that are named again, with the same result."""
+    once: dict[tuple[Path, Path], Job] = {}
+    for job in jobs:
+        once.setdefault((_real(job.source), _real(job.target)), job)
+    return list(once.values())
 
 
 def _with_own_pictures(jobs: Sequence[Job], taken: set[Path]) -> Iterator[Job]:

@@ -114,6 +114,26 @@ def test_two_inputs_with_one_target_are_told_apart(photos):
     ]
 
 
+@pytest.mark.parametrize("inputs", [["photos", "photos/img2.png"], ["photos/img2.png", "photos"]])
+def test_a_file_that_is_named_again_counts_once(photos, inputs):
+    plan = plan_of(inputs, Path("out"))
+    assert sorted(job.target.name for job in plan.jobs) == ["img1.tif", "img10.jpg", "img2.png"]
+    assert [job.number for job in plan.jobs] == [1, 2, 3]
+    assert plan.problems == []
+
+
+def test_one_image_that_is_named_twice_may_name_its_result(photos):
+    plan = plan_of([photos / "img2.png", Path.cwd() / photos / "img2.png"], Path("new.png"))
+    assert plan.jobs == [Job(photos / "img2.png", Path("new.png"))]
+
+
+def test_a_folder_with_one_image_that_is_also_named_needs_a_folder(photos):
+    trip = photos / "trip"
+    plan = plan_of([trip / "img1.tif", trip], Path("new.png"))
+    assert plan.jobs == []
+    assert plan.problems == ["new.png: a file, but 1 results need a folder"]
+
+
 @pytest.mark.parametrize("name", ["nothing.png", "empty"])
 def test_an_input_without_images_is_a_problem_and_the_rest_goes_on(photos, name):
     Path("empty").mkdir()
