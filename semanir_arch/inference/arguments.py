@@ -16,6 +16,12 @@ FORMATS = ("png", "jpg", "tif", "webp", "bmp")
 
 _ONLY_READ = ("gif", "ppm", "pgm", "jp2", "avif", "heic")
 
+_NOT_EXPLAINED = (
+    *("list", "serve", "host", "port", "sigma", "quality", "format", "depth", "save_quality"),
+    *("compare", "precision", "tile", "overlap", "ensemble"),
+)
+"""What means nothing beside --explain: it reads the network once, in float32 and without tiles."""
+
 _DESCRIPTION = """\
 Restore images with a trained network: files, folders with their sub-folders, and patterns such as
 'photos/**/*.jpg'. Any size, 8 or 16 bit, gray or colour, with or without alpha. Results keep name,
@@ -154,6 +160,8 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
             parser.error(str(error))
     if not 1 <= arguments.save_quality <= 100:
         parser.error(f"--save-quality {arguments.save_quality}: allowed: 1 to 100")
+    if arguments.explain is not None:
+        _check_explain(parser, arguments)
     if arguments.list or arguments.serve:
         return
     if not arguments.input:
@@ -171,6 +179,14 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
         parser.error(f"-o {output}: not written; allowed: {', '.join(FORMATS)}, or a folder")
     if arguments.format and suffix in FORMATS and suffix != arguments.format:
         parser.error(f"-o {output} and --format {arguments.format} contradict each other")
+
+
+def _check_explain(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    given = vars(arguments)
+    unused = [name for name in _NOT_EXPLAINED if given[name] != parser.get_default(name)]
+    if unused:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        parser.error(f"--explain restores nothing and has no use for {options}")
 
 
 def _read_tile(text: str) -> int | str | None:

@@ -324,6 +324,11 @@ def test_damage_outside_the_pixels_is_no_reason_to_fail(weights, capsys):
         (("photo.png", "-o", "o.GIF", "--task", "jpeg"), "-o o.GIF: not written; allowed: png"),
         (("photo.png", "-o", "out", "--task", "jpeg", "--tile", "0"), "allowed: auto, none"),
         (("photo.png", "-o", "out", "--task", "jpeg", "--save-quality", "0"), "allowed: 1 to 100"),
+        (("a.png", "--task", "jpeg", "--explain", "1,1", "--list"), "has no use for --list"),
+        (
+            ("a.png", "--task", "jpeg", "--explain", "1,1", "--sigma", "0", "--ensemble"),
+            "--explain restores nothing and has no use for --sigma, --ensemble (",
+        ),
     ],
 )
 def test_arguments_that_make_no_sense_are_one_line(weights, capsys, arguments, message):

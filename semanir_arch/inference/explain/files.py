@@ -54,10 +54,12 @@ def explain_file(
     Raises:
         FileNotFoundError: No such photo, or no such folder for the page.
         ValueError: The photo cannot be read, the pixel lies outside, the network has nothing to
-            explain, `page` has another suffix than .html, or a file exists or is the photo.
+            explain or sees no mosaic, `page` has another suffix than .html, or a file exists or
+            is the photo.
     """
     if bayer not in (None, PHASE):
         raise ValueError(f"bayer={bayer!r}: --explain shows mosaics of phase {PHASE} alone")
+    restorer.check_arguments(bayer=bayer)
     name = f"{source.stem}_explain.html"
     page = Path(name) if page is None else page / name if page.is_dir() else page
     if page.suffix.lower() not in (".html", ".htm"):

@@ -53,6 +53,11 @@ def test_mosaics_of_other_phases_are_refused(make_restorer, tmp_path):
         explain_file(make_restorer(), tmp_path / "photo.png", (3, 4), bayer="bggr")
 
 
+def test_a_phase_is_refused_where_the_network_sees_no_mosaic(make_restorer, tmp_path):
+    with pytest.raises(ValueError, match="bayer='rggb': only for task 'demosaic'"):
+        explain_file(make_restorer(), tmp_path / "photo.png", (3, 4), bayer="rggb")
+
+
 def test_the_page_asks_for_nothing_from_outside(make_restorer, tmp_path):
     page, _ = explain(make_restorer(), make_image((9, 9, 3)), (0, 0), "<&.png", tmp_path / "a.png")
     assert not re.findall(r"""(?:src|href)\s*=(?!\s*["'`]data:)""", page)
