@@ -82,6 +82,7 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
         folder: Where to look.
 
     Raises:
+        TypeError: The task is no text.
         ValueError: There is no such task.
         FileNotFoundError: None is shipped for it; says which are and how to train it.
     """

@@ -103,8 +103,11 @@ def get_task(name: str) -> Task:
     """Look a task up by its name or another one of `ALIASES`.
 
     Raises:
+        TypeError: The name is no text.
         ValueError: There is none of that name; names those that exist.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"task={name!r}: {type(name).__name__}; the name of a task is needed")
     name = ALIASES.get(name, name)
     if name not in TASKS:
         close = difflib.get_close_matches(name, TASKS, n=1)

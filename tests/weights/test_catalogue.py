@@ -67,6 +67,12 @@ def test_an_unknown_task_names_those_that_exist(folder):
         find("jpg", folder)
 
 
+@pytest.mark.parametrize("task", [3, ["jpeg"], TASKS["jpeg"]], ids=["int", "list", "Task"])
+def test_a_task_that_is_no_text_is_refused(folder, task):
+    with pytest.raises(TypeError, match=f"{type(task).__name__}; the name of a task is needed"):
+        find(task, folder)
+
+
 def test_a_task_without_weights_says_how_to_train_it(folder):
     with pytest.raises(FileNotFoundError, match=r"shipped: jpeg.*weights train denoise"):
         find("denoise", folder)
