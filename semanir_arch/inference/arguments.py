@@ -48,7 +48,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog=_EXIT,
     )
     parser.add_argument("input", nargs="*", help="image, folder, or pattern in quotes")
-    parser.add_argument("-o", "--output", type=Path, help="folder, or file name for one image")
+    parser.add_argument(
+        "-o", "--output", type=_read_output, help="folder, or file name for one image"
+    )
     _add_network(parser)
     _add_results(parser)
     _add_computing(parser)
@@ -187,6 +189,12 @@ def _check_explain(parser: argparse.ArgumentParser, arguments: argparse.Namespac
     if unused:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
         parser.error(f"--explain restores nothing and has no use for {options}")
+
+
+def _read_output(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("'': an empty name is no file or folder")
+    return Path(text)
 
 
 def _read_tile(text: str) -> int | str | None:

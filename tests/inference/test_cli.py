@@ -317,6 +317,7 @@ def test_damage_outside_the_pixels_is_no_reason_to_fail(weights, capsys):
     [
         (("photo.png", "-o", "out"), "say what to do with --task NAME"),
         (("photo.png", "--weights", "net.pth"), "say where results go with -o FOLDER"),
+        (("photo.png", "-o", "", "--task", "jpeg"), "-o/--output: '': an empty name is no file or"),
         (("-o", "out", "--weights", "net.pth"), "name images, folders or patterns"),
         (("photo.png", "-o", "out", "--task", "denoize"), "did you mean 'denoise'?"),
         (("photo.png", "-o", "out.png", "--task", "jpeg", "--format", "tif"), "contradict"),
