@@ -85,7 +85,8 @@ def export(
         ValueError: The weights or an argument cannot be used, a package is missing, or the file
             would not restore as the network does.
     """
-    if target.suffix not in SUFFIXES:
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} exists; --overwrite replaces it")
@@ -93,20 +94,20 @@ def export(
         raise FileNotFoundError(f"{target}: no such folder, {target.parent}")
     if tile is not None and tile < 1:
         raise ValueError(f"tile={tile} must be at least 1 pixel")
-    if target.suffix == ".onnx":
+    if suffix == ".onnx":
         onnx_graph.require_onnx()
     checkpoint = load_checkpoint(weights)
     options = dict(network or checkpoint.network or {})
     built = _build(checkpoint, options, k)
-    if target.suffix == ".safetensors":
+    if suffix == ".safetensors":
         if tile is not None or k is not None:
             raise ValueError(f"{target}: tile and k are of .onnx and .pt2; this file has weights")
         convert(weights, target, network=options)
         return Exported({}, None)
     program = trace(built, tile)
-    least = tile or smallest_side(built, checked=target.suffix != ".onnx")
+    least = tile or smallest_side(built, checked=suffix != ".onnx")
     metadata = _describe(built, options, checkpoint, tile, least)
-    if target.suffix == ".onnx":
+    if suffix == ".onnx":
         content = onnx_graph.to_onnx(program, metadata, open_sizes=tile is None)
         runner = _onnx_runner(content) if onnx_graph.can_run() else None
     else:
@@ -232,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"  {key}: {exported.metadata[key]}\n")
     if exported.difference is not None:
         sys.stdout.write(f"  largest difference from torch: {exported.difference:.1e}\n")
-    elif arguments.output.suffix == ".onnx":
+    elif arguments.output.suffix.lower() == ".onnx":
         sys.stdout.write("  not compared with torch: onnxruntime is not installed\n")
     return 0
 

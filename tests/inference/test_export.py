@@ -177,11 +177,12 @@ def test_a_file_that_does_not_name_its_network_says_how_to(tmp_path: Path, capsy
     assert "--network '{type: RAMiT, task: low_light}' does" in error
 
 
+@pytest.mark.parametrize("name", ["x.onnx", "X.ONNX"])
 def test_missing_packages_are_named_with_their_extra(
-    tmp_path: Path, weights: Path, monkeypatch, capsys
+    tmp_path: Path, weights: Path, name: str, monkeypatch, capsys
 ) -> None:
     monkeypatch.setattr(export_module.onnx_graph, "find_spec", lambda _: None)
-    assert main([str(weights), "-o", str(tmp_path / "x.onnx")]) == 2
+    assert main([str(weights), "-o", str(tmp_path / name)]) == 2
     assert (
         "needs onnx and onnxscript: pip install 'semanir-arch[export]'" in capsys.readouterr().err
     )
