@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,7 @@ def restore_file(
         TypeError, MemoryError, FloatingPointError: See `Restorer.restore`.
     """
     written = [job.target, job.picture] if settings.compare else [job.target]
+    _refuse_long(written)
     _refuse_existing(written, settings.overwrite)
     _refuse_closed(job.target.parent)
     with _silent_libraries():
@@ -143,8 +145,22 @@ def _refuse_existing(paths: list[Path], overwrite: bool) -> None:
             raise ValueError(f"{path} exists; --overwrite replaces it")
 
 
+def _refuse_long(paths: list[Path]) -> None:
+    for path in paths:
+        try:
+            # the system finds a name too long only in a folder that exists
+            (_nearest_existing(path.parent) / path.name).lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise ValueError(f"{path} cannot be written, its name is too long") from error
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 def _refuse_closed(folder: Path) -> None:
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    nearest = _nearest_existing(folder)
     if not nearest.is_dir():
         raise ValueError(f"the result needs a folder {folder}, but {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):

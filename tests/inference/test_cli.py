@@ -179,6 +179,20 @@ def test_a_read_only_output_is_said_before_the_network_works(weights, capsys, mo
     )
 
 
+def test_a_name_too_long_is_said_before_the_network_works(weights, capsys, monkeypatch):
+    long = "x" * 251
+    write_image(f"{long}.png", make_image((4, 6, 3)))
+    monkeypatch.setattr(restorer.Restorer, "restore", None)
+    assert run(f"{long}.png", "-o", "out/new", "--weights", weights, "--compare") == 1
+    assert capsys.readouterr().err == (
+        f"semanir-restore: {long}.png: out/new/{long}_compare.png cannot be written, its name is "
+        "too long\n"
+    )
+    assert run(f"{long}.png", "-o", "out", "--weights", weights, "--format", "webp") == 1
+    assert f"out/{long}.webp cannot be written, its name is too" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
 def test_a_process_without_stdout_and_stderr_restores(weights, monkeypatch):
     write_image("photo.png", make_image((4, 6, 3)))
     for name in ("stdout", "stderr"):
