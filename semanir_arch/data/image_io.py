@@ -49,6 +49,8 @@ _TIFF_BITS_PER_SAMPLE, _EXIF_ORIENTATION = 258, 274
 # TIFF 6.0, section 8
 _TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
 _TIFF_PLANAR, _TIFF_SEPARATE_PLANES = 284, 2
+# TIFF 6.0, section 18
+_TIFF_EXTRA_SAMPLES, _TIFF_UNSPECIFIED, _TIFF_ASSOCIATED_ALPHA = 338, 0, 1
 
 # no format but bilevel and WebP packs more than a thousand pixels into a byte
 _ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE = 2**24, 1000
@@ -393,11 +395,28 @@ def _decode_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
     if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
         # OpenCV gives them as stored
         pixels = np.uint16(_WHITE) - pixels
+    if pixels.shape[2] == 4:
+        # as Pillow does with 8 bits; where the tag is missing, the channel is alpha
+        extra = tags.get(_TIFF_EXTRA_SAMPLES, ())[:1]
+        if extra == (_TIFF_UNSPECIFIED,):
+            pixels = pixels[..., :3]
+        elif extra == (_TIFF_ASSOCIATED_ALPHA,):
+            _divide_by_alpha(pixels)
     if pixels.shape[2] == 1 and isinstance(transparent := file.info.get("transparency"), int):
         pixels = np.dstack([pixels, np.where(pixels == transparent, 0, _WHITE).astype(np.uint16)])
     # OpenCV itself turns TIFF files upright
     orientation = 1 if file.format == "TIFF" else _orientation(file)
     return _upright(pixels, orientation)
+
+
+def _divide_by_alpha(pixels: NDArray[Any]) -> None:
+    """Undo, in place, that the colours of 16-bit RGBA were multiplied by alpha; 0 where that is."""
+    alpha = pixels[..., 3].astype(np.uint32)
+    divisor = np.maximum(alpha, 1)
+    for channel in range(3):
+        color = np.minimum(pixels[..., channel], alpha)
+        # to the nearest level; the largest sum just fits
+        pixels[..., channel] = (color * np.uint32(_WHITE) + alpha // 2) // divisor
 
 
 def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

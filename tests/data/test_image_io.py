@@ -162,6 +162,31 @@ def test_16_bit_tiff_with_separate_planes_is_refused(tmp_path):
         load_image(tmp_path / "planes.tif")
 
 
+@pytest.mark.parametrize("kind", ["unspecified", "assocalpha", "unassalpha"])
+def test_a_fourth_channel_of_16_bit_tiff_means_what_it_means_in_8_bits(tmp_path, kind):
+    pixels = make_image((9, 7, 4))
+    pixels[:2, :, 3] = [[0], [255]]
+    if kind == "assocalpha":
+        pixels[4:, :, :3] = pixels[4:, :, :3] * (pixels[4:, :, 3:] / 255)
+    for name, stored in (("8.tif", pixels), ("16.tif", pixels * np.uint16(257))):
+        tifffile.imwrite(tmp_path / name, stored, photometric="rgb", extrasamples=[kind])
+    shallow, deep = (load_image(tmp_path / name).pixels for name in ("8.tif", "16.tif"))
+    assert (shallow.dtype, deep.dtype) == (np.uint8, np.uint16)
+    # Pillow cuts off what is not a whole level
+    np.testing.assert_allclose(deep / 257, shallow, rtol=0, atol=1 if kind == "assocalpha" else 0)
+
+
+def test_colours_multiplied_by_alpha_come_back_in_16_bits(tmp_path):
+    pixels = make_image((9, 7, 4), np.uint16)
+    pixels[..., 3] |= 0x8000
+    multiplied = pixels.copy()
+    multiplied[..., :3] = np.rint(pixels[..., :3] * (pixels[..., 3:] / 65535))
+    tifffile.imwrite(tmp_path / "a.tif", multiplied, photometric="rgb", extrasamples=["assocalpha"])
+    read = load_image(tmp_path / "a.tif").pixels
+    np.testing.assert_array_equal(read[..., 3], pixels[..., 3])
+    np.testing.assert_allclose(read.astype(int), pixels.astype(int), rtol=0, atol=1)
+
+
 def test_the_transparent_level_of_16_bit_gray_becomes_alpha(tmp_path):
     levels = np.array([[0, 7, 65535]], np.uint16)
     write_image(tmp_path / "gray.png", levels)
