@@ -89,23 +89,12 @@ class SemanIRUNet(KeySemanticNetwork):
         backend: str = "auto",
         use_checkpoint: bool = False,
     ) -> None:
-        windows = [window_size] * len(widths) if isinstance(window_size, int) else list(window_size)
-        blocks = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
-        check_stages(
-            shift=shift,
-            depths=depths,
-            blocks=blocks,
-            widths=widths,
-            num_heads=num_heads,
-            window_size=windows,
-        )
+        windows, blocks = (_each(value, len(widths)) for value in (window_size, blocks))
+        sizes = {"widths": widths, "num_heads": num_heads, "window_size": windows}
+        check_stages(shift=shift, depths=depths, blocks=blocks, **sizes)
         if unshuffle < 1:
             raise ValueError(f"unshuffle={unshuffle} must be at least 1")
-        # a scale without layers has no windows, but must be halved for those below it
-        steps = [window if depth else 1 for window, depth in zip(windows, depths, strict=True)]
-        if final_depth:
-            steps[0] = windows[0]
-        multiple = math.lcm(*(step * unshuffle * 2**scale for scale, step in enumerate(steps)))
+        multiple = unshuffle * _size_multiple(windows, [depths[0] + final_depth, *depths[1:]])
         super().__init__(in_chans, out_chans or in_chans, upscale=1, size_multiple=multiple)
         # Stages in the order in which an image meets them, so that shifted and unshifted ones
         # alternate.
@@ -171,3 +160,15 @@ class SemanIRUNet(KeySemanticNetwork):
             features = decoder(features)
         out = self.unfold(self.last(self.final(features)))
         return x + out if self.adds_input else out
+
+
+def _each(value: int | Sequence[int], count: int) -> list[int]:
+    """One number for all scales, or one for each."""
+    return [value] * count if isinstance(value, int) else list(value)
+
+
+def _size_multiple(windows: Sequence[int], depths: Sequence[int]) -> int:
+    """Pixels of the upper scale that all scales can halve and cut into windows."""
+    # without layers there are no windows, but there is a scale
+    sides = (side if depth else 1 for side, depth in zip(windows, depths, strict=True))
+    return math.lcm(*(side * 2**scale for scale, side in enumerate(sides)))
