@@ -28,6 +28,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import DTypeLike, NDArray
 
+from semanir_arch.data.deep_pixels import PNG_SIGNATURE, bits_per_sample, decode_16_bit
 from semanir_arch.data.image_encoding import encode_image
 from semanir_arch.data.image_metadata import Metadata, read_metadata
 from semanir_arch.data.scanning import scan_names
@@ -38,19 +39,7 @@ _READABLE_FORMATS = (
     "PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF",
 )  # fmt: skip
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# positions in the header chunk of a PNG file (PNG specification, 11.2.1)
-_PNG_BIT_DEPTH, _PNG_COLOR_TYPE = 24, 25
-_PNG_GRAY_WITH_ALPHA = 4
-
-_WHITE = 65_535
-
-_TIFF_BITS_PER_SAMPLE, _EXIF_ORIENTATION = 258, 274
-# TIFF 6.0, section 8
-_TIFF_PHOTOMETRIC, _TIFF_WHITE_IS_ZERO = 262, 0
-_TIFF_PLANAR, _TIFF_SEPARATE_PLANES = 284, 2
-# TIFF 6.0, section 18
-_TIFF_EXTRA_SAMPLES, _TIFF_UNSPECIFIED, _TIFF_ASSOCIATED_ALPHA = 338, 0, 1
+_EXIF_ORIENTATION = 274
 
 # no format but bilevel and WebP packs more than a thousand pixels into a byte
 _ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE = 2**24, 1000
@@ -172,7 +161,7 @@ def decode_image(data: bytes, name: str) -> Image:
     try:
         with PIL.Image.open(io.BytesIO(data), formats=_readable_formats()) as file:
             _check_size(file, len(data))
-            if data.startswith(_PNG_SIGNATURE):
+            if data.startswith(PNG_SIGNATURE):
                 _check_png_chunks(data)
             return _decode(file, data)
     except PIL.UnidentifiedImageError as error:
@@ -302,8 +291,10 @@ def _readable_formats() -> tuple[str, ...]:
 
 def _decode(file: PIL.Image.Image, data: bytes) -> Image:
     pages = _count_pages(file)
-    if _bits_per_sample(file, data) == 16:
-        pixels = _decode_16_bit(file, data)
+    if bits_per_sample(file, data) == 16:
+        # OpenCV itself turns TIFF files upright
+        orientation = 1 if file.format == "TIFF" else _orientation(file)
+        pixels = _upright(decode_16_bit(file, data), orientation)
     else:
         pixels = _decode_8_bit(file)
     notes = [f"holds {pages} pictures; only the first is read"] if pages > 1 else []
@@ -358,65 +349,13 @@ def _check_size(file: PIL.Image.Image, size: int) -> None:
 
 def _check_png_chunks(data: bytes) -> None:
     """Refuse a PNG file that ends too early, on which OpenCV reserves what a chunk promises."""
-    position, name = len(_PNG_SIGNATURE), b""
+    position, name = len(PNG_SIGNATURE), b""
     while name != b"IEND":
         # length, name, content, checksum (PNG specification, 5.3)
         length, name = struct.unpack_from(">I4s", data, position)
         position += 12 + length
         if position > len(data):
             raise ValueError(f"cut short within chunk {name!r}")
-
-
-def _bits_per_sample(file: PIL.Image.Image, data: bytes) -> int:
-    if data.startswith(_PNG_SIGNATURE):
-        return data[_PNG_BIT_DEPTH]
-    if file.format == "TIFF":
-        return max(file.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (1,)))  # type: ignore[attr-defined]
-    return 8
-
-
-def _decode_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
-    # OpenCV may fill up what is missing from a file that was cut short; Pillow raises
-    file.load()
-    tags = file.tag_v2 if file.format == "TIFF" else {}  # type: ignore[attr-defined]
-    if tags.get(_TIFF_PLANAR) == _TIFF_SEPARATE_PLANES and len(file.getbands()) > 1:
-        # OpenCV takes them for interleaved ones
-        raise ValueError("16-bit channels in separate planes are not supported; interleave them")
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise ValueError("OpenCV cannot decode these 16-bit pixels")
-    if pixels.dtype != np.uint16:
-        raise ValueError(f"pixel type {pixels.dtype} is not supported; 8 and 16 bits are")
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    if pixels.shape[2] >= 3:
-        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-    if data.startswith(_PNG_SIGNATURE) and data[_PNG_COLOR_TYPE] == _PNG_GRAY_WITH_ALPHA:
-        pixels = pixels[..., [0, 3]]
-    if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
-        # OpenCV gives them as stored
-        pixels = np.uint16(_WHITE) - pixels
-    if pixels.shape[2] == 4:
-        # as Pillow does with 8 bits; where the tag is missing, the channel is alpha
-        extra = tags.get(_TIFF_EXTRA_SAMPLES, ())[:1]
-        if extra == (_TIFF_UNSPECIFIED,):
-            pixels = pixels[..., :3]
-        elif extra == (_TIFF_ASSOCIATED_ALPHA,):
-            _divide_by_alpha(pixels)
-    if pixels.shape[2] == 1 and isinstance(transparent := file.info.get("transparency"), int):
-        pixels = np.dstack([pixels, np.where(pixels == transparent, 0, _WHITE).astype(np.uint16)])
-    # OpenCV itself turns TIFF files upright
-    orientation = 1 if file.format == "TIFF" else _orientation(file)
-    return _upright(pixels, orientation)
-
-
-def _divide_by_alpha(pixels: NDArray[Any]) -> None:
-    """Undo, in place, that the colours of 16-bit RGBA were multiplied by alpha; 0 where that is."""
-    alpha = pixels[..., 3].astype(np.uint32)
-    divisor = np.maximum(alpha, 1)
-    for channel in range(3):
-        color = np.minimum(pixels[..., channel], alpha)
-        # to the nearest level; the largest sum just fits
-        pixels[..., channel] = (color * np.uint32(_WHITE) + alpha // 2) // divisor
 
 
 def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

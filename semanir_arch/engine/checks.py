@@ -69,7 +69,7 @@ def check_network(resolved: Resolved) -> None:
 
 def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
     """Read weights before models of BasicSR do, which would show torch's page of advice."""
-    if file.suffix != ".safetensors":
+    if file.suffix.lower() != ".safetensors":
         load_state(file)
         return
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.

@@ -137,7 +137,7 @@ def load_checkpoint(
         CheckpointError: Unreadable (see `load_state`), or without weights under `param_key`.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _load_safetensors(path)
     state = load_state(path)
     if param_key == "auto":

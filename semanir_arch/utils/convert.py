@@ -51,7 +51,7 @@ def convert(
         FileNotFoundError: No such file.
         ValueError: `source` cannot be read, or `target` has another suffix.
     """
-    if target.suffix not in SUFFIXES:
+    if target.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
     checkpoint = load_checkpoint(source, param_key)
     record: dict[str, Any] = {
@@ -59,7 +59,7 @@ def convert(
         "metadata": checkpoint.metadata | ({"task": task} if task else {}),
     }
     record = {key: value for key, value in record.items() if value}
-    if target.suffix == ".safetensors":
+    if target.suffix.lower() == ".safetensors":
         write_tensors(target, checkpoint.params, record)
     else:
         save_checkpoint(target, {"params": checkpoint.params, **record})

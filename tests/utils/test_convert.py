@@ -26,7 +26,7 @@ def network():
 
 
 def test_to_safetensors_and_back_keeps_weights_options_and_record(tmp_path, network):
-    first, middle, last = (tmp_path / name for name in ("a.pth", "b.safetensors", "c.pth"))
+    first, middle, last = (tmp_path / name for name in ("a.pth", "b.SafeTensors", "c.pth"))
     save_checkpoint(
         first, {"params": network.state_dict(), "network_g": OPTIONS, "metadata": RECORD}
     )
