@@ -70,7 +70,8 @@ TASKS: dict[str, Task] = {
         Task(
             "deblur",
             "Motion deblurring",
-            "straight or curved camera motion without noise, as SyntheticMotionBlurDataset makes",
+            "strong camera motion (15 pixels or more) without noise, as SyntheticMotionBlurDataset "
+            "makes; sharper photos become worse",
             demonstration=True,
         ),
         Task(
