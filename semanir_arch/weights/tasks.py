@@ -70,8 +70,7 @@ TASKS: dict[str, Task] = {
         Task(
             "deblur",
             "Motion deblurring",
-            "strong camera motion (15 pixels or more) without noise, as SyntheticMotionBlurDataset "
-            "makes; sharper photos become worse",
+            "straight or curved camera motion without noise, as SyntheticMotionBlurDataset makes",
             demonstration=True,
         ),
         Task(

@@ -73,7 +73,7 @@ def run_with_gradients(inputs, dictionary, backend):
     return [out.detach(), *torch.autograd.grad(out, inputs, weight)]
 
 
-def assert_as_defined(inputs, dictionary, backend):
+def assert_as_defined(inputs, dictionary, backend, tolerance=None):
     exact = [x.detach().double().requires_grad_() for x in inputs]
     expected = run_with_gradients(exact, dictionary, "naive")
     actual = run_with_gradients(inputs, dictionary, backend)
@@ -81,7 +81,7 @@ def assert_as_defined(inputs, dictionary, backend):
     for name, a, e in zip(NAMES, actual, expected, strict=False):
         error = (a.double() - e).abs().max() / e.abs().max().clamp(min=1)
         assert a.dtype == dtype
-        assert error <= TOLERANCE[dtype], f"{name} is off by {error:.2e}"
+        assert error <= (tolerance or TOLERANCE[dtype]), f"{name} is off by {error:.2e}"
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -170,7 +170,9 @@ def test_scores_far_below_a_bound_that_was_tried_are_summed_again(backend, bias,
         inputs[0][..., 0], inputs[1][..., 0] = 12, -12
         inputs[0][..., 1:] *= 0.1
         inputs[1][..., 1:] *= 0.1
-    assert_as_defined(inputs, make_dictionary(40, 9), backend)
+    # The gradient of q is a sum of differences that cancel, times keys of 12: float32's rounding
+    # grows twelvefold, to 1.6e-5 on some processors.
+    assert_as_defined(inputs, make_dictionary(40, 9), backend, tolerance=3e-5)
 
 
 @pytest.mark.parametrize("first_bound", [1, 1000])
