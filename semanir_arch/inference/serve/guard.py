@@ -21,6 +21,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = "127.0.0.1"
 
+_SMALL_BODY = 2**20
+"""Bytes of a refused request that are read before it is answered."""
+
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -65,6 +68,7 @@ class Guard:
         }
         reason = self._why_not(scope["method"], headers)
         if reason is not None:
+            await _take_body(receive)
             await _refuse(send, reason)
             return
 
@@ -113,6 +117,15 @@ def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0] if host.count(":") == 1 else host
+
+
+async def _take_body(receive: Receive) -> None:
+    """Read a small body, whose sender would see a broken connection instead of the answer."""
+    left, more = _SMALL_BODY, True
+    while more and left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def _refuse(send: Send, reason: str) -> None:

@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,8 +64,9 @@ def serve(
     say(f"http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C ends)")
     queue = Queue(workshop.work)
     try:
-        make_server(make_app(choices, queue, host)).run([listener])
-    except KeyboardInterrupt:
+        # a process that a shell's script started in the background ends without the exception
+        with suppress(KeyboardInterrupt):
+            make_server(make_app(choices, queue, host)).run([listener])
         say("ended")
     finally:
         queue.close()
