@@ -245,8 +245,7 @@ def _without_lists_of_roots(
 ) -> tuple[dict[str, Any], dict[str, dict[str, list[str]]]]:
     """Take out what BasicSR cannot parse: data sets of several folders.
 
-    It calls `expanduser` on the root, as if it were one, although its own data sets of several
-    folders (`dataroot_gt_1`, ...) show that there may be more:
+    It calls `expanduser` on the root, as if it were always one:
     https://github.com/XPixelGroup/BasicSR/blob/v1.4.2/basicsr/utils/options.py#L147
 
     Returns:
