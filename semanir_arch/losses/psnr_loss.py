@@ -25,11 +25,16 @@ class PSNRLoss(nn.Module):
 
     Args:
         loss_weight: Factor.
+        reduction: `mean`; here because option files of other toolkits give it.
         eps: See `psnr_loss`.
     """
 
-    def __init__(self, loss_weight: float = 1.0, eps: float = 1e-8) -> None:
+    def __init__(
+        self, loss_weight: float = 1.0, reduction: str = "mean", eps: float = 1e-8
+    ) -> None:
         super().__init__()
+        if reduction != "mean":
+            raise ValueError(f"reduction={reduction!r}; allowed: 'mean'")
         self.loss_weight = loss_weight
         self.eps = eps
 

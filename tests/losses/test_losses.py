@@ -81,6 +81,7 @@ def test_smooth_l1_is_a_square_near_zero_and_a_line_far_away(images, beta):
     [
         ("FFTLoss", {"compared": "phase"}, "compared='phase' is unknown; allowed: complex"),
         ("FFTLoss", {"norm": "none"}, "norm='none' is unknown; allowed: backward"),
+        ("PSNRLoss", {"reduction": "sum"}, "reduction='sum'; allowed: 'mean'"),
         ("SmoothL1Loss", {"beta": 0}, "beta=0 must be above 0"),
     ],
 )

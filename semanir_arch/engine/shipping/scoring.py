@@ -25,12 +25,13 @@ from semanir_arch.weights.tasks import Task
 __all__ = ["score"]
 
 LEVELS = {
-    "denoise": "15,25,50",
-    "denoise_gray": "15,25,50",
-    "jpeg": "10,20,30,40",
-    "jpeg_gray": "10,20,30,40",
+    "denoise": "sigma=15,25,50",
+    "denoise_gray": "sigma=15,25,50",
+    "jpeg": "quality=10,20,30,40",
+    "jpeg_gray": "quality=10,20,30,40",
+    "deblur": "length=5,10,20",
 }
-"""Strengths that tables of papers have."""
+"""Strengths of the damage: those that tables of papers have, where there are such tables."""
 
 
 def score(task: Task, folder: Path = FOLDER) -> list[Score]:
@@ -52,7 +53,7 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     argv = ["-opt", str(leaf), "--weights", str(shipped.path), "--skip_missing"]
     argv += ["--force_yml", "val:save_img=false", *_network_changes(leaf, shipped)]
     if task.name in LEVELS:
-        argv += ["--sweep", f"{task.strength}={LEVELS[task.name]}"]
+        argv += ["--sweep", LEVELS[task.name]]
     plan = prepare_cases(parse_arguments(argv, "", is_train=False))
     scores = [_summarize(measurement) for measurement in Testing(plan, Path.cwd())()]
     record: dict[str, Any] = {key: shipped.record[key] for key in shipped.record if key != "task"}
