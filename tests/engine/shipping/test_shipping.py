@@ -62,11 +62,11 @@ def train(seconds, *overrides, start=()):
 
 
 def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     assert train(4) == 0
-    first = time.monotonic() - began
-    # packing and both validations included
-    assert 4 < first < 40
+    assert time.monotonic() - began > 4
+    # packing and both validations included; other programs may take the machine
+    assert time.process_time() - worked < 40
     shipped = find("denoise", Path("shipped"))
     params, content = read_tensors(shipped.path)
     assert {value.dtype for value in params.values()} == {torch.float16}
