@@ -70,7 +70,7 @@ TASKS: dict[str, Task] = {
         Task(
             "deblur",
             "Motion deblurring",
-            "straight or curved camera motion without noise, as SyntheticMotionBlurDataset makes",
+            "camera motion of 3 to 20 pixels without noise, as SyntheticMotionBlurDataset makes",
             demonstration=True,
         ),
         Task(
