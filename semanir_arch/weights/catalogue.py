@@ -67,11 +67,19 @@ class ShippedWeights:
     @property
     def origin(self) -> str:
         """Where the weights come from, in one line."""
-        training = self.record["training"]
+        trainings = self.trainings
+        minutes = sum(training["minutes"] for training in trainings)
+        iterations = sum(training["iterations"] for training in trainings)
+        hardware = ", ".join(dict.fromkeys(training["hardware"] for training in trainings))
         return (
-            f"trained by this project: {training['minutes']:.0f} minutes on "
-            f"{training['hardware']}, {training['iterations']:,d} iterations"
+            f"trained by this project: {minutes:.0f} minutes on {hardware}, "
+            f"{iterations:,d} iterations"
         )
+
+    @property
+    def trainings(self) -> list[dict[str, Any]]:
+        """Those that the weights went through for this task, the first one first."""
+        return [*self.record.get("earlier_trainings", ()), self.record["training"]]
 
 
 def find(task: str, folder: Path = FOLDER) -> ShippedWeights:

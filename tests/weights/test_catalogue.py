@@ -55,6 +55,16 @@ def test_a_task_is_found_with_what_is_known_of_it(folder):
     assert [entry.task.name for entry in available(folder)] == ["jpeg"]
 
 
+def test_the_origin_counts_all_trainings(folder):
+    file = folder / "jpeg.json"
+    record = json.loads(file.read_text())
+    earlier = {"minutes": 7.6, "hardware": "a computer", "iterations": 1000}
+    file.write_text(json.dumps({**record, "earlier_trainings": [earlier]}))
+    assert find("jpeg", folder).origin == (
+        "trained by this project: 20 minutes on a computer, 4,456 iterations"
+    )
+
+
 def test_weights_without_a_record_are_not_shipped(folder):
     (folder / "jpeg.json").unlink()
     assert available(folder) == []

@@ -64,21 +64,20 @@ def print_tables(shipped: Sequence[ShippedWeights]) -> str:
 
 
 def _describe_training(shipped: ShippedWeights) -> str:
-    training = shipped.record["training"]
-    earlier = [part["minutes"] for part in shipped.record.get("earlier_trainings", ())]
-    minutes = " + ".join(f"{part:.0f}" for part in [*earlier, training["minutes"]])
+    iterations = " + ".join(f"{part['iterations']:,d}" for part in shipped.trainings)
+    minutes = " + ".join(f"{part['minutes']:.0f}" for part in shipped.trainings)
     # a file of the package, or one of a training that went on
     start = re.sub(
         r"^(?:.*/)?(?:(\w+)\.safetensors|shipped_(\w+)/models/\w+\.pth) .*",
         r"`\1\2`",
-        training["started_from"] or "-",
+        shipped.trainings[0]["started_from"] or "-",
     )
     cells = [
         f"`{shipped.task.name}`",
         shipped.record["network"]["type"],
         f"{shipped.parameters:,d}",
         start,
-        f"{training['iterations']:,d}",
+        iterations,
         minutes,
     ]
     return f"| {' | '.join(cells)} |"

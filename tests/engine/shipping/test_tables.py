@@ -38,6 +38,14 @@ def test_what_is_not_known_is_a_dash():
     assert "| `sr_x2` | Set14 | - | - | 33.30 | - |" in table
 
 
+def test_trainings_that_went_on_count_together():
+    first = {"minutes": 6.6, "iterations": 1200, "started_from": "a/denoise.safetensors (3 of 9)"}
+    entry = weights("jpeg", [], started_from="jpeg.safetensors (9 of 9)")
+    record = {**entry.record, "earlier_trainings": [first]}
+    table = print_tables([ShippedWeights(entry.task, entry.path, record)])
+    assert "| `jpeg` | SemanIR | 1,234 | `denoise` | 1,200 + 5,678 | 7 + 2 |" in table
+
+
 def test_a_start_from_a_training_that_went_on_is_named_by_its_task():
     start = "experiments/shipped_denoise_gray/models/net_g_2000.pth (12 of 14 tensors)"
     assert "| `denoise_gray` | 5,678 |" in print_tables([weights("jpeg", [], started_from=start)])
