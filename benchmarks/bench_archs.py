@@ -55,7 +55,7 @@ def main() -> None:
     arguments = parse_arguments()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     write = Report(arguments.output)
-    write(header("Networks", "python benchmarks/bench_archs.py") + "\n")
+    write(header("Networks") + "\n")
     write(f"One colour image per network, float32 unless stated, {device}. {NOTES}\n")
     write(markdown_rule(COSTS))
     chosen = [name for name in CANDIDATES if arguments.only.lower() in name.lower()]

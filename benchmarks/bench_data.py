@@ -77,7 +77,7 @@ def main() -> None:
             ("check.py, every image read and compared with the others", time_check(folder)),
             ("Memory and index", measure_memory(folder, arguments.samples)),
         ]
-    report = header("Data", "python benchmarks/bench_data.py") + "".join(
+    report = header("Data") + "".join(
         f"\n## {title}\n\n{markdown_table(COLUMNS, rows)}" for title, rows in sections
     )
     sys.stdout.write(report)

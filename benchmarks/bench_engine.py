@@ -92,7 +92,7 @@ def main() -> None:
         work = Path(folder)
         make_images(work)
         sections = [
-            header("Training engine", "python benchmarks/bench_engine.py"),
+            header("Training engine"),
             side_by_side(work, arguments.rounds, arguments.iterations),
             waiting(work),
             memory(work),

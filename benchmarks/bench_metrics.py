@@ -50,7 +50,7 @@ def main() -> None:
     if torch.cuda.is_available():
         parts.append("\n## GPU, eight images together\n\n")
         parts.append(markdown_table(["what", "ms per image"], time_gpu(*pair, arguments.rounds)))
-    report = header("Metrics", "python benchmarks/bench_metrics.py") + (
+    report = header("Metrics") + (
         f"A colour image of {WIDTH} x {HEIGHT} pixels, uint8, with noise of sigma {SIGMA}.\n"
     )
     report += "".join(parts)

@@ -250,7 +250,7 @@ def main() -> None:
     ]
     columns = ["configuration", "kernel", "block", "warps", "instructions per score"]
     columns += ["exponentials", "registers", "stack", "shared"]
-    report = header("Kernels, counted", "python benchmarks/bench_offline.py") + "\n"
+    report = header("Kernels, counted") + "\n"
     report += markdown_table(columns, rows)
     sys.stdout.write(report)
     if arguments.output:

@@ -74,7 +74,7 @@ def parse_arguments() -> argparse.Namespace:
 def report(arguments: argparse.Namespace, device: str) -> Iterator[str]:
     """Lines of the report."""
     parts = ["photographs"] if arguments.union else arguments.parts or PARTS
-    yield header("Operators", " ".join(["python benchmarks/bench_ops.py", *sys.argv[1:]]))
+    yield header("Operators")
     baseline = "without bias" if device == "cuda" else "with the same bias if there is one"
     yield f"\nRandom inputs, {HEADS} heads. `dense` attends to every key, {baseline}.\n"
     rounds = arguments.rounds

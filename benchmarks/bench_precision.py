@@ -54,7 +54,7 @@ def main() -> None:
     arguments = parser.parse_args()
     clean = _read(arguments.photo)
     write = Report(arguments.output)
-    write(header("Quality of bfloat16", "python benchmarks/bench_precision.py") + "\n")
+    write(header("Quality of bfloat16") + "\n")
     write(f"{arguments.photo.name}, noise of sigma 25; {arguments.seconds} s of training.\n\n")
     columns = ["network", "noisy, dB", "float32, dB", "bfloat16, dB", "difference, dB"]
     write(markdown_rule(columns))

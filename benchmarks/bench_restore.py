@@ -56,7 +56,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(run_command(arguments.measure)))
         return
     tasks = [w.task for w in available() if not arguments.tasks or w.task.name in arguments.tasks]
-    parts = [header("Restoring", "python benchmarks/bench_restore.py")]
+    parts = [header("Restoring")]
     parts += report_speed(tasks, arguments.side, arguments.rounds)
     parts += report_tiles(tasks)
     if arguments.megapixels and tasks:

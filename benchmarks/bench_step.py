@@ -58,7 +58,7 @@ def main() -> None:
         rows.append([name, f"{memory / 2**20:.0f}", f"{seconds:.2f}"])
     report = "\n".join(
         [
-            header("A training step", "python benchmarks/bench_step.py"),
+            header("A training step"),
             f"{arguments.network}, {arguments.batch} colour patches of {arguments.patch} x "
             f"{arguments.patch} pixels, Adam. Memory: peak of the process during the steps, less "
             "its peak before them.\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import statistics
 import sys
 import time
@@ -79,8 +80,9 @@ class Report:
                 file.write(text)
 
 
-def header(title: str, command: str) -> str:
+def header(title: str) -> str:
     """Markdown that says when, where, with what and by which command the figures were made."""
+    command = shlex.join(["python", *sys.argv])
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
     return (
         f"# {title}\n\n"
