@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import PIL.Image
 
+from semanir_arch.data.files.opening import read_size
 from semanir_arch.data.image_encoding import check_format
-from semanir_arch.data.image_io import DECODER_ERRORS, Image, load_image, write_image
+from semanir_arch.data.image_io import Image, load_image, write_image
 from semanir_arch.inference.jobs import Job
 from semanir_arch.inference.restorer import Progress, Restorer
 
@@ -114,9 +115,8 @@ def restore_file(
 def count_pixels(path: Path) -> int:
     """Pixels of an image according to its header, a measure of the work; 0 if unreadable."""
     try:
-        with PIL.Image.open(path) as file:
-            return int(file.width * file.height)
-    except DECODER_ERRORS:
+        return math.prod(read_size(path.read_bytes(), str(path)))
+    except (OSError, ValueError):
         return 0
 
 

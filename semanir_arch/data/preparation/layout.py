@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import PIL.Image
-
+from semanir_arch.data.files.opening import read_size
 from semanir_arch.data.preparation.archives import Member, digest, members
 from semanir_arch.data.preparation.catalogue import Archive, DataSet, Folder
 
@@ -256,12 +255,11 @@ def _check_sizes(path: Path, folder: Folder) -> None:
     if folder.size is None:
         return
     for name in sorted(_files(path)):
-        with PIL.Image.open(path / name) as image:
-            if image.size not in (folder.size, folder.size[::-1]):
-                width, height = folder.size
-                raise ValueError(
-                    f"{path / name}: is {image.width}x{image.height} instead of {width}x{height}"
-                )
+        file = path / name
+        size = read_size(file.read_bytes(), str(file))
+        if size not in (folder.size, folder.size[::-1]):
+            width, height = folder.size
+            raise ValueError(f"{file}: is {size[0]}x{size[1]} instead of {width}x{height}")
 
 
 def _move(source: Path, target: Path) -> None:

@@ -67,8 +67,8 @@ def test_super_resolution_enlarges(running):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "photo.png is not an image"),
-        (b"no image at all", "photo.png is not an image"),
+        (b"", "photo.png: the file is empty"),
+        (b"no image at all", "photo.png: not an image"),
     ],
 )
 def test_what_is_no_image_is_refused(running, data, message):
@@ -78,7 +78,11 @@ def test_what_is_no_image_is_refused(running, data, message):
 
 
 def test_a_damaged_image_fails_with_one_sentence_and_the_next_works(running):
-    cut = encoded("photo.png", (80, 80, 3))[:9000]
+    whole = bytearray(encoded("photo.png", (80, 80, 3)))
+    assert running.send(bytes(whole[:9000]))[0] == 422
+    # nobody finds this before the pixels are decoded
+    whole[5000:5100] = bytes(100)
+    cut = bytes(whole)
     failed = running.finished(running.send(cut)[1]["id"])
     assert failed["state"] == "failed"
     assert failed["error"].startswith("photo.png: cannot be read as an image")
