@@ -83,8 +83,8 @@ def opened(data: bytes, name: str) -> Iterator[PIL.Image.Image]:
             yield file
     except PIL.UnidentifiedImageError as error:
         raise ValueError(
-            f"{name}: not an image of a format that is read here, of a rare pixel type, or damaged "
-            "at its beginning"
+            f"{name}: cannot be read as an image: it is of no format or pixel type that is read "
+            "here, or damaged at its beginning"
         ) from error
     except DECODER_ERRORS as error:
         raise ValueError(f"{name}: cannot be read as an image: {_reason(error)}") from error

@@ -206,10 +206,15 @@ def _place(member: Member, data_set: DataSet) -> tuple[Folder, str] | None:
         for rule in folder.rules:
             name = rule.file_name(member.path)
             if name is not None:
-                if not _FILE_NAME.fullmatch(name) or name.startswith("."):
-                    raise ValueError(f"{member.path!r} is no name for a file; archive refused")
+                if not _is_file_name(name):
+                    raise ValueError(f"'{member.shown}' is no name for a file; archive refused")
                 return folder, name
     return None
+
+
+def _is_file_name(name: str) -> bool:
+    plain = _FILE_NAME.fullmatch(name) is not None and name.isprintable()
+    return plain and not name.startswith(".")
 
 
 def _write(member: Member, target: Path) -> None:
@@ -226,7 +231,7 @@ def _write(member: Member, target: Path) -> None:
             file.write(chunk)
     if written != member.size:
         temporary.unlink()
-        raise ValueError(f"{member.archive}: {member.path} is not as long as the archive says")
+        raise ValueError(f"{member.archive}: {member.shown} is not as long as the archive says")
     temporary.replace(target)
 
 

@@ -68,7 +68,7 @@ def test_super_resolution_enlarges(running):
     ("data", "message"),
     [
         (b"", "photo.png: the file is empty"),
-        (b"no image at all", "photo.png: not an image"),
+        (b"no image at all", "photo.png: cannot be read as an image: it is of no format"),
     ],
 )
 def test_what_is_no_image_is_refused(running, data, message):
@@ -101,7 +101,7 @@ def huge(width, height):
     [((6000, 4001), "same", "24 megapixels"), ((3000, 2001), "large", "6 megapixels, because")],
 )
 def test_huge_photos_are_refused_before_they_are_decoded(running, monkeypatch, size, task, limit):
-    monkeypatch.setattr("semanir_arch.inference.serve.restoring.decode_image", None)
+    monkeypatch.setattr("semanir_arch.inference.serve.codec.Codec.decode", None)
     status, answer = running.send(huge(*size), "huge.png", task)
     assert status == 422
     assert f"{size[0]} x {size[1]} pixels; this page takes up to {limit}" in answer["error"]
@@ -195,6 +195,13 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "https://127.0.0.1:PORT"},
+        {"Origin": "127.0.0.1:PORT"},
+        {"Origin": "http://127.0.0.1:PORT/"},
+        {"Host": "127.0.0.1"},
+        {"Host": "localhost:1"},
+        {"Host": "127.0.0.1:PORT:PORT"},
+        {"Host": "127.0.0.1:PORT@evil.example"},
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors"},
     ],
@@ -204,6 +211,7 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
 def test_other_web_sites_cannot_use_the_server(running, headers, method):
     path = "/api/options" if method == "GET" else "/api/jobs?task=same&name=a.png"
     body = encoded("a.png") if method == "POST" else None
+    headers = {name: text.replace("PORT", str(running.port)) for name, text in headers.items()}
     assert running.request(method, path, body, **headers)[0] == 403
     assert not running.queue._jobs
 

@@ -100,8 +100,8 @@ def test_a_wrong_file_is_one_friendly_sentence(page, tmp_path):
     page.restore(tmp_path / "notes.txt")
     wait_until(lambda: page.shows("error"), "the message")
     assert page.text("error") == (
-        "Notes.txt: not an image of a format that is read here, of a rare pixel type, or damaged at "
-        "its beginning."
+        "Notes.txt: cannot be read as an image: it is of no format or pixel type that is read "
+        "here, or damaged at its beginning."
     )
     assert not page.shows("work")
     assert not page.shows("result")
