@@ -46,7 +46,7 @@ _AV1_HIGH, _AV1_TWELVE = 0x40, 0x20
 
 # ISO/IEC 15444-1, A.5.1: begin of the codestream and of its sizes
 _J2K_SIZES = b"\xff\x4f\xff\x51"
-_J2K_COMPONENTS, _J2K_SIGNED = 40, 0x80
+_J2K_COMPONENTS, _J2K_SIGNED = 42, 0x80
 
 _NAMES = {
     "F": "32-bit floating-point numbers",

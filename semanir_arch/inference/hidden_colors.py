@@ -31,6 +31,9 @@ _HIDDEN, _VISIBLE = 1 / 8, 1 / 4
 _LEAST = 1 / 4
 """The strongest neighbour counts at least as this share of the strongest pixel of all."""
 
+_POWER = 4
+"""Of opacity, as a weight: a large faint area must not outweigh a small visible one."""
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -95,13 +98,13 @@ def _kept_share(alpha: npt.NDArray[Any], rows: slice, strongest: float) -> Float
 def _halved(
     layers: npt.NDArray[Any], channels: int, strongest: float
 ) -> tuple[Floats, npt.NDArray[np.float32]]:
-    """Means of 2 x 2 pixels, (h, w, C), and their weights (h, w), which are squared opacities."""
+    """Means of 2 x 2 pixels, (h, w, C), and their weights (h, w), which grow steeply with opacity."""
     height, width = (-(-side // 2) for side in layers.shape[:2])
     means = np.empty((height, width, channels), np.float32)
     weights = np.empty((height, width), np.float32)
     for top in range(0, layers.shape[0], _ROWS):
         part = layers[top : top + _ROWS]
-        own = (part[..., channels].astype(np.float32) / np.float32(strongest)).clip(min=0) ** 2
+        own = (part[..., channels].astype(np.float32) / np.float32(strongest)).clip(min=0) ** _POWER
         rows = slice(top // 2, top // 2 + -(-len(part) // 2))
         means[rows], weights[rows] = _coarser(part[..., :channels].astype(np.float32), own)
     return means, weights
