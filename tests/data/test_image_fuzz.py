@@ -15,6 +15,7 @@ import pytest
 from semanir_arch.data.fast_png import encode_fast_png
 from semanir_arch.data.image_encoding import encode_image
 from semanir_arch.data.image_io import decode_image, load_image
+from tests.data.files.made import plain_png, with_opencv
 from tests.helpers import make_image
 
 resource = pytest.importorskip("resource", reason="not on Windows")
@@ -64,6 +65,21 @@ FILES = {
     "webp lossy": saved("WEBP"),
     "bmp": encoded(".bmp"),
     "bmp gray": encoded(".bmp", 1),
+    "gif": saved("GIF", "P"),
+    "gif several": saved(
+        "GIF", "P", save_all=True, append_images=[PIL.Image.new("P", (20, 24), 7)]
+    ),
+    "ppm": saved("PPM"),
+    "pgm 16 bit": b"P5 20 24 65535\n" + make_image((24, 20, 1), np.uint16).tobytes(),
+    "pgm words": b"P2 4 2 1000\n1 2 3 1000 5 6 7 8\n",
+    "jpeg 2000": saved("JPEG2000"),
+    "jpeg 2000 16 bit": with_opencv(".jp2", make_image((64, 64, 3), np.uint16)),
+    "avif": saved("AVIF"),
+    "avif 10 bit": with_opencv(".avif", make_image((24, 20, 3), np.uint16) >> 6, 513, 10),
+    "mpo": saved("MPO", save_all=True, append_images=[PIL.Image.new("RGB", (20, 24))]),
+    "png described": plain_png(
+        (b"gAMA", bytes([0, 0, 177, 143])), (b"cICP", bytes([12, 13, 0, 1])), (b"tRNS", bytes(6))
+    ),
 }
 SECONDS = 2
 MEGABYTES = 600
@@ -92,7 +108,7 @@ def peak_megabytes():
 def test_files_cut_at_many_points(name):
     data = FILES[name]
     # some formats end with bytes that no decoder needs
-    needed = len(data) - (len(data) if name.startswith("tiff") else 40)
+    needed = len(data) - (len(data) if name.startswith(("tiff", "mpo", "avif")) else 40)
     for length in range(0, len(data), max(1, len(data) // 60)):
         pixels = refuse_or_decode(data[:length])
         if length < needed:
