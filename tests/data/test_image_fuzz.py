@@ -6,6 +6,7 @@ import io
 import struct
 import time
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 from semanir_arch.data.fast_png import encode_fast_png
 from semanir_arch.data.image_encoding import encode_image
 from semanir_arch.data.image_io import decode_image, load_image
+from semanir_arch.data.lmdb_values import summarize, unpack
+from semanir_arch.data.sources import open_source
 from tests.data.files.made import plain_png, with_opencv
 from tests.helpers import make_image
 
@@ -193,3 +196,47 @@ def test_large_pictures_are_read():
     pixels = np.zeros((5000, 5000, 1), np.uint8)
     data = encode_image(pixels, Path("large.png"))
     np.testing.assert_array_equal(decode_image(data, "large").pixels, pixels)
+
+
+NO_MESSAGE = "v: no message"
+
+
+def message_of(read):
+    """What a ValueError says; anything else fails the test."""
+    try:
+        read()
+    except ValueError as error:
+        return str(error)
+    return NO_MESSAGE
+
+
+def test_data_sets_name_the_file_whatever_its_decoder_raises(tmp_path):
+    generator = np.random.default_rng(3)
+    for number, (name, data) in enumerate(FILES.items()):
+        for kind in range(4):
+            damaged = bytearray(data)
+            for position in generator.integers(len(data), size=8):
+                damaged[position] = generator.integers(256)
+            (tmp_path / f"{number}_{kind}.png").write_bytes(damaged)
+            value = memoryview(bytes(damaged))
+            for read in (partial(unpack, value, "v", verify=True), partial(summarize, value, "v")):
+                assert message_of(read).startswith("v: "), name
+    source = open_source(tmp_path)
+    refused = 0
+    for index in range(len(source)):
+        message = message_of(partial(source.read, index))
+        refused += message != NO_MESSAGE
+        assert message == NO_MESSAGE or message.startswith(f"{source.path(index)}: ")
+    assert refused > len(FILES)
+
+
+def test_any_exception_of_a_decoder_is_one_message(monkeypatch):
+    for kind in (RuntimeError, AttributeError, AssertionError, MemoryError, RecursionError):
+
+        def fail(*_, kind=kind):
+            raise kind("inside\nthe decoder")
+
+        monkeypatch.setattr("semanir_arch.data.image_io.decode_pixels", fail)
+        with pytest.raises(ValueError, match=r"^the file: cannot be read as an image: ") as found:
+            decode_image(FILES["png"], "the file")
+        assert "\n" not in str(found.value)

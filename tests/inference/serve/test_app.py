@@ -10,6 +10,7 @@ import pytest
 from semanir_arch.data.image_encoding import encode_image
 from semanir_arch.data.image_io import decode_image
 from semanir_arch.inference.serve import app, work
+from tests.data.test_image_fuzz import FILES
 from tests.helpers import make_image
 
 from .conftest import wait_until
@@ -87,6 +88,24 @@ def test_a_damaged_image_fails_with_one_sentence_and_the_next_works(running):
     assert failed["state"] == "failed"
     assert failed["error"].startswith("photo.png: cannot be read as an image")
     assert running.finished(running.send(encoded("photo.png"))[1]["id"])["state"] == "done"
+
+
+def test_damaged_files_of_every_format_are_one_sentence(running):
+    generator = np.random.default_rng(5)
+    states = []
+    for name, data in FILES.items():
+        damaged = bytearray(data)
+        for position in generator.integers(len(data) // 3, len(data), size=6):
+            damaged[position] = generator.integers(256)
+        for sent in (bytes(damaged), bytes(damaged[: len(data) // 2])):
+            status, answer = running.send(sent, f"{name}.png")
+            assert status in (202, 422), (name, answer)
+            job = running.finished(answer["id"]) if status == 202 else answer
+            states.append(job.get("state", "refused"))
+            if "error" in job:
+                assert job["error"].startswith(f"{name}.png: cannot be read as an image: "), name
+                assert "\n" not in job["error"]
+    assert set(states) == {"done", "failed", "refused"}
 
 
 def huge(width, height):
