@@ -1,4 +1,4 @@
 """Image files: opened within bounds, decoded in the depth they have, with what they say of colours.
 
-`semanir_arch.data.image_io` is the way to use them.
+`semanir_arch.data.files.image_io` is the way to use them.
 """

@@ -9,14 +9,14 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from semanir_arch.data.deep_pixels import (
+from semanir_arch.data.files.bounds import DECODER_ERRORS
+from semanir_arch.data.files.deep_pixels import (
     bits_per_sample,
     decode_deep,
     name_of_pixels,
     with_transparent,
 )
 from semanir_arch.data.files.directories import read_exif
-from semanir_arch.data.files.opening import DECODER_ERRORS
 from semanir_arch.data.files.parts import PNG_SIGNATURE, png_header_chunks
 
 __all__ = ["decode_pixels"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from semanir_arch.data.files.opening import read_size
+from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.preparation.archives import Member, digest, members
 from semanir_arch.data.preparation.catalogue import Archive, DataSet, Folder
 

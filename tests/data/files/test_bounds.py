@@ -11,12 +11,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from semanir_arch.data.files.opening import read_size
-from semanir_arch.data.image_encoding import encode_image
-from semanir_arch.data.image_io import decode_image
-from semanir_arch.data.lmdb_values import summarize
-from semanir_arch.inference.files import count_pixels
-from semanir_arch.inference.serve.upload import check_size
+from semanir_arch.data.files.bounds import read_size
+from semanir_arch.data.files.image_encoding import encode_image
+from semanir_arch.data.files.image_io import decode_image
+from semanir_arch.data.sources.lmdb_values import summarize
+from semanir_arch.restoring.files import count_pixels
+from semanir_arch.restoring.serve.upload import check_size
 from tests.data.files.made import chunk, png, saved
 from tests.helpers import make_image
 

@@ -12,9 +12,9 @@ import PIL.ImageCms
 import pytest
 from PIL.ExifTags import IFD
 
+from semanir_arch.data.files.image_encoding import encode_image
+from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.data.files.profiles import BT709, SRGB_CURVE, Curve, color_from_gray, make_profile
-from semanir_arch.data.image_encoding import encode_image
-from semanir_arch.data.image_io import decode_image
 from tests.data.files.made import bmp_v5, plain_png, png, saved, with_opencv
 from tests.helpers import make_image
 

@@ -10,8 +10,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from semanir_arch.data.image_io import decode_image, load_image
-from semanir_arch.data.sources import open_source
+from semanir_arch.data.files.image_io import decode_image, load_image
+from semanir_arch.data.sources.opening import open_source
 from tests.data.files.made import png, saved, with_opencv
 from tests.helpers import make_image
 

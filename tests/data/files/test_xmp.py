@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL.PngImagePlugin import PngInfo
 
+from semanir_arch.data.files.image_encoding import encode_image
+from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.data.files.xmp import current_xmp
-from semanir_arch.data.image_encoding import encode_image
-from semanir_arch.data.image_io import decode_image
 from tests.data.files.made import saved
 
 SPACES = {
