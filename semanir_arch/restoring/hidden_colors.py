@@ -9,6 +9,7 @@ et al., "The Lumigraph", SIGGRAPH 1996, section 3.4).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -37,11 +38,12 @@ _POWER = 4
 Floats = npt.NDArray[np.float32]
 
 
-def with_visible_colors(pixels: Pixels) -> Pixels:
+def with_visible_colors(pixels: Pixels, tick: Callable[[], None] = lambda: None) -> Pixels:
     """Give hidden pixels the colours of visible ones; opacity stays.
 
     Args:
         pixels: An image.
+        tick: Called now and then; what it raises ends the work.
 
     Returns:
         The same object where nothing is hidden or nothing visible; else a copy, of the same layout
@@ -53,10 +55,11 @@ def with_visible_colors(pixels: Pixels) -> Pixels:
     strongest = float(layers[..., channels].max())
     if not strongest > 0 or float(layers[..., channels].min()) >= _VISIBLE * strongest:
         return pixels
-    means, weights = _halved(layers, channels, strongest)
+    means, weights = _halved(layers, channels, strongest, tick)
     around = _filled(means, weights)
     result = layers.copy()
     for top in range(0, layers.shape[0], _ROWS):
+        tick()
         rows = slice(top, min(top + _ROWS, layers.shape[0]))
         _replace(result, layers, channels, rows, around, strongest)
     return Pixels(result, pixels.flat)
@@ -96,13 +99,14 @@ def _kept_share(alpha: npt.NDArray[Any], rows: slice, strongest: float) -> Float
 
 
 def _halved(
-    layers: npt.NDArray[Any], channels: int, strongest: float
+    layers: npt.NDArray[Any], channels: int, strongest: float, tick: Callable[[], None]
 ) -> tuple[Floats, npt.NDArray[np.float32]]:
     """Means of 2 x 2 pixels, (h, w, C), and weights (h, w), which grow steeply with opacity."""
     height, width = (-(-side // 2) for side in layers.shape[:2])
     means = np.empty((height, width, channels), np.float32)
     weights = np.empty((height, width), np.float32)
     for top in range(0, layers.shape[0], _ROWS):
+        tick()
         part = layers[top : top + _ROWS]
         own = (part[..., channels].astype(np.float32) / np.float32(strongest)).clip(min=0) ** _POWER
         rows = slice(top // 2, top // 2 + -(-len(part) // 2))

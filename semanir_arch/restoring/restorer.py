@@ -167,18 +167,18 @@ class Restorer:
             FloatingPointError: If the network's output is not finite.
         """
         self.check_arguments(sigma, quality, bayer)
-        pixels = with_visible_colors(split(image))
+        begin, end = (_ticker(progress, share) for share in (0.0, 1.0))
+        pixels = with_visible_colors(split(image), begin)
         # strength is measured on what the network was given
         image = pixels.layers[..., 0] if pixels.flat else pixels.layers
         work = self._plan(pixels, bayer or "rggb")
         canvas = Canvas(pixels, work.channels, self.upscale)
         self._paint(canvas, work, pixels.size, progress)
         restored = canvas.finish()
-        tick = (lambda: None) if progress is None else partial(progress, 1.0)
         if sigma is not None:
-            limit_noise(*self._colors(image, restored), sigma, tick)
+            limit_noise(*self._colors(image, restored), sigma, end)
         if quality is not None:
-            limit_to_quality(*self._colors(image, restored), quality, tick)
+            limit_to_quality(*self._colors(image, restored), quality, end)
         return restored
 
     def check_arguments(
@@ -343,6 +343,11 @@ def _file_for(task: str | None) -> Path:
     if task is None:
         raise ValueError("name a task or a weights file")
     return find(task).path
+
+
+def _ticker(progress: Progress | None, share: float) -> Callable[[], None]:
+    """What work outside the network calls, so that whoever watches can end it."""
+    return (lambda: None) if progress is None else partial(progress, share)
 
 
 def _tiling(tile: int, overlap: int | None, least: int = 0) -> Tiling:

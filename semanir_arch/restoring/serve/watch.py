@@ -70,8 +70,9 @@ class Watch:
         if self._stop.is_set():
             raise StoppedError
         self._finished, self._layers = share, 0
-        # tiles are alike: the first tells how many there are
-        self._tile = min(self._tile, share)
+        if share > 0:
+            # tiles are alike: the first tells how many there are
+            self._tile = min(self._tile, share)
         self._say(share)
 
     def _count(self, *_: object) -> None:
