@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.data.files.bounds import read_size
-from semanir_arch.data.files.image_encoding import check_format
+from semanir_arch.data.files.image_encoding import check_format, lost_metadata
 from semanir_arch.data.files.image_io import Image, load_image, write_image
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress, Restorer
@@ -109,7 +109,8 @@ def restore_file(
 
         picture = side_by_side({"before": image.pixels, "after": restored})
         write_image(job.picture, picture, metadata=image.metadata, overwrite=settings.overwrite)
-    return Outcome(restored.shape[0], restored.shape[1], image.notes)
+    lost = lost_metadata(job.target, image.metadata, restored)
+    return Outcome(restored.shape[0], restored.shape[1], (*image.notes, *lost))
 
 
 def count_pixels(path: Path) -> int:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from semanir_arch.data.files.image_encoding import check_format
+from semanir_arch.data.files.image_encoding import check_format, lost_metadata
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.choices import Choice
 from semanir_arch.restoring.serve.codec import Codec
@@ -96,6 +96,7 @@ class Workshop:
             )
         name = _result_name(job.name, restored)
         result = self._codec.encode(restored, name, image.metadata, job.cancelled)
+        lost = lost_metadata(Path(name), image.metadata, restored)
         height, width = restored.shape[:2]
         before, after = (
             self._codec.encode(_for_screen(pixels), "screen.png", None, job.cancelled)
@@ -113,7 +114,7 @@ class Workshop:
                 "bytes": len(result),
                 "seconds": round(time.monotonic() - job.started, 1),
                 "reduced": width * height > _SHOWN_PIXELS,
-                "notes": "; ".join(image.notes),
+                "notes": "; ".join((*image.notes, *lost)),
             },
         )
 

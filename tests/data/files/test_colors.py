@@ -12,8 +12,9 @@ import PIL.ImageCms
 import pytest
 from PIL.ExifTags import IFD
 
-from semanir_arch.data.files.image_encoding import encode_image
+from semanir_arch.data.files.image_encoding import encode_image, lost_metadata
 from semanir_arch.data.files.image_io import decode_image
+from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.files.profiles import BT709, SRGB_CURVE, Curve, color_from_gray, make_profile
 from tests.data.files.made import bmp_v5, plain_png, png, saved, with_opencv
 from tests.helpers import make_image
@@ -221,3 +222,13 @@ def test_our_srgb_profile_is_that_of_others():
     assert color_from_gray(profile) is None
     assert color_from_gray(b"") is None
     assert make_profile(BT709, Curve(2.2), "a", gray=True)[16:20] == b"GRAY"
+
+
+def test_what_a_format_cannot_hold_is_noted():
+    image = decode_image(bmp_v5(white_xyz(ADOBE), 1.8), "image")
+    (note,) = lost_metadata(Path("a.bmp"), image.metadata, image.pixels)
+    assert note == "has a colour profile that BMP cannot keep"
+    assert lost_metadata(Path("a.png"), image.metadata, image.pixels) == ()
+    long = Metadata(exif=bytes(70_000), xmp=bytes(70_000), icc_profile=SRGB)
+    (note,) = lost_metadata(Path("a.jpg"), long, image.pixels)
+    assert note == "has EXIF data and XMP data that JPEG cannot keep"
