@@ -17,6 +17,7 @@ from functools import lru_cache
 import PIL.Image
 
 from semanir_arch.data.files.directories import check_directories, embedded_directories
+from semanir_arch.data.files.foreign import is_raw, name_of_foreign
 from semanir_arch.data.files.parts import PNG_SIGNATURE, png_chunks
 
 __all__ = ["DECODER_ERRORS", "LEAST_SIDE", "opened", "read_size"]
@@ -55,6 +56,11 @@ _JPEG_START_OF_SCAN, _JPEG_END = 0xDA, 0xD9
 _JPEG_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 
 _TIFF_TILE_SIDES = (322, 323)
+# TIFF 6.0, section 8; DNG specification, chapter 4
+_TIFF_KIND, _TIFF_REDUCED, _DNG_VERSION = 254, 1, 50706
+
+
+_NO_FORMAT = "is of no format or pixel type that is read here, or damaged at its beginning"
 
 
 @contextmanager
@@ -75,6 +81,8 @@ def opened(data: bytes, name: str) -> Iterator[PIL.Image.Image]:
     if not data:
         raise ValueError(f"{name}: the file is empty")
     try:
+        if is_raw(data):
+            raise PIL.UnidentifiedImageError
         _check_contents(data)
         stream = _Metered(data)
         with PIL.Image.open(stream, formats=_readable_formats()) as file:
@@ -82,12 +90,12 @@ def opened(data: bytes, name: str) -> Iterator[PIL.Image.Image]:
             _check_size(file, len(data))
             yield file
     except PIL.UnidentifiedImageError as error:
-        raise ValueError(
-            f"{name}: cannot be read as an image: it is of no format or pixel type that is read "
-            "here, or damaged at its beginning"
-        ) from error
+        reason = name_of_foreign(data) or _NO_FORMAT
+        raise ValueError(f"{name}: cannot be read as an image: it {reason}") from error
     except DECODER_ERRORS as error:
-        raise ValueError(f"{name}: cannot be read as an image: {_reason(error)}") from error
+        foreign = name_of_foreign(data)
+        reason = _reason(error) if foreign is None else f"it {foreign}"
+        raise ValueError(f"{name}: cannot be read as an image: {reason}") from error
 
 
 def read_size(data: bytes, name: str) -> tuple[int, int]:
@@ -152,8 +160,15 @@ def _check_contents(data: bytes) -> None:
 
 
 def _check_size(file: PIL.Image.Image, size: int) -> None:
-    """Refuse a header that makes the decoder reserve gigabytes for a few bytes of picture."""
+    """Refuse a header that makes the decoder reserve gigabytes for a few bytes of picture.
+
+    Also one that names a small copy of another picture: nobody means that.
+    """
     tags = getattr(file, "tag_v2", {})
+    if _DNG_VERSION in tags:
+        raise ValueError("it is a camera raw file (DNG); develop it to a 16-bit TIFF first")
+    if tags.get(_TIFF_KIND, 0) & _TIFF_REDUCED:
+        raise ValueError("its first picture is a small copy of another, which is not read")
     tile = [tags.get(tag, 1) for tag in _TIFF_TILE_SIDES]
     pixels = max(file.width * file.height, math.prod(tile))
     if file.mode != "1" and pixels > max(_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE * size):

@@ -223,3 +223,29 @@ def test_sound_files_of_small_parts_are_read():
     packed = saved("BMP", "P", (300, 300, 3))
     assert decode_image(packed, "a").pixels.shape == (300, 300, 3)
     assert PIL.Image.MAX_IMAGE_PIXELS * 2 == 178_956_970
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"%PDF-1.7\n", "it is a PDF document; save its pages as PNG"),
+        (b"PK\3\4" + bytes(26) + b"word/document.xml", "it is a document of an office program"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "it is a document of an office program"),
+        (b"PK\3\4" + bytes(26) + b"a.png", "it is an archive; unpack it first"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0isommp41", "it is a film; take pictures out of it first"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "it is a film"),
+        (b"\x1aE\xdf\xa3" + bytes(40), "it is a film"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is a HEIC photo, as iPhones take them"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "it is a HEIC photo"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "it is a camera raw file; develop it"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "it is a camera raw file; develop it"),
+        (saved("TIFF", tiffinfo={50706: b"\1\4\0\0"}), r"it is a camera raw file \(DNG\)"),
+        (saved("TIFF", tiffinfo={254: 1}), "its first picture is a small copy of another"),
+        (b"<!DOCTYPE html><html>", "it is a web page"),
+        (b"<?xml version='1.0'?>\n<svg xmlns=''/>", "it is a drawing"),
+    ],
+)
+def test_well_known_foreign_files_are_named_with_what_to_do(data, said):
+    for work in (decode_image, lambda data, name: check_size(data, name, 1)):
+        with pytest.raises(ValueError, match=rf"^file: cannot be read as an image: {said}"):
+            work(data, "file")

@@ -162,7 +162,7 @@ def test_a_resolution_that_makes_no_sense_is_left_out(dpi):
 
 
 def test_formats_that_could_run_programs_are_not_opened():
-    with pytest.raises(ValueError, match="it is of no format"):
+    with pytest.raises(ValueError, match="it is a PostScript drawing"):
         decode_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n" + bytes(100), "a.eps")
 
 
