@@ -15,26 +15,30 @@ PACKAGE = ROOT / "semanir_arch"
 MAY_IMPORT = {
     "utils": set(),
     "host": {"utils"},
-    "ops": set(),
+    "ops": {"utils"},
     "modules": {"ops"},
-    "archs": {"modules", "ops"},
+    "archs": {"modules", "ops", "utils"},
     "data": {"utils"},
     "losses": {"utils"},
     "metrics": {"utils"},
     "models": {"archs", "modules", "ops", "data", "losses", "metrics", "host", "utils"},
     "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
     "report": {"models", "metrics", "data", "utils"},
-    "weights": set(),
+    "weights": {"utils"},
     "inference": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
     "engine": {
         *("archs", "modules", "data", "losses", "metrics", "models", "report", "weights"),
         *("plugin", "host", "utils"),
     },
-    "doctor": {"ops", "host", "utils"},
+    "commands": {
+        *("archs", "modules", "ops", "data", "losses", "metrics", "models", "report", "weights"),
+        *("inference", "engine", "plugin", "host", "utils"),
+    },
+    "doctor": {"commands"},
 }
 """For every part of the package, the parts below or beside it that it may use."""
 
-USES_BASICSR = {"host", "models", "plugin", "engine", "doctor"}
+USES_BASICSR = {"host", "models", "plugin", "engine", "commands"}
 """The parts that need BasicSR; all others must work where it is not installed."""
 
 ENTRY_POINTS = {"__main__.py"}

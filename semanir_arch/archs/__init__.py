@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any
+
+from semanir_arch.utils.suggestions import did_you_mean
 
 from .base import RestorationNetwork
 from .ramit_arch import RAMiT
@@ -45,6 +46,5 @@ def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
 
 
 def _nearest(word: str, allowed: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, allowed, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(word, allowed)
     return f"; allowed: {', '.join(allowed)}{hint}"

@@ -19,6 +19,7 @@ from semanir_arch.engine.saving import SaveError
 from semanir_arch.engine.states import is_complete, list_states
 from semanir_arch.host import HostError, Run
 from semanir_arch.utils import processes
+from semanir_arch.utils.command_line import spell_command
 from semanir_arch.utils.options import OptionError, Resolved, check_files, resolve, validate
 
 __all__ = [
@@ -127,9 +128,10 @@ def explain_stop(argv: Sequence[str], name: str, received: signal.Signals) -> in
     """
     experiment = Path.cwd() / "experiments" / name
     saved = next((n for n in list_states(experiment) if is_complete(experiment, n)), None)
-    # What torchrun was told is not known here.
-    launcher = ["torchrun", "..."] if processes.started_by_torchrun(os.environ) else ["python"]
-    command = shlex.join([*launcher, sys.argv[0], *argv])
+    command = spell_command(argv)
+    if processes.started_by_torchrun(os.environ):
+        # What torchrun was told is not known here.
+        command = shlex.join(["torchrun", "...", sys.argv[0], *argv])
     if saved is None:
         message = f"Interrupted before a state was saved. Start again with: {command}"
     else:

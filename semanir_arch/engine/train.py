@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from semanir_arch.engine import command_line
 from semanir_arch.engine.board import Board
-from semanir_arch.engine.command_line import parse_arguments
 from semanir_arch.engine.failures import supervised
 from semanir_arch.engine.loaders import LoadingError
 from semanir_arch.engine.profile import Profile, ProfileFinished
@@ -19,8 +19,9 @@ from semanir_arch.engine.run import explain_stop, prepare_run, report_refusal
 from semanir_arch.engine.saving import SaveError
 from semanir_arch.engine.training import Training
 from semanir_arch.host import HostError, Run
+from semanir_arch.utils.command_line import Parser
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 _REFUSALS = (
     FileNotFoundError,
@@ -30,6 +31,11 @@ _REFUSALS = (
     SaveError,
     ValueError,
 )
+
+
+def build_parser() -> Parser:
+    """The arguments of a training."""
+    return command_line.build_parser("Train a restoration network.")
 
 
 @supervised
@@ -43,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
         Exit code: 0 when finished, 2 when something given cannot be used or nothing can be saved,
         130 after Ctrl-C and 143 after SIGTERM, with the state saved.
     """
-    arguments = parse_arguments(argv, description="Train a restoration network.")
+    arguments = build_parser().parse_args(argv)
     name = ""
     try:
         run = prepare_run(arguments, is_train=True)
@@ -66,3 +72,7 @@ def _profile(run: Run, iterations: int) -> int:
         except ProfileFinished as finished:
             sys.stdout.write(str(finished))
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from semanir_arch.utils.suggestions import nearest
 
 KeyPath = tuple[str, ...]
 """Keys from the top of an option file down to one value."""
@@ -50,9 +51,9 @@ def join(key: KeyPath) -> str:
 def hint(name: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'?` where a name is close, else the list of what is allowed."""
     names = sorted(map(str, allowed))
-    near = difflib.get_close_matches(str(name), names, n=1)
+    near = nearest(name, names)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {near!r}?"
     return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"
 
 
