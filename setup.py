@@ -14,15 +14,15 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-BESIDE = {"options": "*.yml", "datasets_prep": "*.*"}
-"""Folders that a wheel carries inside the package, with the files that belong to them."""
+BESIDE = ("options", "datasets_prep")
+"""Folders that a wheel carries inside the package."""
 
 
 def beside() -> Iterator[Path]:
     """Files of the folders beside the package, relative to this one."""
-    for folder, pattern in BESIDE.items():
-        for path in sorted((ROOT / folder).rglob(pattern)):
-            if path.suffix in (".py", ".yml"):
+    for folder in BESIDE:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and path.parent.name != "__pycache__":
                 yield path.relative_to(ROOT)
 
 
