@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "host": {"utils"},
     "ops": set(),
     "modules": {"ops"},
-    "archs": {"modules", "ops"},
+    "archs": {"modules", "ops", "utils"},
     "data": {"utils"},
     "losses": {"utils"},
     "metrics": {"utils"},

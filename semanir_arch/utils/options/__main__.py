@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         resolved = complete_options(arguments.leaf, arguments.force_yml, is_train)
     except (ValueError, FileNotFoundError, HostError) as error:
         return report_refusal(error)
-    sys.stdout.write(to_yaml(resolved.options))
+    sys.stdout.write(to_yaml(resolved.options, complete=resolved.inherits))
     return 0
 
 
