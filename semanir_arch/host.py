@@ -145,6 +145,7 @@ class Run:
         launcher: BasicSR's `--launcher`.
         auto_resume: Continue from the newest saved state that can be used.
         debug: BasicSR's `--debug`.
+        inherits: Whether the option file is one of this package's, not a plain one of BasicSR.
     """
 
     root: Path
@@ -153,6 +154,7 @@ class Run:
     launcher: str = "none"
     auto_resume: bool = False
     debug: bool = False
+    inherits: bool = False
 
     @property
     def name(self) -> str:

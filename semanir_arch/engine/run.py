@@ -13,7 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import semanir_arch
-from semanir_arch.engine.checks import check_devices, check_network, check_training
+from semanir_arch.engine.checks import (
+    check_devices,
+    check_evaluation,
+    check_network,
+    check_training,
+)
 from semanir_arch.engine.failures import refuse
 from semanir_arch.engine.saving import SaveError
 from semanir_arch.engine.states import is_complete, list_states
@@ -66,9 +71,9 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     """
     resolved = complete_options(arguments.opt, arguments.force_yml, is_train)
     check_devices(resolved)
-    if resolved.inherits:
-        check_files(resolved)
+    check_files(resolved)
     check_network(resolved)
+    check_evaluation(resolved)
     if is_train:
         check_training(resolved)
     return to_run(resolved, arguments)
@@ -92,6 +97,7 @@ def to_run(resolved: Resolved, arguments: Namespace) -> Run:
         # torchrun has started the run again after a failure.
         auto_resume=arguments.auto_resume or processes.restarts(os.environ) > 0,
         debug=arguments.debug,
+        inherits=resolved.inherits,
     )
 
 

@@ -138,7 +138,7 @@ def _print_complete(leaf: str, overrides: Sequence[str]) -> int:
         resolved = complete_options(leaf, overrides, is_train)
     except (ValueError, FileNotFoundError, HostError) as error:
         return report_refusal(error)
-    sys.stdout.write(to_yaml(resolved.options))
+    sys.stdout.write(to_yaml(resolved.options, complete=resolved.inherits))
     return Exit.DONE
 
 

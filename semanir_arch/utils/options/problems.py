@@ -13,6 +13,9 @@ KeyPath = tuple[str, ...]
 """Keys from the top of an option file down to one value."""
 
 
+_MOST = 100
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing to correct.
@@ -41,6 +44,18 @@ class OptionError(ValueError):
         count = len(self.problems)
         headline = [f"{count} problems with the options:"] if count > 1 else []
         super().__init__("\n".join([*headline, *map(str, self.problems)]))
+
+
+def add(problems: list[Problem], problem: Problem) -> None:
+    """Collect a problem; a file with very many is refused at once.
+
+    Raises:
+        OptionError: There are more than anybody would read.
+    """
+    problems.append(problem)
+    if len(problems) >= _MOST:
+        rest = Problem("", (), "and perhaps more; the rest of the file was not read")
+        raise OptionError([*problems, rest])
 
 
 def join(key: KeyPath) -> str:
