@@ -83,7 +83,7 @@ def test_commands_run_in_their_order(folder, words):
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout
+    assert result.stdout + result.stderr
 
 
 def test_the_targets_of_make_exist():
