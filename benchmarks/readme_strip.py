@@ -22,9 +22,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from semanir_arch import Restorer
 from semanir_arch.data.degradations.jpeg import compress_jpeg
+from semanir_arch.data.degradations.matlab_resize import matlab_resize
 from semanir_arch.data.degradations.noise import gaussian_noise
-from semanir_arch.data.image_io import to_float, to_integer, write_image
-from semanir_arch.data.matlab_resize import matlab_resize
+from semanir_arch.data.files.image_io import to_float, to_integer, write_image
 from semanir_arch.metrics.protocols import PROTOCOLS
 
 Pixels = NDArray[np.uint8]

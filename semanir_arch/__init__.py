@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semanir_arch.archs import build_network
-    from semanir_arch.inference.restorer import Restorer, restore
+    from semanir_arch.restoring.restorer import Restorer, restore
 
 __version__ = "0.2.0"
 
 __all__ = ["Restorer", "__version__", "build_network", "restore"]
 
 _HOMES = {
-    "Restorer": "semanir_arch.inference.restorer",
+    "Restorer": "semanir_arch.restoring.restorer",
     "build_network": "semanir_arch.archs",
-    "restore": "semanir_arch.inference.restorer",
+    "restore": "semanir_arch.restoring.restorer",
 }
 
 

@@ -138,7 +138,7 @@ def test_networks_data_metrics_and_inference_work_without_basicsr():
 import sys
 sys.modules.update({"basicsr": None, "torchvision": None})
 import semanir_arch, semanir_arch.archs, semanir_arch.data, semanir_arch.metrics
-import semanir_arch.inference, semanir_arch.losses
+import semanir_arch.restoring, semanir_arch.losses
 import semanir_arch.utils.options, semanir_arch.utils.checkpoint
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from semanir_arch.commands.launch import COMMANDS
-from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from tests.helpers import ROOT
 from tests.tiny_quickstart import NETWORK, TRAINING, write_images
 

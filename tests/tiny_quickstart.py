@@ -6,7 +6,7 @@ from pathlib import Path
 
 import skimage.data
 
-from semanir_arch.data.image_io import write_image
+from semanir_arch.data.files.image_io import write_image
 
 NETWORK = (
     "network_g:widths=[8]",

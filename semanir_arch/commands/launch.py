@@ -51,23 +51,23 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "restore": Command("semanir_arch.inference.cli", "restore photographs"),
-    "train": Command("semanir_arch.engine.train", "train a network from an option file"),
-    "test": Command("semanir_arch.engine.test", "score a network on test sets"),
+    "restore": Command("semanir_arch.restoring.cli", "restore photographs"),
+    "train": Command("semanir_arch.commands.train", "train a network from an option file"),
+    "test": Command("semanir_arch.commands.test", "score a network on test sets"),
     "options": Command(
-        "semanir_arch.utils.options.__main__", "list, print and copy option files; their schema"
+        "semanir_arch.commands.options", "list, print and copy option files; their schema"
     ),
-    "score": Command("semanir_arch.metrics.__main__", "score one folder of images against another"),
+    "score": Command("semanir_arch.commands.score", "score one folder of images against another"),
     "data": Command("semanir_arch.commands.data", "prepare, cut, degrade and check images"),
     "quickstart": Command(
         "semanir_arch.commands.quickstart", "train, test and restore a photograph, in minutes"
     ),
     "doctor": Command("semanir_arch.commands.doctor", "say what works here, and repair it"),
     "weights": Command(
-        "semanir_arch.weights.__main__", "train, score and list shipped networks", is_script=False
+        "semanir_arch.commands.weights", "train, score and list shipped networks", is_script=False
     ),
     "export": Command(
-        "semanir_arch.inference.export", "export a network to ONNX or torch.export", is_script=False
+        "semanir_arch.restoring.export", "export a network to ONNX or torch.export", is_script=False
     ),
     "convert": Command("semanir_arch.utils.convert", "convert a file with weights", False),
     "completion": Command(

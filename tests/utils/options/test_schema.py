@@ -6,8 +6,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from semanir_arch.engine.catalogue import build_catalogue
-from semanir_arch.utils.options.__main__ import main
+from semanir_arch.commands.options import main
+from semanir_arch.runs.catalogue import build_catalogue
 from semanir_arch.utils.options.loading import load_file
 from tests.helpers import ROOT
 

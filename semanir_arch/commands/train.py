@@ -1,0 +1,78 @@
+"""Train from an option file."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from semanir_arch.host import HostError, Run
+from semanir_arch.runs import arguments as command_line
+from semanir_arch.runs.failures import supervised
+from semanir_arch.runs.prepare import explain_stop, prepare_run, report_refusal
+from semanir_arch.training.checkpointing import SaveError
+from semanir_arch.training.loaders import LoadingError
+from semanir_arch.training.profile import Profile, ProfileFinished
+from semanir_arch.training.progress import ProgressLine
+from semanir_arch.training.tensorboard import Board
+from semanir_arch.training.trainer import Training
+from semanir_arch.utils.command_line import Parser
+
+__all__ = ["build_parser", "main"]
+
+_REFUSALS = (
+    FileNotFoundError,
+    FloatingPointError,
+    HostError,
+    LoadingError,
+    SaveError,
+    ValueError,
+)
+
+
+def build_parser() -> Parser:
+    """The arguments of a training."""
+    return command_line.build_parser("Train a restoration network.")
+
+
+@supervised
+def main(argv: Sequence[str]) -> int:
+    """Run a training; what it writes is below experiments/ and tb_logger/.
+
+    Args:
+        argv: Command line without the name of the script.
+
+    Returns:
+        Exit code: 0 when finished, 2 when something given cannot be used or nothing can be saved,
+        130 after Ctrl-C and 143 after SIGTERM, with the state saved.
+    """
+    arguments = build_parser().parse_args(argv)
+    name = ""
+    try:
+        run = prepare_run(arguments, is_train=True)
+        name = run.name
+        if arguments.profile:
+            return _profile(run, arguments.profile)
+        stopped = Training(run, [ProgressLine(), Board()])()
+    except KeyboardInterrupt:
+        stopped = signal.SIGINT
+    except _REFUSALS as error:
+        return report_refusal(error)
+    return 0 if stopped is None else explain_stop(argv, name, stopped)
+
+
+def _profile(run: Run, iterations: int) -> int:
+    """Train for a moment in a folder that is then deleted, and print the table."""
+    with tempfile.TemporaryDirectory(prefix="semanir_profile_") as folder:
+        try:
+            Training(replace(run, root=Path(folder)), [Profile(iterations)])()
+        except ProfileFinished as finished:
+            sys.stdout.write(str(finished))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
