@@ -7,7 +7,10 @@ networks, data sets, models and metrics in BasicSR, import `semanir_arch.plugin`
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+from semanir_arch.moved import Finder
 
 if TYPE_CHECKING:
     from semanir_arch.archs import build_network
@@ -22,6 +25,9 @@ _HOMES = {
     "build_network": "semanir_arch.archs",
     "restore": "semanir_arch.restoring.restorer",
 }
+
+
+sys.meta_path.insert(0, Finder())  # before the finder of files, which knows only present names
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -10,18 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from semanir_arch.host import HostError, Run
-from semanir_arch.runs import arguments as command_line
+from semanir_arch.runs import arguments as flags
 from semanir_arch.runs.failures import supervised
-from semanir_arch.runs.prepare import explain_stop, prepare_run, report_refusal
-from semanir_arch.training.checkpointing import SaveError
+from semanir_arch.runs.prepare import prepare_run, report_refusal
 from semanir_arch.training.loaders import LoadingError
 from semanir_arch.training.profile import Profile, ProfileFinished
 from semanir_arch.training.progress import ProgressLine
+from semanir_arch.training.states import is_complete, list_states
 from semanir_arch.training.tensorboard import Board
 from semanir_arch.training.trainer import Training
-from semanir_arch.utils.command_line import Parser
+from semanir_arch.utils import processes
+from semanir_arch.utils.command_line import Parser, spell_command
+from semanir_arch.utils.errors import SaveError
 
-__all__ = ["build_parser", "main"]
+__all__ = ["build_parser", "explain_stop", "main"]
+
+_SIGNALLED = 128
 
 _REFUSALS = (
     FileNotFoundError,
@@ -35,7 +41,7 @@ _REFUSALS = (
 
 def build_parser() -> Parser:
     """The arguments of a training."""
-    return command_line.build_parser("Train a restoration network.")
+    return flags.build_parser("Train a restoration network.")
 
 
 @supervised
@@ -62,6 +68,33 @@ def main(argv: Sequence[str]) -> int:
     except _REFUSALS as error:
         return report_refusal(error)
     return 0 if stopped is None else explain_stop(argv, name, stopped)
+
+
+def explain_stop(argv: Sequence[str], name: str, received: signal.Signals) -> int:
+    """Say how to continue after a signal; of several processes, the first says it.
+
+    Args:
+        argv: Arguments of train.py.
+        name: Name of the run.
+        received: The signal.
+
+    Returns:
+        The exit code that shells give a process that the signal ended.
+    """
+    experiment = Path.cwd() / "experiments" / name
+    saved = next((n for n in list_states(experiment) if is_complete(experiment, n)), None)
+    command = spell_command(argv)
+    if processes.started_by_torchrun(os.environ):
+        # What torchrun was told is not known here.
+        command = shlex.join(["torchrun", "...", sys.argv[0], *argv])
+    if saved is None:
+        message = f"Interrupted before a state was saved. Start again with: {command}"
+    else:
+        flag = "" if "--auto_resume" in argv else " --auto_resume"
+        message = f"Interrupted; iteration {saved} is saved. Continue with: {command}{flag}"
+    if os.environ.get("RANK", "0") == "0":
+        sys.stderr.write(f"\n{message}\n")
+    return _SIGNALLED + received
 
 
 def _profile(run: Run, iterations: int) -> int:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import signal
-import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
@@ -21,16 +18,13 @@ from semanir_arch.runs.checks import (
     check_training,
 )
 from semanir_arch.runs.failures import refuse
-from semanir_arch.training.checkpointing import SaveError
-from semanir_arch.training.states import is_complete, list_states
 from semanir_arch.utils import processes
-from semanir_arch.utils.command_line import spell_command
+from semanir_arch.utils.errors import SaveError
 from semanir_arch.utils.options import OptionError, Resolved, check_files, resolve, validate
 
 __all__ = [
     "REFUSED",
     "complete_options",
-    "explain_stop",
     "prepare_run",
     "report_refusal",
     "to_run",
@@ -38,8 +32,6 @@ __all__ = [
 
 REFUSED = 2
 """Exit code when something the user gave cannot be used."""
-
-_SIGNALLED = 128
 
 
 def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Resolved:
@@ -119,33 +111,6 @@ def report_refusal(error: Exception) -> int:
         raise error
     refuse(message)
     return REFUSED
-
-
-def explain_stop(argv: Sequence[str], name: str, received: signal.Signals) -> int:
-    """Say how to continue after a signal; of several processes, the first says it.
-
-    Args:
-        argv: Arguments of train.py.
-        name: Name of the run.
-        received: The signal.
-
-    Returns:
-        The exit code that shells give a process that the signal ended.
-    """
-    experiment = Path.cwd() / "experiments" / name
-    saved = next((n for n in list_states(experiment) if is_complete(experiment, n)), None)
-    command = spell_command(argv)
-    if processes.started_by_torchrun(os.environ):
-        # What torchrun was told is not known here.
-        command = shlex.join(["torchrun", "...", sys.argv[0], *argv])
-    if saved is None:
-        message = f"Interrupted before a state was saved. Start again with: {command}"
-    else:
-        flag = "" if "--auto_resume" in argv else " --auto_resume"
-        message = f"Interrupted; iteration {saved} is saved. Continue with: {command}{flag}"
-    if os.environ.get("RANK", "0") == "0":
-        sys.stderr.write(f"\n{message}\n")
-    return _SIGNALLED + received
 
 
 def _find_source(error: Exception) -> tuple[str, str]:

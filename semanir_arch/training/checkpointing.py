@@ -25,16 +25,13 @@ from semanir_arch.training.states import (
 )
 from semanir_arch.utils.atomic import copy_file
 from semanir_arch.utils.checkpoint import save_checkpoint
+from semanir_arch.utils.errors import SaveError
 
 __all__ = ["SaveError", "Saver", "restore"]
 
 _LOGGER = logging.getLogger("basicsr")
 _LATEST = -1
 _MEGABYTE = 2**20
-
-
-class SaveError(RuntimeError):
-    """Nothing was saved; the message names the file and the reason, and what is still there."""
 
 
 class Saver:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -110,7 +110,9 @@ def open_batches(
 def _exit_codes(batches: Any) -> list[int | None]:
     """Exit codes of the loading processes; None for those that live, below 0 for signals."""
     for worker in batches._workers:
-        worker.join(timeout=0.1)
+        # torch's handler of SIGCHLD raises in whatever runs when the death is noticed
+        with suppress(RuntimeError):
+            worker.join(timeout=0.1)
     return [worker.exitcode for worker in batches._workers]
 
 

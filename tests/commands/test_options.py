@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 
 from semanir_arch.commands.options import main
+from tests.helpers import ROOT
 
-LEAF = str(Path(__file__).parents[3] / "options/train/denoising/SemanIR_color.yml")
+LEAF = str(ROOT / "options/train/denoising/SemanIR_color.yml")
 
 
 def test_the_complete_file_is_printed(capsys):

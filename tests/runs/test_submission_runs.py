@@ -13,7 +13,7 @@ from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.utils.options import to_yaml
 from tests.data.benchmark_files import write_dnd, write_sidd
 from tests.helpers import TINY_UNET, save_weights
-from tests.training.conftest import TEST
+from tests.small_runs import TEST
 
 scipy_io = pytest.importorskip("scipy.io", reason="scipy comes with the extra train")
 

@@ -23,7 +23,7 @@ from semanir_arch.utils.convert import convert
 from semanir_arch.utils.options import to_yaml
 from tests.helpers import TINY_UNET, make_image, save_weights
 from tests.processes import needs_fork, run_processes
-from tests.training.conftest import TEST
+from tests.small_runs import TEST
 
 IMAGES = 5
 
