@@ -73,6 +73,10 @@ setup(
         "export": ["onnx>=1.20", "onnxruntime>=1.23", "onnxscript>=0.6"],
         # LPIPS, and the files of the DND benchmark
         "metrics": ["h5py>=3.12", "lpips>=0.1.4"],
+        # networks of others, and ours in chaiNNer and ComfyUI; see docs/bridges.md
+        "spandrel": ["spandrel>=0.4.1"],
+        # --weights hf:USER/REPO, from_pretrained, push_to_hub
+        "hub": ["huggingface_hub>=1.0"],
         "test": [
             "hypothesis>=6.100",
             "mypy>=1.14",

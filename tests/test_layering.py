@@ -22,22 +22,24 @@ MAY_IMPORT = {
     "losses": {"utils"},
     "metrics": {"utils"},
     "models": {"archs", "modules", "ops", "data", "losses", "metrics", "host", "utils"},
-    "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
+    "plugin": {"archs", "bridges", "data", "losses", "metrics", "models", "host"},
     "report": {"models", "metrics", "data", "utils"},
     "weights": set(),
-    "inference": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
+    "bridges": {"archs", "modules", "weights", "host", "utils"},
+    "inference": {"archs", "modules", "ops", "data", "bridges", "report", "weights", "utils"},
+    "commands": {"bridges", "weights", "utils"},
     "engine": {
         *("archs", "modules", "data", "losses", "metrics", "models", "report", "weights"),
-        *("plugin", "host", "utils"),
+        *("plugin", "bridges", "host", "utils"),
     },
     "doctor": {"ops", "host", "utils"},
 }
 """For every part of the package, the parts below or beside it that it may use."""
 
-USES_BASICSR = {"host", "models", "plugin", "engine", "doctor"}
+USES_BASICSR = {"host", "models", "plugin", "engine", "doctor", "bridges"}
 """The parts that need BasicSR; all others must work where it is not installed."""
 
-ENTRY_POINTS = {"__main__.py"}
+ENTRY_POINTS = {"__main__.py", "convert.py"}
 """Files that start something from the command line: they stand above all layers."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from semanir_arch.archs import NETWORKS, build_network
+from semanir_arch.bridges.spandrel_reader import SpandrelNetwork
 from semanir_arch.engine.plan import read_stages
 from semanir_arch.utils import processes
 from semanir_arch.utils.checkpoint import check_fit, load_checkpoint, load_state
@@ -48,6 +49,8 @@ def check_network(resolved: Resolved) -> None:
     for key, file in path.items():
         if key.startswith("pretrain_network") and file:
             _check_readable(resolved, key, Path(file).expanduser())
+    if block.get("type") == SpandrelNetwork.__name__:
+        _check_foreign(resolved, block)
     if block.get("type") not in NETWORKS:
         return
     try:
@@ -65,6 +68,22 @@ def check_network(resolved: Resolved) -> None:
     weights = path.get("pretrain_network_g")
     if weights and path.get("strict_load_g", True):
         check_fit(network, load_checkpoint(Path(weights).expanduser()))
+
+
+def _check_foreign(resolved: Resolved, block: dict[str, Any]) -> None:
+    """Read a network of others, and compare what it needs with the rest of the options."""
+    key = ("network_g", "file")
+    try:
+        network = SpandrelNetwork(block.get("file", ""))
+    except (OSError, ValueError) as error:
+        raise OptionError(_located(resolved, key, str(error))) from error
+    scale, model = resolved.options.get("scale") or 1, resolved.options.get("model_type")
+    if network.upscale != scale:
+        text = f"its network, {network.name}, enlarges {network.upscale} times; scale is {scale}"
+        raise OptionError(_located(resolved, key, text))
+    if model != "RestorationModel":
+        text = f"received {model!r}; networks that spandrel reads need RestorationModel"
+        raise OptionError(_located(resolved, ("model_type",), text))
 
 
 def _check_readable(resolved: Resolved, key: str, file: Path) -> None:

@@ -11,6 +11,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,13 +21,14 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from semanir_arch import __version__
-from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
+from semanir_arch.bridges.converting import convert
+from semanir_arch.bridges.opening import find_weights, open_network
 from semanir_arch.inference import onnx_graph
+from semanir_arch.inference.loading import describe
 from semanir_arch.inference.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
-from semanir_arch.utils.convert import convert
+from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.weights import TASKS, find
 
 __all__ = ["Exported", "export", "main"]
@@ -97,12 +99,14 @@ def export(
     if suffix == ".onnx":
         onnx_graph.require_onnx()
     checkpoint = load_checkpoint(weights)
-    options = dict(network or checkpoint.network or {})
-    built = _build(checkpoint, options, k)
+    if network:
+        checkpoint = replace(checkpoint, network=dict(network))
+    options = dict(checkpoint.network or {})
+    built = _build(checkpoint, k)
     if suffix == ".safetensors":
         if tile is not None or k is not None:
             raise ValueError(f"{target}: tile and k are of .onnx and .pt2; this file has weights")
-        convert(weights, target, network=options)
+        convert(weights, target, network=network)
         return Exported({}, None)
     program = trace(built, tile)
     least = tile or smallest_side(built, checked=suffix != ".onnx")
@@ -121,22 +125,13 @@ def export(
     return Exported(metadata, None if difference is None else float(difference.max()))
 
 
-def _build(checkpoint: Checkpoint, options: Mapping[str, Any], k: int | None) -> RestorationNetwork:
-    if not options:
-        raise ValueError(
-            f"{checkpoint.source}: {checkpoint.layout}, which does not name its network; "
-            "--network '{type: RAMiT, task: low_light}' does"
-        )
-    try:
-        built = build_network(options)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{checkpoint.source}: its network cannot be built: {error}") from error
-    load_into(built, checkpoint)
+def _build(checkpoint: Checkpoint, k: int | None) -> RestorationNetwork:
+    built = open_network(checkpoint)
     if isinstance(built, KeySemanticNetwork):
         built.k = built.k if k is None else k
     elif k is not None:
-        raise ValueError(f"k={k}: {type(built).__name__} has no key-semantic dictionary")
-    return built.eval()
+        raise ValueError(f"k={k}: {describe(built)} has no key-semantic dictionary")
+    return built
 
 
 def _describe(
@@ -273,7 +268,7 @@ def _read_options(text: str) -> dict[str, Any]:
 
 
 def _find_weights(given: str) -> Path:
-    path = Path(given)
+    path = find_weights(given)
     return find(given).path if given in TASKS and not path.exists() else path
 
 

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from semanir_arch import host
+from semanir_arch.bridges.converting import convert
 from semanir_arch.data.image_io import write_image
 from semanir_arch.engine import testing
 from semanir_arch.engine.records import RecordFile
 from semanir_arch.engine.test import main
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.utils.checkpoint import load_state
-from semanir_arch.utils.convert import convert
 from semanir_arch.utils.options import to_yaml
 from tests.engine.conftest import TEST
 from tests.helpers import TINY_UNET, make_image, save_weights

@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from semanir_arch import host
+from semanir_arch.bridges.converting import convert
 from semanir_arch.data.image_io import write_image
 from semanir_arch.engine.shipping import pacing, training
 from semanir_arch.engine.shipping.choosing import is_better
 from semanir_arch.engine.shipping.packing import Pack, pack
 from semanir_arch.engine.shipping.publishing import read_log
-from semanir_arch.utils.convert import convert
 from semanir_arch.utils.tensor_file import read_tensors
 from semanir_arch.weights import available, find
 from semanir_arch.weights.__main__ import main
