@@ -11,6 +11,7 @@ from typing import Any
 
 from semanir_arch import host
 from semanir_arch.archs import NETWORKS
+from semanir_arch.bridges.iqa import semanir_pyiqa
 from semanir_arch.bridges.spandrel_reader import SpandrelNetwork
 from semanir_arch.data import DATASETS
 from semanir_arch.losses import LOSSES
@@ -25,7 +26,10 @@ ENTRIES: dict[str, Mapping[str, Any]] = {
     "DATASET_REGISTRY": DATASETS,
     "MODEL_REGISTRY": {RestorationModel.__name__: RestorationModel},
     "LOSS_REGISTRY": LOSSES,
-    "METRIC_REGISTRY": {**REGISTERED, semanir_niqe.__name__: semanir_niqe},
+    "METRIC_REGISTRY": {
+        **REGISTERED,
+        **{metric.__name__: metric for metric in (semanir_niqe, semanir_pyiqa)},
+    },
 }
 """What this package adds to each of BasicSR's registries, by name."""
 

@@ -133,8 +133,8 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
     family = find_family(checkpoint.params)
     if family is not None:
         return (
-            f"{source}: the file does not say which network it belongs to. Its weights have the "
-            f"names of {family}'s; what their shapes do not tell must be said: python -m "
+            f"{source}: {checkpoint.layout}, which does not say which network it belongs to. The "
+            f"names are {family}'s; what they do not tell must be said: python -m "
             f"semanir_arch.utils.convert {source} NEW.safetensors --network "
             f"'{_EXAMPLES[family]}'"
         )
@@ -145,8 +145,8 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
     option_file = _find_option_file(source)
     network = option_file if option_file is not None else "'{type: NAME, ...}'"
     return (
-        f"{source}: the file does not say which network it belongs to, and {known}. If it is one "
-        f"of this package, name it: python -m semanir_arch.utils.convert {source} "
+        f"{source}: {checkpoint.layout}, which does not say which network it belongs to; {known}. "
+        f"If it is one of this package, name it: python -m semanir_arch.utils.convert {source} "
         f"NEW.safetensors --network {network}"
     )
 

@@ -23,6 +23,7 @@ from torch.export import ExportedProgram
 from semanir_arch import __version__
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.bridges.converting import convert
+from semanir_arch.bridges.foreign import ForeignNetwork
 from semanir_arch.bridges.opening import find_weights, open_network
 from semanir_arch.inference import onnx_graph
 from semanir_arch.inference.loading import describe
@@ -108,11 +109,16 @@ def export(
             raise ValueError(f"{target}: tile and k are of .onnx and .pt2; this file has weights")
         convert(weights, target, network=network)
         return Exported({}, None)
+    if isinstance(built, ForeignNetwork) and tile is None:
+        raise ValueError(
+            f"{target}: {built.name} is a network of others, whose graph has one size: give it "
+            "with --tile 256"
+        )
     program = trace(built, tile)
     least = tile or smallest_side(built, checked=suffix != ".onnx")
     metadata = _describe(built, options, checkpoint, tile, least)
     if suffix == ".onnx":
-        content = onnx_graph.to_onnx(program, metadata, open_sizes=tile is None)
+        content = _to_onnx(built, program, metadata, target, open_sizes=tile is None)
         runner = _onnx_runner(content) if onnx_graph.can_run() else None
     else:
         content = _serialise(program, metadata)
@@ -170,6 +176,25 @@ def _serialise(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={METADATA_FILE: json.dumps(metadata, indent=2)})
     return buffer.getvalue()
+
+
+def _to_onnx(
+    network: RestorationNetwork,
+    program: ExportedProgram,
+    metadata: Mapping[str, str],
+    target: Path,
+    *,
+    open_sizes: bool,
+) -> bytes:
+    """As `onnx_graph.to_onnx`; what ONNX lacks of a network of others is no defect of ours."""
+    try:
+        return onnx_graph.to_onnx(program, metadata, open_sizes=open_sizes)
+    except RuntimeError as error:
+        if not isinstance(network, ForeignNetwork):
+            raise
+        raise ValueError(
+            f"{target}: torch cannot write {network.name} as ONNX; a .pt2 file may hold it"
+        ) from error
 
 
 def _onnx_runner(content: bytes) -> Callable[[Tensor], Tensor]:

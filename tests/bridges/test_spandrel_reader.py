@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +139,36 @@ def test_the_command_restores_gray_and_colour_and_compares(tmp_path, capsys):
     assert (tmp_path / "out" / "compare.html").is_file()
     assert restore([*command, "--weights", str(tmp_path / "net.pth"), "--k", "4"]) == 2
     assert "k=4: ESRGAN has no key-semantic dictionary" in capsys.readouterr().err
+
+
+def test_the_page_restores_with_a_network_of_others(tmp_path):
+    """What the page's queue works with: the menu of one file, and a photo that was sent."""
+    from semanir_arch.data.image_encoding import encode_image
+    from semanir_arch.data.image_io import decode_image
+    from semanir_arch.inference.serve.choices import find_choices
+    from semanir_arch.inference.serve.restoring import Workshop
+    from semanir_arch.inference.serve.work import Job
+
+    save_basicsr(tmp_path / "net.pth", RRDB, named=False)
+    (choice,) = find_choices(tmp_path / "net.pth")
+    workshop = Workshop([choice], lambda one: Restorer(one.weights, "cpu"))
+    image = make_image((9, 12, 3))
+    outcome = workshop.work(Job(choice.name, "photo.png", encode_image(image, Path("a.png"))))
+    wanted = Restorer(tmp_path / "net.pth", "cpu").restore(image)
+    np.testing.assert_array_equal(decode_image(outcome.result, "result").pixels, wanted)
+
+
+def test_export_keeps_a_network_of_others_at_one_size(tmp_path, capsys):
+    from semanir_arch.inference.export import main
+
+    save_basicsr(tmp_path / "net.pth", RRDB)
+    target = tmp_path / "net.pt2"
+    command = [str(tmp_path / "net.pth"), "-o", str(target)]
+    assert main(command) == 2
+    assert "ESRGAN is a network of others, whose graph has one size" in capsys.readouterr().err
+    assert main([*command, "--tile", "12"]) == 0
+    assert "largest difference from torch: 0.0e+00" in capsys.readouterr().out
+    assert target.is_file()
 
 
 def test_an_inpainting_network_is_refused(tmp_path, monkeypatch):

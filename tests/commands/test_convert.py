@@ -107,7 +107,11 @@ def test_what_cannot_be_converted_is_one_line(tmp_path, network, capsys):
 RAMIT = {"type": "RAMiT", **TINY["RAMiT"]}
 BROKEN = [
     # what the file or the arguments hold, and what the message must say
-    ({"params": {"a.b": torch.ones(1)}}, [], "a.pth: the file does not say which network"),
+    (
+        {"params": {"a.b": torch.ones(1)}},
+        [],
+        "a.pth: BasicSR's layout, which does not say which network",
+    ),
     ({"params": {"a.b": torch.ones(1)}}, ["--network", "{type: Nothing}"], "'Nothing' is unknown"),
     ({"params": {"a.b": torch.ones(1)}, "network_g": TINY_UNET}, [], "do not fit SemanIRUNet"),
     (lambda n: {"params": n, "network_g": TINY_UNET | {"depth": 1}}, [], "no argument 'depth'"),

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
+from semanir_arch.inference.loading import describe
 from semanir_arch.modules.attention import KeySemanticAttention
 from semanir_arch.modules.stage import KeySemanticStage
 from semanir_arch.ops import KeySemanticDictionary
@@ -113,7 +114,7 @@ def check_network(network: RestorationNetwork) -> KeySemanticNetwork:
     """
     if not isinstance(network, KeySemanticNetwork):
         raise ValueError(
-            f"{type(network).__name__} has no key-semantic dictionary to explain; "
+            f"{describe(network)} has no key-semantic dictionary to explain; "
             "SemanIR and SemanIRUNet have"
         )
     return network
