@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork
+from semanir_arch.bridges.spandrel_reader import OURS
 from semanir_arch.utils import stamp
 from semanir_arch.utils.checkpoint_layout import find_family
 from semanir_arch.weights import available
@@ -43,7 +44,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(id=f"semanir_arch.{name}", name=name, detect=self._is_mine)
+        super().__init__(id=f"{OURS}{name}", name=name, detect=self._is_mine)
 
     def load(self, state_dict: StateDict) -> ImageModelDescriptor[nn.Module]:
         """Build the network, with its weights.

@@ -17,9 +17,12 @@ from semanir_arch.bridges.foreign import ForeignNetwork
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.utils.checkpoint_names import common_prefix
 
-__all__ = ["INSTALL", "ForeignError", "SpandrelNetwork", "is_installed", "recognise"]
+__all__ = ["INSTALL", "OURS", "ForeignError", "SpandrelNetwork", "is_installed", "recognise"]
 
 INSTALL = "pip install 'semanir-arch[spandrel]'"
+
+OURS = "semanir_arch."
+"""What the names of this package's networks begin with in spandrel's registries."""
 
 _LOADING_ERRORS = (
     *(RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
@@ -61,10 +64,10 @@ def recognise(checkpoint: Checkpoint) -> ForeignNetwork | None:
     """
     from spandrel import ImageModelDescriptor, UnsupportedModelError
 
-    params = dict(checkpoint.params)
+    registry, params = _registry(), dict(checkpoint.params)
     while True:
         try:
-            descriptor = _registry().load(dict(params))
+            descriptor = registry.load(dict(params))
             break
         except UnsupportedModelError:
             prefix = common_prefix(params)
@@ -131,10 +134,13 @@ def _wrap(descriptor: Any) -> ForeignNetwork:
 
 
 def _registry() -> Any:
-    """All architectures that are installed; a copy, so that no other user of spandrel sees ours."""
-    from spandrel import MAIN_REGISTRY
+    """All architectures of others; the program's own registry stays as it is."""
+    from spandrel import MAIN_REGISTRY, ArchRegistry
 
-    registry = MAIN_REGISTRY.copy()
+    registry = ArchRegistry()
+    entries = MAIN_REGISTRY.architectures()
+    # ours may have been added there: files of them are read without spandrel
+    registry.add(*(one for one in entries if not one.architecture.id.startswith(OURS)))
     if importlib.util.find_spec("spandrel_extra_arches") is not None:
         from spandrel_extra_arches import EXTRA_REGISTRY
 

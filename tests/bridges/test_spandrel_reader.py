@@ -217,3 +217,44 @@ def test_test_py_measures_a_network_of_others(tmp_path, monkeypatch):
     assert "SwinIR" in report
     assert "net.pth" in report
     assert main(["-opt", "test.yml", "--weights", "net.pth", "--force_yml", "scale=4"]) == 2
+
+
+def test_extra_architectures_are_read(tmp_path, monkeypatch):
+    """The package that has them is looked for, and its registry joins."""
+    import sys
+    from types import SimpleNamespace
+
+    class Found(spandrel.Architecture):
+        def __init__(self):
+            super().__init__(id="extra", detect=lambda state: "only.here" in state)
+
+        def load(self, state):
+            model = torch.nn.Conv2d(3, 3, 1)
+            return spandrel.ImageModelDescriptor(
+                model, model.state_dict(), self, "Restoration", [], True, True, 1, 3, 3
+            )
+
+    entries = [spandrel.ArchSupport.from_architecture(Found())]
+    find = spandrel_reader.importlib.util.find_spec
+    monkeypatch.setitem(
+        sys.modules, "spandrel_extra_arches", SimpleNamespace(EXTRA_REGISTRY=entries)
+    )
+    monkeypatch.setattr(
+        spandrel_reader.importlib.util,
+        "find_spec",
+        lambda name: True if name == "spandrel_extra_arches" else find(name),
+    )
+    torch.save({"only.here": torch.ones(1)}, tmp_path / "net.pth")
+    assert open_network(load_checkpoint(tmp_path / "net.pth")).name == "extra"
+    assert "extra" not in spandrel.MAIN_REGISTRY
+
+
+def test_a_file_that_states_nothing_is_taken_as_spandrel_takes_it(tmp_path):
+    """Windows of 8: values from 0 to 1, whatever it was trained on."""
+    trained = save_basicsr(tmp_path / "net.pth", SWINIR | {"img_range": 255.0}, named=False)
+    x = torch.rand(1, 3, 16, 24)
+    restored = open_network(load_checkpoint(tmp_path / "net.pth"))(x)
+    with torch.no_grad():
+        assert (restored - trained(x).clamp(0, 1)).abs().max() > 0.01
+        trained.img_range = 1.0
+        torch.testing.assert_close(restored, trained(x).clamp(0, 1), rtol=0, atol=1e-6)
