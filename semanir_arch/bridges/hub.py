@@ -85,6 +85,14 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
     )
 
     file = found["file"] or WEIGHTS
+    # the first that fits: a missing revision is an error of HTTP too
+    absent: dict[type[Exception], str] = {
+        LocalEntryNotFoundError: "not in the cache, and the hub was not asked or cannot be reached",
+        RevisionNotFoundError: f"the repository has no revision {found['revision']!r}",
+        RepositoryNotFoundError: "no such repository, or a private one (`hf auth login`)",
+        EntryNotFoundError: f"the repository has no {file}; name one: hf:{found['repo']}/FILE",
+    }
+    kinds = tuple(absent)
     try:
         path = hf_hub_download(
             found["repo"],
@@ -95,19 +103,9 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
         )
     except HFValidationError as error:
         raise ValueError(f"{address!r} is no address: {error}") from error
-    except LocalEntryNotFoundError as error:
-        raise FileNotFoundError(
-            f"{address}: not in the cache, and the hub was not asked or could not be reached"
-        ) from error
-    except RevisionNotFoundError as error:
-        text = f"{address}: the repository has no revision {found['revision']!r}"
-        raise FileNotFoundError(text) from error
-    except RepositoryNotFoundError as error:
-        text = f"{address}: no such repository, or a private one (`hf auth login` opens yours)"
-        raise FileNotFoundError(text) from error
-    except EntryNotFoundError as error:
-        text = f"{address}: the repository has no file {file}; name one: hf:{found['repo']}/FILE"
-        raise FileNotFoundError(text) from error
+    except kinds as error:
+        text = next(text for kind, text in absent.items() if isinstance(error, kind))
+        raise FileNotFoundError(f"{address}: {text}") from error
     except HfHubHTTPError as error:
         raise OSError(f"{address}: the download failed: {error}") from error
     return Path(path)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from huggingface_hub import ModelHubMixin, hf_hub_download
-from torch import nn
 
 from semanir_arch import archs
 from semanir_arch.archs.base import RestorationNetwork
@@ -87,12 +86,11 @@ class HubMixin(ModelHubMixin):
             raise ValueError(
                 f"{model_id}: its weights are of {kind}; load them with {kind}.from_pretrained"
             )
-        network = cls(**{**block, **arguments})
-        assert isinstance(network, nn.Module)
+        network: Any = cls(**{**block, **arguments})
         load_into(network, checkpoint)
         network.record = dict(checkpoint.metadata)
-        network.eval()
-        return network
+        built: Network = network.eval()
+        return built
 
 
 class SemanIR(HubMixin, archs.SemanIR):

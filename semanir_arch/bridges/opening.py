@@ -135,7 +135,7 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
         return (
             f"{source}: {checkpoint.layout}, which does not say which network it belongs to. The "
             f"names are {family}'s; what they do not tell must be said: python -m "
-            f"semanir_arch.utils.convert {source} NEW.safetensors --network "
+            f"semanir_arch.commands.convert {source} NEW.safetensors --network "
             f"'{_EXAMPLES[family]}'"
         )
     if spandrel_reader.is_installed():
@@ -146,7 +146,7 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
     network = option_file if option_file is not None else "'{type: NAME, ...}'"
     return (
         f"{source}: {checkpoint.layout}, which does not say which network it belongs to; {known}. "
-        f"If it is one of this package, name it: python -m semanir_arch.utils.convert {source} "
+        f"If it is one of this package, name it: python -m semanir_arch.commands.convert {source} "
         f"NEW.safetensors --network {network}"
     )
 

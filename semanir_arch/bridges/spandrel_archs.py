@@ -63,7 +63,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
         if block is None:
             raise ValueError(
                 f"these weights of {self.name} do not tell all about their network; write them "
-                "anew: python -m semanir_arch.utils.convert FILE NEW.safetensors"
+                "anew: python -m semanir_arch.commands.convert FILE NEW.safetensors"
             )
         network = build_network(block).eval()
         purpose = "SR" if network.upscale > 1 else "Restoration"

@@ -1,1 +1,1 @@
-"""What can be started from a terminal: arguments, messages and exit codes, and nothing else."""
+"""Command lines: arguments, exit codes and messages, nothing else."""

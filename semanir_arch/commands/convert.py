@@ -1,4 +1,4 @@
-"""Convert weights: `python -m semanir_arch.utils.convert SOURCE TARGET`.
+"""Convert weights: `python -m semanir_arch.commands.convert SOURCE TARGET`.
 
 From any file that `load_checkpoint` reads to safetensors or to BasicSR's layout, by the suffix of
 TARGET (`.safetensors`, `.pth`, `.pt`).
@@ -19,7 +19,7 @@ from semanir_arch.bridges.opening import find_weights
 from semanir_arch.utils.checkpoint import describe_network
 from semanir_arch.weights import TASKS, find
 
-__all__ = ["main", "read_network"]
+__all__ = ["convert", "main", "read_network"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,7 +77,7 @@ def read_network(text: str) -> dict[str, Any]:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m semanir_arch.utils.convert", description="Convert a file with weights."
+        prog="python -m semanir_arch.commands.convert", description="Convert a file with weights."
     )
     parser.add_argument(
         "source", help="file with weights, a task with shipped ones, or hf:USER/REPO[@REVISION]"

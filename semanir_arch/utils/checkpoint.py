@@ -277,8 +277,9 @@ def _prefix_hint(checkpoint: Checkpoint, own: Mapping[str, Tensor]) -> list[str]
         if prefix and own.keys() <= shorter:
             counts = ", ".join(f"{name or 'no prefix'} ({n})" for name, n in prefixes.items())
             return [
-                f"  Its names begin with {counts}. To keep one part: python -m "
-                f"semanir_arch.utils.convert {checkpoint.source} NEW.safetensors --prefix {prefix}"
+                f"  Its names begin with {counts}. To keep one part:",
+                f"  python -m semanir_arch.commands.convert {checkpoint.source} NEW.safetensors "
+                f"--prefix {prefix}",
             ]
     return []
 

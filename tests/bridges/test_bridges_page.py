@@ -20,9 +20,9 @@ from semanir_arch.archs import build_network
 from semanir_arch.bridges import hub
 from semanir_arch.commands.convert import main as convert
 from semanir_arch.commands.hub import main as publish
-from semanir_arch.data.image_io import load_image, write_image
-from semanir_arch.engine.test import main as measure
-from semanir_arch.inference.cli import main as restore
+from semanir_arch.commands.test import main as measure
+from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.restoring.cli import main as restore
 from semanir_arch.utils.checkpoint import load_checkpoint, save_checkpoint
 from semanir_arch.utils.options import to_yaml
 from tests.bridges.foreign_files import RRDB, SWINIR, save_basicsr
@@ -46,7 +46,7 @@ PROOFS = {
     "--precision bf16 is refused": (READER, "test_bf16_is_refused"),
     "Networks that need a mask": (READER, "test_an_inpainting_network"),
     "Where spandrel_extra_arches": (READER, "test_extra_architectures_are_read"),
-    "python -m semanir_arch.inference.export": (READER, "test_export_keeps"),
+    "python -m semanir_arch.restoring.export": (READER, "test_export_keeps"),
     "test.py measures such a network": RUN,
     "The file's network takes the place": (READER, "test_test_py_measures"),
     "The scales must agree": (READER, "test_test_py_measures"),
@@ -209,7 +209,7 @@ def run(words):
         return restore([*words[1:], "--device", "cpu", "--overwrite"])
     if words[1] == "test.py":
         return measure(words[2:])
-    mains = {"semanir_arch.utils.convert": convert, "semanir_arch.commands.hub": publish}
+    mains = {"semanir_arch.commands.convert": convert, "semanir_arch.commands.hub": publish}
     return mains[words[2]](words[3:])
 
 
@@ -231,7 +231,7 @@ def test_commands_run(place):
 
 def test_option_files_name_networks_and_measures(place):
     """The blocks of the page are options that are checked before anything starts."""
-    from semanir_arch.engine.catalogue import build_catalogue
+    from semanir_arch.runs.catalogue import build_catalogue
     from semanir_arch.utils.options import resolve, validate
 
     network, metrics = map(yaml.safe_load, blocks("yaml"))

@@ -93,7 +93,7 @@ def test_the_options_survive_a_conversion_of_the_whole_file(tmp_path, registry, 
 def test_weights_alone_are_refused_with_the_command_that_helps(tmp_path, registry):
     for block in BLOCKS:
         save_weights(tmp_path / "net.pth", block)
-        with pytest.raises(ValueError, match=r"semanir_arch\.utils\.convert FILE"):
+        with pytest.raises(ValueError, match=r"semanir_arch\.commands\.convert FILE"):
             load(registry, tmp_path / "net.pth")
 
 

@@ -12,9 +12,9 @@ import torch
 from semanir_arch.bridges import spandrel_reader
 from semanir_arch.bridges.basicsr_networks import build_basicsr, find_basicsr
 from semanir_arch.bridges.opening import open_network
-from semanir_arch.data.image_io import load_image, write_image
-from semanir_arch.inference.cli import main as restore
-from semanir_arch.inference.restorer import Restorer
+from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.restoring.cli import main as restore
+from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils.checkpoint import load_checkpoint
 from tests.bridges.foreign_files import RRDB, SWINIR, SWINIR_JPEG, build_drct, save_basicsr
 from tests.helpers import make_image
@@ -143,11 +143,11 @@ def test_the_command_restores_gray_and_colour_and_compares(tmp_path, capsys):
 
 def test_the_page_restores_with_a_network_of_others(tmp_path):
     """What the page's queue works with: the menu of one file, and a photo that was sent."""
-    from semanir_arch.data.image_encoding import encode_image
-    from semanir_arch.data.image_io import decode_image
-    from semanir_arch.inference.serve.choices import find_choices
-    from semanir_arch.inference.serve.restoring import Workshop
-    from semanir_arch.inference.serve.work import Job
+    from semanir_arch.data.files.image_encoding import encode_image
+    from semanir_arch.data.files.image_io import decode_image
+    from semanir_arch.restoring.serve.choices import find_choices
+    from semanir_arch.restoring.serve.restoring import Workshop
+    from semanir_arch.restoring.serve.work import Job
 
     save_basicsr(tmp_path / "net.pth", RRDB, named=False)
     (choice,) = find_choices(tmp_path / "net.pth")
@@ -159,7 +159,7 @@ def test_the_page_restores_with_a_network_of_others(tmp_path):
 
 
 def test_export_keeps_a_network_of_others_at_one_size(tmp_path, capsys):
-    from semanir_arch.inference.export import main
+    from semanir_arch.restoring.export import main
 
     save_basicsr(tmp_path / "net.pth", RRDB)
     target = tmp_path / "net.pt2"
@@ -188,7 +188,7 @@ def test_an_inpainting_network_is_refused(tmp_path, monkeypatch):
 def test_test_py_measures_a_network_of_others(tmp_path, monkeypatch):
     """With the protocol of the option file, whose own network is another."""
     from semanir_arch import host
-    from semanir_arch.engine.test import main
+    from semanir_arch.commands.test import main
     from semanir_arch.utils.options import to_yaml
 
     monkeypatch.chdir(tmp_path)

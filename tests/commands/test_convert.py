@@ -13,7 +13,7 @@ from torch import nn
 from semanir_arch.archs import RAMiT, Restormer, build_network
 from semanir_arch.bridges.converting import convert
 from semanir_arch.commands.convert import main
-from semanir_arch.inference.loading import load_network
+from semanir_arch.restoring.loading import load_network
 from semanir_arch.utils.checkpoint import (
     CheckpointError,
     load_checkpoint,
@@ -230,7 +230,7 @@ def test_the_module_is_a_command(tmp_path, monkeypatch):
     save_weights(tmp_path / "a.pth", TINY_UNET)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["convert", "a.pth", "b.safetensors"])
-    monkeypatch.delitem(sys.modules, "semanir_arch.utils.convert", raising=False)
+    monkeypatch.delitem(sys.modules, "semanir_arch.commands.convert", raising=False)
     with pytest.raises(SystemExit, match="0"):
-        runpy.run_module("semanir_arch.utils.convert", run_name="__main__")
+        runpy.run_module("semanir_arch.commands.convert", run_name="__main__")
     assert (tmp_path / "b.safetensors").is_file()
