@@ -79,8 +79,18 @@ def check_usable(checkpoint: Checkpoint) -> Checkpoint:
         The checkpoint; weights of this package's networks by the names that these give them.
 
     Raises:
-        ValueError: As `open_network`.
+        ValueError: As `open_network`; or weights are NaN or infinite.
     """
+    broken = [
+        name
+        for name, value in checkpoint.params.items()
+        if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
+    if broken:
+        raise CheckpointError(
+            f"{checkpoint.source}: {len(broken)} of {len(checkpoint.params)} weights are not finite "
+            f"(first: {broken[0]}); is it the file of a finished training?"
+        )
     if checkpoint.network is None or checkpoint.network.get("type") not in NETWORKS:
         _open_foreign(checkpoint)
         return checkpoint

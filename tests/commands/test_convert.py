@@ -121,6 +121,7 @@ BROKEN = [
     (lambda n: {"params": n | {"x.extra": torch.ones(1)}, "network_g": TINY_UNET}, [], "x.extra"),
     (lambda n: {"params": dict(list(n.items())[1:]), "network_g": TINY_UNET}, [], "1 missing in"),
     ({"params_ema": {}, "params": {}}, [], "params_ema and params is empty"),
+    (lambda n: {"params": n | {"last.bias": torch.full((3,), torch.nan)}}, [], "not finite (first"),
 ]
 
 
