@@ -88,8 +88,8 @@ def check_usable(checkpoint: Checkpoint) -> Checkpoint:
     ]
     if broken:
         raise CheckpointError(
-            f"{checkpoint.source}: {len(broken)} of {len(checkpoint.params)} weights are not finite "
-            f"(first: {broken[0]}); is it the file of a finished training?"
+            f"{checkpoint.source}: {len(broken)} of {len(checkpoint.params)} weights are not "
+            f"finite (first: {broken[0]}); is it the file of a finished training?"
         )
     if checkpoint.network is None or checkpoint.network.get("type") not in NETWORKS:
         _open_foreign(checkpoint)
