@@ -157,7 +157,7 @@ def pack(
         repo=repo,
         author=author,
         license=license,
-        date=date or datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        date=date or datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_publication(draft, folder)

@@ -44,7 +44,7 @@ class HubMixin(ModelHubMixin):
         state = {name: value.detach().cpu() for name, value in self.state_dict().items()}
         record = getattr(self, "record", {})
         checkpoint = Checkpoint(state, {"type": type(self).__name__, **arguments}, record)
-        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
         name = save_directory.name
         write_publication(Publication(name, self, checkpoint, record, date=today), save_directory)
 

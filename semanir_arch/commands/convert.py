@@ -17,9 +17,10 @@ import yaml
 from semanir_arch.bridges.converting import SUFFIXES, convert
 from semanir_arch.bridges.opening import find_weights
 from semanir_arch.utils.checkpoint import describe_network
+from semanir_arch.utils.command_line import Exit, Parser
 from semanir_arch.weights import TASKS, find
 
-__all__ = ["convert", "main", "read_network"]
+__all__ = ["build_parser", "convert", "main", "read_network"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 if something given cannot be used.
     """
-    arguments = _parse(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         source = arguments.source
         path = find_weights(source)
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except (OSError, ValueError, TypeError) as error:
         sys.stderr.write(f"convert: {error}\n")
-        return 2
+        return Exit.REFUSED
     sys.stdout.write(
         f"{path}: recognised as {read.layout}; {len(read.params)} weights of "
         f"{describe_network(read.network)} -> {arguments.target}\n"
@@ -75,8 +76,9 @@ def read_network(text: str) -> dict[str, Any]:
     return block
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    """The arguments of the command."""
+    parser = Parser(
         prog="python -m semanir_arch.commands.convert", description="Convert a file with weights."
     )
     parser.add_argument(
@@ -96,7 +98,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "'{type: RAMiT, task: low_light}', or an option file that has it",
     )
     parser.add_argument("--task", help="what the weights are for, in words")
-    return parser.parse_args(argv)
+    return parser
 
 
 if __name__ == "__main__":

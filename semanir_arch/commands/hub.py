@@ -6,16 +6,16 @@ network; `push` uploads it.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from semanir_arch.bridges import hub
 from semanir_arch.bridges.opening import find_weights
+from semanir_arch.utils.command_line import Exit, Parser
 from semanir_arch.weights import TASKS, find
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 if something given cannot be used or the hub refused.
     """
-    arguments = _parse(argv)
+    arguments = build_parser().parse_args(argv)
     facts = {"name": arguments.name, "author": arguments.author, "license": arguments.license}
     try:
         weights = find_weights(arguments.weights)
@@ -43,14 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except (OSError, ValueError, TypeError) as error:
         sys.stderr.write(f"hub: {error}\n")
-        return 2
+        return Exit.REFUSED
     for path in written:
         sys.stdout.write(f"{path}\n")
     return 0
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    """The arguments of the command."""
+    parser = Parser(
         prog="python -m semanir_arch.commands.hub",
         description="Publish weights with a model card and an entry for OpenModelDB.",
     )
@@ -65,7 +66,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repo", help="pack: USER/REPO, for the addresses in the texts")
     parser.add_argument("--private", action="store_true", help="push: hide a new repository")
     parser.add_argument("--overwrite", action="store_true", help="pack: replace files that exist")
-    return parser.parse_args(argv)
+    return parser
 
 
 if __name__ == "__main__":

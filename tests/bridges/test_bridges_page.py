@@ -204,7 +204,7 @@ def run(words):
     """One command of the page, in this process."""
     if words[:2] == ["pip", "install"]:
         extra = re.fullmatch(r"semanir-arch\[(\w+)\]", words[2])
-        return 0 if f'"{extra[1]}": [' in (ROOT / "setup.py").read_text() else 1
+        return 0 if f"\n{extra[1]} = [" in (ROOT / "pyproject.toml").read_text() else 1
     if words[0] == "semanir-restore":
         return restore([*words[1:], "--device", "cpu", "--overwrite"])
     if words[1] == "test.py":
