@@ -316,22 +316,30 @@ def _save_network(
     current_iter: int | str,
     param_key: str | list[str] = "params",
 ) -> None:
-    """Write a network atomically, in BasicSR's layout, or raise.
+    """Write a network atomically, in BasicSR's layout, with the options that rebuild it, or raise.
 
-    BasicSR writes in place, and if the disk is full logs that it will "just ignore it".
+    BasicSR writes in place, and if the disk is full logs that it will "just ignore it". It reads
+    files by their `param_key`, so that the options are in nobody's way.
     """
     if model.opt["rank"] != 0:
         return
     networks, keys = (x if isinstance(x, list) else [x] for x in (net, param_key))
     states = [model.get_bare_model(network).state_dict() for network in networks]
     label = "latest" if current_iter == -1 else current_iter
-    save_checkpoint(
-        Path(model.opt["path"]["models"]) / f"{net_label}_{label}.pth",
-        {
-            key: {name.removeprefix("module."): value.cpu() for name, value in state.items()}
-            for key, state in zip(keys, states, strict=True)
-        },
-    )
+    content: dict[str, Any] = {
+        key: {name.removeprefix("module."): value.cpu() for name, value in state.items()}
+        for key, state in zip(keys, states, strict=True)
+    }
+    option = net_label.replace("net_", "network_", 1)
+    if isinstance(model.opt.get(option), Mapping):
+        content[option] = _plain(model.opt[option])
+        content["metadata"] = {"name": model.opt.get("name"), "iter": current_iter}
+    save_checkpoint(Path(model.opt["path"]["models"]) / f"{net_label}_{label}.pth", content)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested options as plain dictionaries, for files that are read without running code."""
+    return {k: _plain(v) if isinstance(v, Mapping) else v for k, v in options.items()}
 
 
 def _save_training_state(_: Callable[..., None], model: Any, epoch: int, current_iter: int) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from semanir_arch import host
 from semanir_arch.archs import NETWORKS
+from semanir_arch.bridges.iqa import semanir_pyiqa
+from semanir_arch.bridges.spandrel_reader import SpandrelNetwork
 from semanir_arch.data import DATASETS
 from semanir_arch.losses import LOSSES
 from semanir_arch.metrics import REGISTERED
@@ -20,11 +22,14 @@ from semanir_arch.models.restoration_model import RestorationModel
 __all__ = ["ENTRIES", "register"]
 
 ENTRIES: dict[str, Mapping[str, Any]] = {
-    "ARCH_REGISTRY": NETWORKS,
+    "ARCH_REGISTRY": {**NETWORKS, SpandrelNetwork.__name__: SpandrelNetwork},
     "DATASET_REGISTRY": DATASETS,
     "MODEL_REGISTRY": {RestorationModel.__name__: RestorationModel},
     "LOSS_REGISTRY": LOSSES,
-    "METRIC_REGISTRY": {**REGISTERED, semanir_niqe.__name__: semanir_niqe},
+    "METRIC_REGISTRY": {
+        **REGISTERED,
+        **{metric.__name__: metric for metric in (semanir_niqe, semanir_pyiqa)},
+    },
 }
 """What this package adds to each of BasicSR's registries, by name."""
 

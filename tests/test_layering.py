@@ -24,12 +24,13 @@ MAY_IMPORT = {
     "metrics": {"utils"},
     "weights": {"utils"},
     "report": {"metrics", "data", "utils"},
-    "restoring": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
+    "bridges": {"archs", "modules", "weights", "host", "utils"},
+    "restoring": {"archs", "modules", "ops", "data", "bridges", "report", "weights", "utils"},
     "evaluation": {"archs", "modules", "data", "metrics", "host", "utils"},
     "models": {"archs", "modules", "data", "losses", "metrics", "evaluation", "host", "utils"},
-    "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
+    "plugin": {"archs", "bridges", "data", "losses", "metrics", "models", "host"},
     "runs": {
-        *("archs", "models", "evaluation", "report", "plugin", "host", "utils"),
+        *("archs", "bridges", "models", "evaluation", "report", "plugin", "host", "utils"),
     },
     "training": {"runs", "metrics", "host", "utils"},
     "shipping": {
@@ -37,7 +38,7 @@ MAY_IMPORT = {
         *("weights", "utils"),
     },
     "commands": {
-        *("archs", "data", "evaluation", "host", "metrics", "models", "plugin"),
+        *("archs", "bridges", "data", "evaluation", "host", "metrics", "models", "plugin"),
         *("report", "restoring", "runs", "shipping", "training", "weights", "utils"),
     },
     "__main__": {"commands"},
@@ -47,7 +48,7 @@ MAY_IMPORT = {
 
 USES_BASICSR = {
     *("host", "models", "plugin", "evaluation", "runs", "training", "shipping"),
-    "commands",
+    *("commands", "bridges"),
 }
 """The parts that need BasicSR; all others must work where it is not installed."""
 
@@ -66,6 +67,7 @@ HOLDS = {
     "models": "BasicSR's model classes: the training step, schedules, optimizers",
     "evaluation": "scores a network on data sets; the cache of scores",
     "restoring": "image files in, restored files out; the page, `--explain`, export",
+    "bridges": "networks of others, weights of every origin, the hub; ours in other programs",
     "report": "tables, figures of papers, the self-contained page",
     "archs": "networks: numbers and strings in, never an option dictionary",
     "modules": "`nn.Module`s that networks share, one idea per file",

@@ -69,7 +69,8 @@ COMMANDS: dict[str, Command] = {
     "export": Command(
         "semanir_arch.restoring.export", "export a network to ONNX or torch.export", is_script=False
     ),
-    "convert": Command("semanir_arch.utils.convert", "convert a file with weights", False),
+    "convert": Command("semanir_arch.commands.convert", "convert a file with weights", False),
+    "hub": Command("semanir_arch.commands.hub", "publish weights with a model card", False),
     "completion": Command(
         "semanir_arch.commands.completion", "let a shell complete these commands", False
     ),

@@ -14,6 +14,7 @@ from semanir_arch.models.freezing import members
 from semanir_arch.models.training_step import TrainingStep
 from semanir_arch.utils.checkpoint import (
     Checkpoint,
+    align,
     check_fit,
     load_checkpoint,
     save_checkpoint,
@@ -90,8 +91,11 @@ class RestorationModel(TrainingStep, Validation):
             ValueError: `path:fresh_g` names what the network does not have.
         """
         network = self.get_bare_model(net)
+        if getattr(network, "file", None) == load_path:
+            # built from this very file, whose names may be others than the network's
+            return
         keys = ("params_ema", "params") if param_key == "params_ema" else param_key or "auto"
-        checkpoint = load_checkpoint(load_path, keys)
+        checkpoint = align(network, load_checkpoint(load_path, keys))
         fitting = _fitting(network, checkpoint)
         if strict or not fitting:
             check_fit(network, checkpoint)

@@ -68,7 +68,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="a network of your own, written by train.py: experiments/NAME/models/net_g_latest.pth",
+        help="a network of your own, experiments/NAME/models/net_g_latest.pth; one of others that "
+        "spandrel knows; or hf:USER/REPO[@REVISION]",
     )
     group.add_argument(
         "--sigma",

@@ -15,9 +15,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from semanir_arch.bridges.opening import find_weights
 from semanir_arch.data.degradations.bayer import PHASES
 from semanir_arch.restoring.hidden_colors import with_visible_colors
-from semanir_arch.restoring.loading import choose_device, network_of, set_attention, task_of
+from semanir_arch.restoring.loading import (
+    choose_device,
+    describe,
+    network_of,
+    set_attention,
+    task_of,
+)
 from semanir_arch.restoring.mosaics import OVERLAP as MOSAIC_OVERLAP
 from semanir_arch.restoring.mosaics import check_mosaic, mosaic_reader, with_colors
 from semanir_arch.restoring.pixels import Canvas, Pixels, split
@@ -66,8 +73,8 @@ class Restorer:
     Memory is that of one tile, plus the image itself and the result.
 
     Args:
-        weights: A file written by `train.py`, which names its network; None for the one that the
-            package ships for `task`.
+        weights: A file written by `train.py`, one that spandrel knows (docs/bridges.md), or
+            `hf:USER/REPO[@REVISION]`; None for the one that the package ships for `task`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps", ...
         precision: "fp32", or "bf16": faster where the hardware has it, slightly less exact.
         k: Keys kept per token, fewer for speed; None for the number the network was built with.
@@ -110,10 +117,16 @@ class Restorer:
         self._tile, self._overlap = tile, overlap
         self._too_large: float = math.inf
         self.ensemble = ensemble
-        checkpoint = load_checkpoint(_file_for(task) if weights is None else weights)
+        file = _file_for(task) if weights is None else find_weights(weights)
+        checkpoint = load_checkpoint(file)
         self.device = choose_device(device)
         self.precision = precision
         self.network = network_of(checkpoint).to(self.device)
+        if precision == "bf16" and not getattr(self.network, "supports_bfloat16", True):
+            raise ValueError(
+                f"{file}: its network, {describe(self.network)}, does not work in bf16; "
+                "allowed: fp32"
+            )
         set_attention(self.network, k, backend)
         self.task: Task | None = task_of(checkpoint) if task is None else get_task(task)
         self._check_task(checkpoint.source)

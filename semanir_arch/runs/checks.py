@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from semanir_arch.archs import NETWORKS
+from semanir_arch.bridges.spandrel_reader import SpandrelNetwork
 from semanir_arch.evaluation.restoring import Restoring
 from semanir_arch.models.freezing import members
 from semanir_arch.models.precision import check_precision
@@ -57,6 +58,8 @@ def check_network(resolved: Resolved) -> None:
     for key, file in path.items():
         if key.startswith("pretrain_network") and file:
             _check_readable(resolved, key, Path(file).expanduser())
+    if block.get("type") == SpandrelNetwork.__name__:
+        _check_foreign(resolved, block)
     try:
         network = build_without_memory(block)
     except (ValueError, TypeError) as error:
@@ -75,6 +78,22 @@ def check_network(resolved: Resolved) -> None:
     weights = path.get("pretrain_network_g")
     if weights and path.get("strict_load_g", True):
         check_fit(network, load_checkpoint(Path(weights).expanduser()))
+
+
+def _check_foreign(resolved: Resolved, block: dict[str, Any]) -> None:
+    """Read a network of others, and compare what it needs with the rest of the options."""
+    key = ("network_g", "file")
+    try:
+        network = SpandrelNetwork(block.get("file", ""))
+    except (OSError, ValueError) as error:
+        raise OptionError(_located(resolved, key, str(error))) from error
+    scale, model = resolved.options.get("scale") or 1, resolved.options.get("model_type")
+    if network.upscale != scale:
+        text = f"its network, {network.name}, enlarges {network.upscale} times; scale is {scale}"
+        raise OptionError(_located(resolved, key, text))
+    if model != "RestorationModel":
+        text = f"received {model!r}; networks that spandrel reads need RestorationModel"
+        raise OptionError(_located(resolved, ("model_type",), text))
 
 
 def _check_scale(resolved: Resolved, network: nn.Module) -> None:
@@ -116,7 +135,7 @@ def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
         return
     text = (
         f"received {str(file)!r}, but models of BasicSR read no safetensors; convert the file: "
-        f"python -m semanir_arch.utils.convert {file} {file.with_suffix('.pth')}"
+        f"python -m semanir_arch.commands.convert {file} {file.with_suffix('.pth')}"
     )
     raise OptionError(_located(resolved, ("path", key), text))
 

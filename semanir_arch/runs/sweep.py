@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from semanir_arch.bridges.opening import find_weights
+from semanir_arch.bridges.testing import foreign_network
 from semanir_arch.host import Run
 from semanir_arch.runs.checks import check_devices, check_evaluation, check_network
 from semanir_arch.runs.prepare import complete_options, to_run
@@ -160,7 +162,11 @@ def _check_files(resolved: Resolved) -> None:
 def _read_flags(arguments: Namespace, merged: Merged) -> Iterator[str]:
     """Overrides for which test.py has flags."""
     if arguments.weights is not None:
-        file = arguments.weights
+        file = str(find_weights(arguments.weights))
+        if merged.options.get("model_type") == _OURS:
+            network = foreign_network(file, merged.options.get("network_g"))
+            if network is not None:
+                yield f"network_g={json.dumps(network)}"
         if merged.fragments:
             file = _PLACEHOLDER.sub(r"${\1}", file)
         yield f"path:pretrain_network_g={json.dumps(file)}"

@@ -189,7 +189,7 @@ def _describe(model: Any, case: Case, options: dict[str, Any]) -> Subject:
     network = model.get_bare_model(model.net_g)
     val, weights = options["val"], case.weights
     return Subject(
-        network=type(network).__name__,
+        network=getattr(network, "name", type(network).__name__),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         weights=weights.path if weights else None,
         sha256=weights.sha256 if weights else None,

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from semanir_arch import host
+from semanir_arch.bridges.converting import convert
 from semanir_arch.commands.test import main
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.evaluation.records import RecordFile
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.runs import test_run as testing
 from semanir_arch.utils.checkpoint import load_state
-from semanir_arch.utils.convert import convert
 from semanir_arch.utils.options import to_yaml
 from tests.helpers import TINY_UNET, make_image, save_weights
 from tests.processes import needs_fork, run_processes
@@ -387,7 +387,7 @@ def test_models_of_basicsr_are_told_to_convert_safetensors(bench, capsys):
     convert(Path("net.pth"), Path("net.safetensors"))
     write(bench, LEAF | {"model_type": "SRModel", "val": {"save_img": False}})
     assert run("--weights", "net.safetensors") == 2
-    told = "python -m semanir_arch.utils.convert net.safetensors net.pth"
+    told = "python -m semanir_arch.commands.convert net.safetensors net.pth"
     assert told in capsys.readouterr().err
 
 

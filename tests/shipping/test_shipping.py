@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from semanir_arch import host
+from semanir_arch.bridges.converting import convert
 from semanir_arch.commands.weights import main
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.shipping import pacing, training
 from semanir_arch.shipping.choosing import is_better
 from semanir_arch.shipping.packing import Pack, pack
 from semanir_arch.shipping.publishing import read_log
-from semanir_arch.utils.convert import convert
 from semanir_arch.utils.tensor_file import read_tensors
 from semanir_arch.weights import available, find
 from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
