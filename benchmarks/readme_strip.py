@@ -114,9 +114,11 @@ def _column(example: Example) -> Pixels:
 
 
 def _psnr(example: Example, image: Pixels, photo: Pixels) -> float:
-    tensors = (torch.from_numpy(to_float(x).transpose(2, 0, 1).copy()) for x in (image, photo))
+    restored, target = (
+        torch.from_numpy(to_float(x).transpose(2, 0, 1).copy()) for x in (image, photo)
+    )
     scale = example.scale if example.scale > 1 else None
-    return PROTOCOLS[example.protocol].evaluate(*tensors, scale)["psnr"]
+    return PROTOCOLS[example.protocol].evaluate(restored, target, scale)["psnr"]
 
 
 def _panel(example: Example, image: Pixels) -> Pixels:
