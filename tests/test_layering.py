@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "weights": set(),
     "inference": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
     "engine": {
-        *("archs", "modules", "data", "losses", "metrics", "models", "report", "weights"),
+        *("archs", "modules", "ops", "data", "losses", "metrics", "models", "report", "weights"),
         *("plugin", "host", "utils"),
     },
     "doctor": {"ops", "host", "utils"},

@@ -19,6 +19,7 @@ from semanir_arch.engine.states import (
     Manifest,
     describe_files,
     is_complete,
+    is_ours,
     list_states,
     manifest_path,
     remove_state,
@@ -45,10 +46,16 @@ class Saver:
         options: Complete options.
         plan: For the position in the data.
         manifest: Of the state that the training continues from.
+        arithmetic: What the training computes with; is kept in every state.
     """
 
     def __init__(
-        self, model: Any, options: dict[str, Any], plan: Plan, manifest: Manifest | None = None
+        self,
+        model: Any,
+        options: dict[str, Any],
+        plan: Plan,
+        manifest: Manifest | None = None,
+        arithmetic: Mapping[str, Any] | None = None,
     ) -> None:
         self._model = model
         self._plan = plan
@@ -58,6 +65,7 @@ class Saver:
         self._best: Mapping[str, str] | None = options["logger"].get("keep_best")
         self._experiment = Path(options["path"]["experiments_root"])
         self._manifest = manifest
+        self._arithmetic = dict(arithmetic or {})
         self.newest = manifest.iteration if manifest else 0
         self._forget_old()
 
@@ -132,8 +140,8 @@ class Saver:
             SaveError: See `save`.
         """
         # A state of another experiment, from which this one continues, is not ours to change.
-        is_ours = self._writes and manifest_path(self._experiment, iteration).is_file()
-        if is_ours and self._manifest and self._manifest.iteration == iteration:
+        here = self._writes and manifest_path(self._experiment, iteration).is_file()
+        if here and self._manifest and self._manifest.iteration == iteration:
             best = _plain(getattr(self._model, "best_metric_results", {}))
             self._manifest = replace(self._manifest, is_settled=True, best=best)
             with self._explaining():
@@ -147,16 +155,20 @@ class Saver:
             batch=self._plan.stage(iteration).batch,
             is_settled=is_settled,
             best=_plain(getattr(self._model, "best_metric_results", {})),
+            arithmetic=self._arithmetic,
         )
 
     def _forget_old(self) -> None:
-        """Delete what is too old, and what was never completed; states of BasicSR stay."""
+        """Delete what is too old, and what was never completed.
+
+        States of BasicSR stay, and those whose manifest is damaged.
+        """
         if self._keep is None or not self._writes:
             return
         ours = [
             iteration
             for iteration in list_states(self._experiment)
-            if iteration <= self.newest and manifest_path(self._experiment, iteration).is_file()
+            if iteration <= self.newest and is_ours(self._experiment, iteration)
         ]
         complete = [iteration for iteration in ours if is_complete(self._experiment, iteration)]
         for iteration in set(ours) - set(complete[: int(self._keep)]):

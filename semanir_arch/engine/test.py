@@ -9,8 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
+from semanir_arch.engine.arithmetic import Arithmetic
 from semanir_arch.engine.cases import Cases, prepare_cases
 from semanir_arch.engine.command_line import parse_arguments
 from semanir_arch.engine.failures import supervised
@@ -51,7 +50,8 @@ def main(argv: Sequence[str]) -> int:
             measurements = testing()
             # Models of BasicSR log their means and keep no scores.
             if measurements and testing.rank == 0:
-                report = _collect(plan, measurements, command, time.monotonic() - start)
+                seconds = time.monotonic() - start
+                report = _collect(plan, measurements, command, seconds, testing.arithmetic)
                 _show(report, testing.folder)
     except Stopped as stopped:
         if rank == 0:
@@ -64,9 +64,15 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _collect(plan: Cases, measurements: list[Measurement], command: str, seconds: float) -> Report:
+def _collect(
+    plan: Cases,
+    measurements: list[Measurement],
+    command: str,
+    seconds: float,
+    arithmetic: Arithmetic,
+) -> Report:
     options = plan.cases[0].run.options
-    uses_gpu = options.get("num_gpu") != 0 and torch.cuda.is_available()
+    attention = {"attention": ", ".join(arithmetic.backends)} if arithmetic.backends else {}
     differences = dict.fromkeys(
         f"The weights were saved from another network: {difference}."
         for case in plan.cases
@@ -84,7 +90,7 @@ def _collect(plan: Cases, measurements: list[Measurement], command: str, seconds
         ],
         notes=list(differences),
         options=options,
-        computer=describe_computer("cuda" if uses_gpu else "cpu"),
+        computer=describe_computer(arithmetic.device) | attention,
         seconds=seconds,
     )
 

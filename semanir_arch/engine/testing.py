@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from torch.utils.data import DataLoader
 from tqdm.contrib.logging import logging_redirect_tqdm  # type: ignore[import-untyped]
 
 from semanir_arch import host
+from semanir_arch.engine.arithmetic import Arithmetic, agree
 from semanir_arch.engine.cases import Case, Cases
 from semanir_arch.engine.claim import Claim
 from semanir_arch.engine.identity import identify
 from semanir_arch.engine.ledger import Ledger, Set
 from semanir_arch.engine.records import read_records
+from semanir_arch.ops.backend import choose_freely
 from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
 from semanir_arch.utils import processes
 
@@ -40,12 +42,14 @@ class Testing:
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
         rank: Set by the run: number of this process.
+        arithmetic: Set by the run: what it computes with.
     """
 
     plan: Cases
     root: Path
     fresh: bool = False
     rank: int = 0
+    arithmetic: Arithmetic = field(default_factory=lambda: Arithmetic("cpu"))
 
     @property
     def folder(self) -> Path:
@@ -63,8 +67,12 @@ class Testing:
             ValueError: Something that the options name cannot be used.
             FileNotFoundError: A file is missing.
         """
-        sets = [self._identify(case) for case in self.plan.cases]
-        with self.plan.cases[0].run.opened(is_train=False) as options, self._prepared(sets):
+        with ExitStack() as stack:
+            options = stack.enter_context(self.plan.cases[0].run.opened(is_train=False))
+            stack.callback(choose_freely)
+            self.arithmetic = agree(options)
+            sets = [self._identify(case) for case in self.plan.cases]
+            stack.enter_context(self._prepared(sets))
             torch.backends.cudnn.benchmark = True
             self.rank = processes.rank()
             measurements: list[Measurement] = []
@@ -80,7 +88,10 @@ class Testing:
         digest = case.weights.sha256 if case.weights else None
         return {
             block["name"]: Set(
-                block["name"], case.label, case.folder, identify(options, block, digest)
+                block["name"],
+                case.label,
+                case.folder,
+                identify(options, block, digest, self.arithmetic.backends),
             )
             for block in options["datasets"].values()
         }
@@ -106,6 +117,7 @@ class Testing:
             file = str(self.folder / name)
             host.load("basicsr.utils").get_root_logger("basicsr", logging.INFO, file)
             _LOGGER.info("%s\nOptions: %s", host.describe_versions(), self.plan.cases[0].run.file)
+            self.arithmetic.write_to(_LOGGER)
             if obstacle:
                 _LOGGER.info("Older results were renamed, because %s", obstacle)
             stack.enter_context(logging_redirect_tqdm([_LOGGER]))
@@ -123,7 +135,10 @@ class Testing:
             return ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
-            return f"weights, options, data or code of {other[0]} are not the same any more"
+            return (
+                f"weights, options, data, code or attention backends of {other[0]} are not the "
+                "same any more"
+            )
         return None
 
     def _run(

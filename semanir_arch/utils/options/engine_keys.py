@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from semanir_arch.utils.options.declaration import Option
 
+ROOT: dict[str, Option] = {
+    "other_arithmetic": Option(
+        bool,
+        default=False,
+        help="go on where a process cannot compute attention as the saved state or the first "
+        "process did; results then differ in their last digits",
+    ),
+}
+
 LOGGER: dict[str, Option] = {
     "keep_states": Option(
         int,

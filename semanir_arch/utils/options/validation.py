@@ -115,6 +115,7 @@ class _Checker:
     def _root(self) -> None:
         required = {
             **host.ROOT,
+            **engine.ROOT,
             **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT),
             **self._declared_by_model(""),
         }
