@@ -22,19 +22,20 @@ MAY_IMPORT = {
     "losses": {"utils"},
     "metrics": {"utils"},
     "models": {"archs", "modules", "ops", "data", "losses", "metrics", "host", "utils"},
-    "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
+    "registration": {"archs", "data", "losses", "metrics", "models", "host"},
     "report": {"models", "metrics", "data", "utils"},
     "weights": set(),
     "inference": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
     "engine": {
         *("archs", "modules", "ops", "data", "losses", "metrics", "models", "report", "weights"),
-        *("plugin", "host", "utils"),
+        *("registration", "host", "utils"),
     },
+    "plugin": {"engine", "registration"},
     "doctor": {"ops", "host", "utils"},
 }
 """For every part of the package, the parts below or beside it that it may use."""
 
-USES_BASICSR = {"host", "models", "plugin", "engine", "doctor"}
+USES_BASICSR = {"host", "models", "registration", "plugin", "engine", "doctor"}
 """The parts that need BasicSR; all others must work where it is not installed."""
 
 ENTRY_POINTS = {"__main__.py"}

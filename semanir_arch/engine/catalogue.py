@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from semanir_arch import host, plugin
+from semanir_arch import host, registration
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.schedules import SCHEDULES
 from semanir_arch.utils.options import Catalogue, Option, signature_options
@@ -43,7 +43,7 @@ def build_catalogue() -> Catalogue:
             for name, entry in _named(registries.DATASET_REGISTRY)
             if hasattr(entry, "input_channels")
         },
-        ours=frozenset(name for entries in plugin.ENTRIES.values() for name in entries),
+        ours=frozenset(name for entries in registration.ENTRIES.values() for name in entries),
     )
 
 

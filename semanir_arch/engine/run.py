@@ -47,7 +47,9 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
     from semanir_arch.engine.catalogue import build_catalogue
 
-    validate(resolved, build_catalogue(), is_train)
+    for problem in validate(resolved, build_catalogue(), is_train):
+        if os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"note: {problem}\n")
     return resolved
 
 

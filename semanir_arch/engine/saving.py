@@ -25,7 +25,6 @@ from semanir_arch.engine.states import (
     remove_state,
 )
 from semanir_arch.utils.atomic import copy_file
-from semanir_arch.utils.checkpoint import save_checkpoint
 
 __all__ = ["SaveError", "Saver", "restore"]
 
@@ -88,11 +87,6 @@ class Saver:
             self._check_weights()
             manifest.write(self._experiment)
             self._model.save(epoch, iteration)
-            if hasattr(self._model, "training_state"):
-                # Models of BasicSR have written theirs.
-                path = self._experiment / "training_states" / f"{iteration}.state"
-                state = {"epoch": epoch, "iter": iteration, **self._model.training_state()}
-                save_checkpoint(path, state)
             manifest = replace(manifest, files=describe_files(self._experiment, iteration))
             manifest.write(self._experiment)
         self._manifest, self.newest = manifest, iteration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Generator, Sequence
@@ -24,10 +25,15 @@ from semanir_arch.engine.records import read_records
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
 from semanir_arch.utils import processes
+from semanir_arch.utils.atomic import write_text
 
 __all__ = ["Testing"]
 
 _LOGGER = logging.getLogger("basicsr")
+
+_BEGUN = ".begun.json"
+"""Identity of what a test measures, from its begin to its end: a test that was killed before its
+first record is known by it."""
 
 _EXAMPLES, _FEWEST_EXAMPLES = 120, 1
 """Images kept for the page in all, and of one set under one setting at least."""
@@ -80,6 +86,8 @@ class Testing:
                 for number, case in enumerate(self.plan.cases):
                     parsed = case.run.parse(is_train=False) if number else options
                     measurements += self._run(case, parsed, sets[number], ledger)
+            if self.rank == 0:
+                (self.folder / _BEGUN).unlink(missing_ok=True)
             return measurements
 
     def _identify(self, case: Case) -> dict[str, Set]:
@@ -110,6 +118,7 @@ class Testing:
                 obstacle = self._find_obstacle(sets)
                 if obstacle is not None:
                     claim.start_afresh()
+                write_text(self.folder / _BEGUN, json.dumps(_keys(sets)) + "\n")
                 (self.folder / "visualization").mkdir(exist_ok=True)
             processes.wait_for_all()
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -128,11 +137,13 @@ class Testing:
 
         The text is empty where that needs no explanation.
         """
-        ours = {one.title: one.key for named in sets for one in named.values()}
+        ours = _keys(sets)
         found = {record.label: record.key for record in read_records(self.folder)}
         shared = sorted(ours.keys() & found.keys())
-        if self.fresh or not shared:
+        if self.fresh:
             return ""
+        if not shared:
+            return None if _read_begun(self.folder) == ours else ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
             return (
@@ -164,6 +175,19 @@ class Testing:
                 loader, current_iter=options["name"], tb_logger=None, save_img=save_img
             )
         return _collect(model, case, options, sets, ledger)
+
+
+def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
+    """Identity of everything that is measured."""
+    return {one.title: one.key for named in sets for one in named.values()}
+
+
+def _read_begun(folder: Path) -> Any:
+    """What a test was to measure that has not ended; None where there is none."""
+    try:
+        return json.loads((folder / _BEGUN).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:

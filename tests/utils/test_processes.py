@@ -100,3 +100,48 @@ def test_a_killed_process_is_noticed_at_once():
 def test_other_errors_are_not_taken_for_a_lost_connection():
     assert not processes.lost_connection(RuntimeError("Connection closed by peer"))
     assert not processes.lost_connection(ValueError("x"))
+
+
+def follow(folder):
+    """What a process of torchrun's does: SIGTERM lets it finish in order."""
+    signal.signal(signal.SIGTERM, lambda *_: ((folder / "in order").touch(), os._exit(0)))
+    processes.end_with_parent(signal.SIGTERM)
+    (folder / "begun").touch()
+    time.sleep(600)
+
+
+@needs_fork
+def test_a_process_whose_launcher_was_killed_is_told_to_stop(tmp_path):
+    launcher = os.fork()
+    if launcher == 0:
+        if os.fork() == 0:
+            follow(tmp_path)
+        time.sleep(600)
+        os._exit(1)
+    try:
+        wait_for(tmp_path / "begun")
+    finally:
+        os.kill(launcher, signal.SIGKILL)
+        os.waitpid(launcher, 0)
+    wait_for(tmp_path / "in order")
+
+
+def wait_for(path):
+    """Wait for a file, for as long as a computer may be busy."""
+    deadline = time.monotonic() + 300
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("launcher", ["torchrun", "another"])
+def test_only_torchrun_is_followed(monkeypatch, launcher):
+    followed = []
+    monkeypatch.setattr(processes, "end_with_parent", followed.append)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    variables = environment(rank=5, count=8, port=1)
+    if launcher == "torchrun":
+        variables["TORCHELASTIC_RUN_ID"] = "none"
+    with pytest.raises(ValueError, match="has no GPU of its own"):
+        processes.join(variables)
+    assert followed == ([signal.SIGTERM] if launcher == "torchrun" else [])

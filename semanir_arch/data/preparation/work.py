@@ -15,6 +15,8 @@ from typing import TypeVar
 import cv2
 import torch
 
+from semanir_arch.utils import processes
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -137,6 +139,7 @@ def _single_threaded() -> Iterator[None]:
 
 
 def _prepare_worker() -> None:
+    processes.end_with_parent()
     # Ctrl-C reaches all processes; only the first shall react
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)

@@ -2,8 +2,8 @@
 
 What is allowed comes from a `Catalogue` (constructor signatures and declared options of the
 registered classes) and, for what the host itself reads, from `basicsr_keys.py`. A plain BasicSR
-file keeps its freedom: only blocks of this package's classes and values set on the command line are
-judged.
+file keeps its freedom: only blocks of this package's classes, the sections that a model class of
+this package reads, and values set on the command line are judged.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from semanir_arch.utils.options.typing_rules import describe, matches
 Section = Mapping[str, Option]
 
 _PHASES = ("train", "val", "test")
+
+_SECTIONS = ("path", "logger", "train", "val")
+"""Sections that a model class reads."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,17 @@ class Catalogue:
     input_channels: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
 
 
-def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
+def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> list[Problem]:
     """Check every key and value.
 
     Args:
         resolved: Complete options.
         catalogue: What is allowed.
         is_train: Whether they will be used for training or for a test.
+
+    Returns:
+        What is wrong with a plain BasicSR file and keeps it from nothing, such as keys that nobody
+        reads.
 
     Raises:
         OptionError: Anything is wrong; lists everything that is.
@@ -70,6 +77,7 @@ def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
     checker.check()
     if checker.problems:
         raise OptionError(checker.problems)
+    return checker.tolerated
 
 
 class _Checker:
@@ -77,6 +85,7 @@ class _Checker:
 
     def __init__(self, resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
         self.problems: list[Problem] = []
+        self.tolerated: list[Problem] = []
         self._resolved = resolved
         self._options = resolved.options
         self._catalogue = catalogue
@@ -86,6 +95,7 @@ class _Checker:
         self._model_options = declared or {}
         # The sections of a foreign model class may hold anything.
         self._open_sections = declared is None and model != "SRModel"
+        self._is_our_model = model in catalogue.ours
 
     def check(self) -> None:
         self._root()
@@ -119,12 +129,13 @@ class _Checker:
             **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT),
             **self._declared_by_model(""),
         }
-        tolerated = [
-            *host.TRAIN_ROOT,
-            *(key for key in self._options if key.startswith("network_")),
-        ]
-        self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
         model = self._options.get("model_type")
+        others = [key for key in self._options if key.startswith("network_")]
+        tolerated = [*host.TRAIN_ROOT, *others]
+        self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
+        for key in others:
+            if key != "network_g" and not self._open_sections:
+                self._report((key,), f"{model} has no such network; it trains network_g alone")
         if isinstance(model, str) and model not in self._catalogue.models:
             self._report(
                 ("model_type",), f"received {model!r}; {hint(model, self._catalogue.models)}"
@@ -297,8 +308,11 @@ class _Checker:
     def _report(self, key: KeyPath, text: str, ours: bool = False) -> None:
         # A problem concerns an override when it lies on the way to the value that was set.
         overridden = any(other[: len(key)] == key for other in self._resolved.overridden)
-        if self._resolved.inherits or ours or overridden:
-            self.problems.append(Problem(self._resolved.merged.origin(key), key, text))
+        top = key[0] if key else ""
+        read = self._is_our_model and (top in _SECTIONS or top.startswith("network_"))
+        judged = self._resolved.inherits or ours or overridden or read
+        problems = self.problems if judged else self.tolerated
+        problems.append(Problem(self._resolved.merged.origin(key), key, text))
 
 
 def _without_requirement(section: Section, name: str) -> dict[str, Option]:

@@ -84,7 +84,7 @@ def check(write):
         write("empty.yml", "{}")
         base = "_base_: [empty.yml]\n" if inherits else ""
         resolved = resolve(write("x.yml", base + to_yaml(options)), overrides)
-        validate(resolved, CATALOGUE, is_train)
+        return validate(resolved, CATALOGUE, is_train)
 
     return _check
 
@@ -172,9 +172,36 @@ def test_a_plain_file_answers_only_for_our_classes(check):
     options = changed("datasets:val:type", "NoSuchSet")
     options["use_shuffle"] = True
     options["network_g"] = {"type": "HostNet", "anything": 1}
-    check(options, inherits=False)
+    # what nobody judges is still told
+    told = [str(problem) for problem in check(options, inherits=False)]
+    assert len(told) == 2
+    assert "datasets:val:type: received 'NoSuchSet'" in told[1]
+    assert "use_shuffle: unknown key" in told[0]
     with pytest.raises(OptionError, match="datasets:train:channels"):
         check(changed("datasets:train:channels", 2), inherits=False)
+
+
+@pytest.mark.parametrize("inherits", [True, False])
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("train:ema_decy", "train:ema_decy: unknown key; did you mean 'ema_decay'"),
+        ("train:gan_opt", "train:gan_opt: unknown key"),
+        ("train:net_d_iters", "train:net_d_iters: unknown key"),
+        ("logger:keep_state", "logger:keep_state: unknown key; did you mean 'keep_states'"),
+        ("path:pretrain_network_d", "path:pretrain_network_d: unknown key"),
+        ("val:val_frq", "val:val_frq: unknown key"),
+        ("network_d", "network_d: OurModel has no such network; it trains network_g alone"),
+    ],
+)
+def test_a_model_of_ours_ignores_nothing(check, key, message, inherits):
+    with pytest.raises(OptionError, match=message):
+        check(changed(key, {"type": "X"}), inherits=inherits)
+
+
+def test_models_of_basicsr_may_have_more_networks(check):
+    options = {**GOOD, "model_type": "HostModel", "network_d": {"type": "X"}}
+    assert check(options) == []
 
 
 def test_overrides_of_a_plain_file_must_be_known(check):
