@@ -98,6 +98,8 @@ clean:
 	@{ $(PIP_INSTALL) setuptools wheel cython numpy torch torchvision && \
 	   $(PIP_INSTALL) --no-build-isolation -e '.[train,serve]' && \
 	   $(PIP_INSTALL) --no-build-isolation --no-deps basicsr; } || { echo "$$INSTALL_FAILED" >&2; exit 1; }
+	@echo "== compiling the native attention kernels, where there is a compiler"
+	@$(PY) -m semanir_arch.ops.native --optional --quiet
 	@touch $@
 
 .venv/.installed-test: .venv/.installed

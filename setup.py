@@ -61,6 +61,7 @@ setup(
         "train": [
             "isal>=1.7",  # writes PNG patches several times faster
             "lmdb>=1.5",
+            "ninja>=1.11",  # compiles the native attention kernels
             "requests>=2.28",
             "scikit-image>=0.24",
             "scipy>=1.13",
@@ -76,7 +77,6 @@ setup(
         "test": [
             "hypothesis>=6.100",
             "mypy>=1.14",
-            "ninja>=1.11",  # compiles the native attention kernels
             "pre-commit>=4.0",
             "pytest>=8.0",
             "pytest-xdist>=3.6",

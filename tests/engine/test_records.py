@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -76,3 +77,26 @@ def test_a_full_disk_is_told_with_the_file(tmp_path):
 
 def test_a_folder_without_records_has_none(tmp_path):
     assert read_records(tmp_path / "gone") == []
+
+
+def test_a_changed_bit_never_changes_a_score(tmp_path):
+    write(tmp_path, RECORDS)
+    path = tmp_path / "records.jsonl"
+    good = path.read_bytes()
+    invented = []
+    for position in range(8 * len(good)):
+        changed = bytearray(good)
+        changed[position // 8] ^= 1 << position % 8
+        path.write_bytes(changed)
+        if any(record not in RECORDS for record in read_records(tmp_path)):
+            invented.append(position)
+    assert invented == []
+
+
+def test_lines_of_earlier_versions_are_measured_again(tmp_path):
+    write(tmp_path, RECORDS[:1])
+    path = tmp_path / "records.jsonl"
+    line = json.loads(path.read_text())
+    del line["sha256"]
+    path.write_text(json.dumps(line) + "\n")
+    assert read_records(tmp_path) == []

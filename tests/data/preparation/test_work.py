@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from semanir_arch.data.preparation import work
 from semanir_arch.data.preparation.work import Progress, run_jobs
 from semanir_arch.utils.atomic import remove_leftovers, replacing
 
@@ -76,14 +77,14 @@ def test_impossible_numbers_of_processes_are_refused():
         list(run_jobs(square, [1], 0))
 
 
-def test_progress_is_shown_now_and_then(capsys):
-    progress = Progress(seconds=0.05)
-    for number in range(100):
+def test_progress_is_shown_now_and_then(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
+    progress = Progress(seconds=5)
+    for number in range(13):
         progress(f"{number}")
-        time.sleep(0.001)
-    lines = capsys.readouterr().out.splitlines()
-    assert 1 <= len(lines) <= 5
-    assert lines[0] != "0"
+        now[0] += 1
+    assert capsys.readouterr().out.splitlines() == ["5", "10"]
 
 
 def write_for_ever(path):
@@ -97,6 +98,7 @@ def write_for_ever(path):
 WORKERS = """
 import sys
 from pathlib import Path
+from semanir_arch.data.preparation import work
 from semanir_arch.data.preparation.work import run_jobs
 from tests.data.preparation.test_work import write_for_ever
 list(run_jobs(write_for_ever, [Path(sys.argv[1], name) for name in "abc"], 3))
