@@ -7,8 +7,8 @@ imported without help; with a torchvision from 0.17 on it cannot, and the plugin
 
 from __future__ import annotations
 
-from semanir_arch.engine import plain
 from semanir_arch.registration import ENTRIES, register
+from semanir_arch.training import plain
 
 __all__ = ["ENTRIES", "register"]
 
