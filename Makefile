@@ -84,6 +84,8 @@ clean:
 	   $(PIP_INSTALL) --no-build-isolation -e '.[train,serve]' && \
 	   echo "== 3/3  BasicSR" && \
 	   PIP_CONSTRAINT=$(PINS) $(PY) -m semanir_arch.doctor --repair; } || { echo "$$INSTALL_FAILED" >&2; exit 1; }
+	@echo "== compiling the native attention kernels, where there is a compiler"
+	@$(PY) -m semanir_arch.ops.native --optional --quiet
 	@touch $@
 
 .venv/.installed-test: .venv/.installed

@@ -29,7 +29,7 @@ from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.repairs import COMMAND
 
-__all__ = ["HostError", "Run", "load", "prepare"]
+__all__ = ["HostError", "Run", "check_foreign", "judge_foreign", "load", "prepare"]
 
 _FUNCTIONAL_TENSOR = "torchvision.transforms.functional_tensor"
 
@@ -61,6 +61,36 @@ def load(name: str) -> ModuleType:
     """
     prepare()
     return importlib.import_module(name)
+
+
+def judge_foreign(check: Callable[[dict[str, Any]], None]) -> None:
+    """Let options be checked that a script of BasicSR's hands to a model of this package.
+
+    Args:
+        check: Gets the options as BasicSR parsed them; raises ValueError for what cannot be used.
+    """
+    _Judge.check = check
+
+
+def check_foreign(options: dict[str, Any]) -> None:
+    """Check the options of a model, unless they come from `Run`, which gets checked ones.
+
+    Args:
+        options: As the model gets them.
+
+    Raises:
+        ValueError: See `judge_foreign`.
+    """
+    # only BasicSR's own parser writes this key
+    if _Judge.check is not None and not _Judge.runs and "auto_resume" in options:
+        _Judge.check(options)
+
+
+class _Judge:
+    """Who checks options, and how many `Run`s are open."""
+
+    check: Callable[[dict[str, Any]], None] | None = None
+    runs = 0
 
 
 def _check_torchvision() -> None:
@@ -180,6 +210,7 @@ class Run:
         """Replace what trainings and tests share."""
         base_model = load("basicsr.models.base_model").BaseModel
         with ExitStack() as stack:
+            _replace(stack, _Judge, "runs", _Judge.runs + 1)
             stack.callback(processes.leave)
             _wrap(stack, load("basicsr.utils.options"), "init_dist", self._start_processes)
             _wrap(stack, base_model, "model_to_device", _distribute)

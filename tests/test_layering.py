@@ -28,15 +28,17 @@ MAY_IMPORT = {
     "restoring": {"archs", "modules", "ops", "data", "bridges", "report", "weights", "utils"},
     "evaluation": {"archs", "modules", "data", "metrics", "host", "utils"},
     "models": {"archs", "modules", "data", "losses", "metrics", "evaluation", "host", "utils"},
-    "plugin": {"archs", "bridges", "data", "losses", "metrics", "models", "host"},
+    "registration": {"archs", "bridges", "data", "losses", "metrics", "models", "host"},
     "runs": {
-        *("archs", "bridges", "models", "evaluation", "report", "plugin", "host", "utils"),
+        *("archs", "bridges", "ops", "models", "evaluation", "report", "registration", "host"),
+        "utils",
     },
-    "training": {"runs", "metrics", "host", "utils"},
+    "training": {"ops", "runs", "metrics", "host", "utils"},
     "shipping": {
-        *("archs", "modules", "data", "metrics", "plugin", "runs", "training", "report"),
+        *("archs", "modules", "data", "metrics", "registration", "runs", "training", "report"),
         *("weights", "utils"),
     },
+    "plugin": {"training", "registration"},
     "commands": {
         *("archs", "bridges", "data", "evaluation", "host", "metrics", "models", "plugin"),
         *("report", "restoring", "runs", "shipping", "training", "weights", "utils"),
@@ -47,7 +49,7 @@ MAY_IMPORT = {
 """For every part of the package, the parts below or beside it that it may use."""
 
 USES_BASICSR = {
-    *("host", "models", "plugin", "evaluation", "runs", "training", "shipping"),
+    *("host", "models", "registration", "plugin", "evaluation", "runs", "training", "shipping"),
     *("commands", "bridges"),
 }
 """The parts that need BasicSR; all others must work where it is not installed."""
@@ -60,10 +62,11 @@ HOLDS = {
     "__main__": "`python -m semanir_arch`: lists and starts the commands",
     "doctor": "`python -m semanir_arch.doctor`",
     "commands": "argument parsers, exit codes and messages of every command; nothing else",
+    "plugin": "all that a script of BasicSR's own imports",
     "shipping": "trains, chooses, scores and publishes the weights in the package",
     "training": "the loop, the data stream, saved states, what watches a training",
     "runs": "from an option file to a run that can start; one command of test.py",
-    "plugin": "registers everything by name in BasicSR",
+    "registration": "registers everything by name in BasicSR",
     "models": "BasicSR's model classes: the training step, schedules, optimizers",
     "evaluation": "scores a network on data sets; the cache of scores",
     "restoring": "image files in, restored files out; the page, `--explain`, export",

@@ -44,7 +44,7 @@ def start(folder, script, *arguments):
 
 def run(folder, script, *arguments):
     process = start(folder, script, *arguments)
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=6000)
     assert process.returncode == 0, printed
     return printed
 
@@ -58,7 +58,7 @@ def start_training(folder, total_iter):
 
 def finish_training(folder, total_iter):
     process = start_training(folder, total_iter)
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=6000)
     assert process.returncode == 0, printed
     return printed
 
@@ -84,11 +84,11 @@ def patches(folder):
 def interrupted(folder, patches):
     """The iteration that is saved after Ctrl-C, and what the interrupted training printed."""
     process = start_training(folder, total_iter=100_000)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 600
     while newest_state(folder) == 0 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=600)
     assert process.returncode == 130, printed
     return newest_state(folder), printed
 

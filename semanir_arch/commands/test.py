@@ -8,8 +8,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from semanir_arch.host import HostError
 from semanir_arch.report.measurement import Measurement
 from semanir_arch.report.provenance import describe_computer
@@ -18,6 +16,7 @@ from semanir_arch.report.summary import Missing, Report
 from semanir_arch.report.table import to_text
 from semanir_arch.report.writing import image_tables, result_tables, write_report
 from semanir_arch.runs import arguments as command_line
+from semanir_arch.runs.arithmetic import Arithmetic
 from semanir_arch.runs.failures import supervised
 from semanir_arch.runs.prepare import report_refusal
 from semanir_arch.runs.sweep import Cases, prepare_cases
@@ -56,7 +55,8 @@ def main(argv: Sequence[str]) -> int:
             measurements = testing()
             # Models of BasicSR log their means and keep no scores.
             if measurements and testing.rank == 0:
-                report = _collect(plan, measurements, command, time.monotonic() - start)
+                seconds = time.monotonic() - start
+                report = _collect(plan, measurements, command, seconds, testing.arithmetic)
                 _show(report, testing.folder)
     except Stopped as stopped:
         if rank == 0:
@@ -69,9 +69,15 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _collect(plan: Cases, measurements: list[Measurement], command: str, seconds: float) -> Report:
+def _collect(
+    plan: Cases,
+    measurements: list[Measurement],
+    command: str,
+    seconds: float,
+    arithmetic: Arithmetic,
+) -> Report:
     options = plan.cases[0].run.options
-    uses_gpu = options.get("num_gpu") != 0 and torch.cuda.is_available()
+    attention = {"attention": ", ".join(arithmetic.backends)} if arithmetic.backends else {}
     differences = dict.fromkeys(
         f"The weights were saved from another network: {difference}."
         for case in plan.cases
@@ -89,7 +95,7 @@ def _collect(plan: Cases, measurements: list[Measurement], command: str, seconds
         ],
         notes=list(differences),
         options=options,
-        computer=describe_computer("cuda" if uses_gpu else "cpu"),
+        computer=describe_computer(arithmetic.device) | attention,
         seconds=seconds,
     )
 

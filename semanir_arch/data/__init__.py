@@ -49,4 +49,4 @@ DATASETS: dict[str, type] = {
         SyntheticSnowDataset,
     )
 }
-"""Data sets that `semanir_arch.plugin` registers."""
+"""Data sets that `semanir_arch.registration` registers."""

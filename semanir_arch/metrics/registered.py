@@ -104,7 +104,7 @@ REGISTERED: dict[str, Callable[..., float]] = {
     function.__name__: function
     for function in (semanir_psnr, semanir_ssim, semanir_psnr_b, semanir_mae, semanir_lpips)
 }
-"""Metrics that `semanir_arch.plugin` registers."""
+"""Metrics that `semanir_arch.registration` registers."""
 
 
 def _to_tensor(image: NDArray[Any]) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from semanir_arch import host, plugin
+from semanir_arch import host, registration
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.schedules import SCHEDULES
 from semanir_arch.utils.options import Catalogue, Option, declare, signature_options
@@ -47,7 +47,7 @@ def build_catalogue() -> Catalogue:
         input_channels=_functions(datasets, "input_channels"),
         pixel_ratios=_functions(datasets, "pixel_ratio"),
         steps=_functions(datasets, "patch_step"),
-        ours=frozenset(name for entries in plugin.ENTRIES.values() for name in entries),
+        ours=frozenset(name for entries in registration.ENTRIES.values() for name in entries),
     )
 
 

@@ -128,7 +128,7 @@ def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
         load_state(file)
         return
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
-    from semanir_arch.plugin import ENTRIES
+    from semanir_arch.registration import ENTRIES
 
     if resolved.options.get("model_type") in ENTRIES["MODEL_REGISTRY"]:
         load_checkpoint(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
@@ -45,7 +46,9 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
     from semanir_arch.runs.catalogue import build_catalogue
 
-    validate(resolved, build_catalogue(), is_train)
+    for problem in validate(resolved, build_catalogue(), is_train):
+        if os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"note: {problem}\n")
     return resolved
 
 

@@ -233,7 +233,7 @@ def test_killed_run_continues(tmp_path, small_catalogue):
     root = tmp_path / "datasets"
     command = [sys.executable, "-c", code, "LOL", "--root", str(root), "--archive", str(archive)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not list(root.rglob("2.png")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)

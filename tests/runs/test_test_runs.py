@@ -128,6 +128,32 @@ def test_a_killed_run_continues_where_it_was(bench, counted, number):
     assert scores(read("run_sigma15-25")) == scores(continued)
 
 
+def run_until_first_record(_):
+    """Kill this process when its first record would be written."""
+    RecordFile.add = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    return run()
+
+
+@needs_fork
+def test_a_run_that_was_killed_before_its_first_record_continues_in_place(bench, counted):
+    for _ in range(2):
+        (died,) = run_processes(1, run_until_first_record)
+        assert isinstance(died, EOFError)
+        assert folders() == ["run_sigma25"]
+    assert run() == 0
+    assert folders() == ["run_sigma25"]
+    assert len(counted) == IMAGES + 1
+    assert not list(Path("results").rglob(".begun.json"))
+
+
+@needs_fork
+def test_what_another_test_left_is_moved_aside_also_without_records(bench):
+    run_processes(1, run_until_first_record)
+    save_weights(bench / "net.pth", TINY_UNET)
+    assert run() == 0
+    assert len(folders()) == 2
+
+
 @needs_fork
 def test_several_processes_continue_what_one_began(bench):
     run_processes(1, run_until_killed, 2, [])

@@ -11,9 +11,7 @@ from pathlib import Path
 import torch
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-COMMAND = (
-    "python -m pytest tests/training/test_faults.py tests/training/test_kills.py --fault-table"
-)
+COMMAND = "python -m pytest tests/training/test_{faults,kills,states}.py --fault-table"
 
 _TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end -->)", re.DOTALL)
 

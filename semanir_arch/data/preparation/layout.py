@@ -17,6 +17,7 @@ from pathlib import Path
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.preparation.archives import Member, digest, members
 from semanir_arch.data.preparation.catalogue import Archive, DataSet, Folder
+from semanir_arch.utils.atomic import replacing
 
 STAGING = ".prepare"
 """Folder below the data root where unfinished parts wait."""
@@ -221,18 +222,15 @@ def _write(member: Member, target: Path) -> None:
     if target.is_file() and target.stat().st_size == member.size:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.tmp")
     written = 0
-    with temporary.open("wb") as file:
+    with replacing(target, durable=False) as file:
         for chunk in member.chunks():
             written += len(chunk)
             if written > member.size:
                 break
             file.write(chunk)
-    if written != member.size:
-        temporary.unlink()
-        raise ValueError(f"{member.archive}: {member.shown} is not as long as the archive says")
-    temporary.replace(target)
+        if written != member.size:
+            raise ValueError(f"{member.archive}: {member.shown} is not as long as the archive says")
 
 
 def _explain(state: State, partners: str) -> str:
@@ -279,8 +277,9 @@ def _move(source: Path, target: Path) -> None:
 def _remove_empty(staging: Path) -> None:
     if staging.is_dir():
         shutil.rmtree(staging)
-        if not any(staging.parent.iterdir()):
-            staging.parent.rmdir()
+    # also where a killed run got no further than that
+    if staging.parent.is_dir() and not any(staging.parent.iterdir()):
+        staging.parent.rmdir()
 
 
 def _share(done: int, size: int) -> str:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import cv2
 import torch
 
+from semanir_arch.utils import processes
 from semanir_arch.utils.shown import shown
 
 Job = TypeVar("Job")
@@ -140,6 +141,7 @@ def _single_threaded() -> Iterator[None]:
 
 
 def _prepare_worker() -> None:
+    processes.end_with_parent()
     # Ctrl-C reaches all processes; only the first shall react
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)

@@ -19,6 +19,15 @@ _STAGE = Annotated[
     ),
 ]
 
+ROOT: dict[str, Option] = {
+    "other_arithmetic": Option(
+        bool,
+        default=False,
+        help="go on where a process cannot compute attention as the saved state or the first "
+        "process did; results then differ in their last digits",
+    ),
+}
+
 LOGGER: dict[str, Option] = {
     "keep_states": Option(
         Annotated[int, Bounds(1)],

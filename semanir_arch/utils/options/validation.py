@@ -3,7 +3,8 @@
 What is allowed comes from a `Catalogue` (constructor signatures and declared options of the
 registered classes) and, for what the host itself reads, from `basicsr_keys.py`. Of a plain BasicSR
 file one thing is tolerated: keys that nothing reads, since such files are full of them. They are
-told where they stand in a block of one of this package's classes, or come from the command line.
+problems in a block of one of this package's classes, in a section that a model class of this
+package reads, or from the command line; all others are returned, to be told.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from semanir_arch.utils.values import describe, show
 Section = Mapping[str, Option]
 
 _PHASES = ("train", "val", "test")
+
+_SECTIONS = ("path", "logger", "train", "val")
+"""Sections that a model class reads."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,17 @@ class Catalogue:
     steps: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
 
 
-def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
+def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> list[Problem]:
     """Check every key and value.
 
     Args:
         resolved: Complete options.
         catalogue: What is allowed.
         is_train: Whether they will be used for training or for a test.
+
+    Returns:
+        What is wrong with a plain BasicSR file and keeps it from nothing, such as keys that nobody
+        reads.
 
     Raises:
         OptionError: Anything is wrong; lists everything that is.
@@ -76,6 +84,7 @@ def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
     checker.check()
     if checker.problems:
         raise OptionError(checker.problems)
+    return checker.tolerated
 
 
 class _Checker:
@@ -83,6 +92,7 @@ class _Checker:
 
     def __init__(self, resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
         self.problems: list[Problem] = []
+        self.tolerated: list[Problem] = []
         self._resolved = resolved
         self._options = resolved.options
         self._catalogue = catalogue
@@ -92,6 +102,7 @@ class _Checker:
         self._model_options = declared or {}
         # The sections of a foreign model class may hold anything.
         self._open_sections = declared is None and model != "SRModel"
+        self._is_our_model = model in catalogue.ours
 
     def check(self) -> None:
         self._root()
@@ -137,15 +148,17 @@ class _Checker:
     def _root(self) -> None:
         required = {
             **host.ROOT,
+            **engine.ROOT,
             **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT),
             **self._declared_by_model(""),
         }
-        tolerated = [
-            *host.TRAIN_ROOT,
-            *(key for key in self._options if key.startswith("network_")),
-        ]
-        self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
         model = self._options.get("model_type")
+        others = [key for key in self._options if key.startswith("network_")]
+        tolerated = [*host.TRAIN_ROOT, *others]
+        self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
+        for key in others:
+            if key != "network_g" and not self._open_sections:
+                self._report((key,), f"{model} has no such network; it trains network_g alone")
         if isinstance(model, str) and model not in self._catalogue.models:
             text = f"received {show(model)}; {hint(model, self._catalogue.models)}"
             self._report(("model_type",), text)
@@ -241,10 +254,15 @@ class _Checker:
         for name, value in values.items():
             if name in section:
                 self._value((*key, name), value, section[name], training)
-            elif open_ended or name in allowed or (not ours and self._tolerates((*key, name))):
+            elif open_ended or name in allowed:
                 continue
             else:
-                self._report((*key, name), f"unknown key; {hint(name, allowed)}")
+                place = (*key, name)
+                text = f"unknown key; {hint(name, allowed)}"
+                if not ours and self._tolerates(place):
+                    self.tolerated.append(Problem(self._resolved.merged.origin(place), place, text))
+                else:
+                    self._report(place, text)
 
     def _value(self, key: KeyPath, value: Any, option: Option, training: bool) -> None:
         problem = option.fault(value, training=training)
@@ -266,7 +284,9 @@ class _Checker:
         """Whether nothing has to read a key: in a plain file, unless the command line sets it."""
         # A problem concerns an override when it lies on the way to the value that was set.
         overridden = any(other[: len(key)] == key for other in self._resolved.overridden)
-        return not (self._resolved.inherits or overridden)
+        top = key[0]
+        read = self._is_our_model and (top in _SECTIONS or top.startswith("network_"))
+        return not (self._resolved.inherits or overridden or read)
 
     def _report(self, key: KeyPath, text: str) -> None:
         add(self.problems, Problem(self._resolved.merged.origin(key), key, text))

@@ -84,7 +84,7 @@ def check(write):
         write("empty.yml", "{}")
         base = "_base_: [empty.yml]\n" if inherits else ""
         resolved = resolve(write("x.yml", base + to_yaml(options)), overrides)
-        validate(resolved, CATALOGUE, is_train)
+        return validate(resolved, CATALOGUE, is_train)
 
     return _check
 
@@ -177,7 +177,13 @@ def test_a_plain_file_may_hold_keys_that_nothing_reads(check):
     options = changed("train:optim_g:lrr", 1.0)
     options["use_shuffle"] = True
     options["network_g"] = {"type": "HostNet", "anything": 1}
-    check(options, inherits=False)
+    options["model_type"] = "SRModel"
+    del options["val"]["k"]
+    # what nobody reads is still told
+    told = [str(problem) for problem in check(options, inherits=False)]
+    assert len(told) == 2
+    assert "use_shuffle: unknown key" in told[0]
+    assert "train:optim_g:lrr: unknown key" in told[1]
     with pytest.raises(OptionError, match="network_g:depth: unknown key"):
         check(changed("network_g:depth", [1]), inherits=False)
 
@@ -215,6 +221,29 @@ def test_an_empty_base_makes_a_file_one_of_ours(check, write):
     resolved = resolve(write("y.yml", "_base_: []\n" + to_yaml(options)))
     with pytest.raises(OptionError, match="use_shuffle: unknown key"):
         validate(resolved, CATALOGUE, is_train=True)
+
+
+@pytest.mark.parametrize("inherits", [True, False])
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("train:ema_decy", "train:ema_decy: unknown key; did you mean 'ema_decay'"),
+        ("train:gan_opt", "train:gan_opt: unknown key"),
+        ("train:net_d_iters", "train:net_d_iters: unknown key"),
+        ("logger:keep_state", "logger:keep_state: unknown key; did you mean 'keep_states'"),
+        ("path:pretrain_network_d", "path:pretrain_network_d: unknown key"),
+        ("val:val_frq", "val:val_frq: unknown key"),
+        ("network_d", "network_d: OurModel has no such network; it trains network_g alone"),
+    ],
+)
+def test_a_model_of_ours_ignores_nothing(check, key, message, inherits):
+    with pytest.raises(OptionError, match=message):
+        check(changed(key, {"type": "X"}), inherits=inherits)
+
+
+def test_models_of_basicsr_may_have_more_networks(check):
+    options = {**GOOD, "model_type": "HostModel", "network_d": {"type": "X"}}
+    assert check(options) == []
 
 
 def test_overrides_of_a_plain_file_must_be_known(check):
