@@ -62,7 +62,13 @@ ROOT: Section = {
     "dist_params": Option(
         Annotated[
             dict[str, object],
-            Entries({"backend": str, "port": Annotated[int, Bounds(1, 65535)]}, required=()),
+            Entries(
+                {
+                    "backend": Annotated[str, OneOf("nccl", "gloo", "mpi")],
+                    "port": Annotated[int, Bounds(1, 65535)],
+                },
+                required=(),
+            ),
         ],
         default=None,
         help="arguments of the slurm start-up: port",
