@@ -14,7 +14,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -207,10 +207,11 @@ def judge(resolved: Resolved, catalogue: Catalogue, mutation: Mutation, is_train
     changed = replace(resolved, options=mutation.options)
     try:
         validate(changed, catalogue, is_train)
-        try:
-            build_without_memory(mutation.options["network_g"])
-        except ValueError:
-            return "refused"
+        if mutation.key[:1] in ((), ("network_g",)):
+            try:
+                build_without_memory(mutation.options["network_g"])
+            except ValueError:
+                return "refused"
         check_evaluation(changed)
         if is_train:
             check_training(changed)
@@ -233,21 +234,31 @@ def declaration_of(options: dict[str, Any], key: Key) -> tuple[Any, ...]:
     return (place, *kinds, *key[-2 if not kinds else -1 :])
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Try everything on all leaf files, and print counts and what is wrong.
+def try_all(
+    leaves: Iterable[Path], catalogue: Catalogue, skip: Callable[[tuple[Any, ...]], bool]
+) -> tuple[Counter[str], list[str]]:
+    """Make every value of some files wrong.
+
+    Args:
+        leaves: The files.
+        catalogue: What is allowed in them.
+        skip: Whether what declares a value, and the kind of the mutation, need not be tried.
 
     Returns:
-        0 if all nonsense was refused, else 1.
+        How often each verdict was given, and everything that is wrong.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("leaves", nargs="*", type=Path, default=[*LEAVES, EVERY_OPTION])
-    catalogue, counts, started = build_catalogue(), Counter[str](), time.monotonic()
-    wrong: list[str] = []
-    leaves = parser.parse_args(argv).leaves
+    counts, wrong = Counter[str](), []
     for leaf in leaves:
         resolved = resolve(leaf)
         is_train = "train" in resolved.options
+        place = name_of(leaf) if leaf.is_relative_to(OPTIONS) else leaf.name
+        if judge(resolved, catalogue, Mutation((), "none", resolved.options, None), is_train) != (
+            "accepted"
+        ):
+            wrong.append(f"{place}: refused as it is")
         for key, kind, value in mutations(resolved.options):
+            if skip((declaration_of(resolved.options, key), kind)):
+                continue
             mutation = mutated(resolved.options, key, kind, value)
             if is_meant(mutation):
                 continue
@@ -256,16 +267,26 @@ def main(argv: list[str] | None = None) -> int:
                 verdict = "default"
             counts[verdict if verdict in ("refused", "accepted", "default") else "crash"] += 1
             if verdict not in ("refused", "default"):
-                place = name_of(leaf) if leaf.is_relative_to(OPTIONS) else leaf
                 wrong.append(f"{place}: {mutation}: {verdict}")
+    return counts, wrong
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Try everything on all leaf files, and print counts and what is wrong.
+
+    Returns:
+        0 if all nonsense was refused, else 1.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("leaves", nargs="*", type=Path, default=[*LEAVES, EVERY_OPTION])
+    leaves, started = parser.parse_args(argv).leaves, time.monotonic()
+    counts, wrong = try_all(leaves, build_catalogue(), skip=lambda _: False)
     for line in wrong[:200]:
         sys.stdout.write(f"{line}\n")
-    total = sum(counts.values())
-    seconds = time.monotonic() - started
     sys.stdout.write(
-        f"{len(leaves)} files, {total:,d} mutations: {counts['refused']:,d} refused, "
-        f"{counts['default']:,d} replaced by a default, {counts['crash']} tracebacks, "
-        f"{counts['accepted']} accepted; {seconds:.0f} s\n"
+        f"{len(leaves)} files, {sum(counts.values()):,d} mutations: {counts['refused']:,d} "
+        f"refused, {counts['default']:,d} replaced by a default, {counts['crash']} tracebacks, "
+        f"{counts['accepted']} accepted; {time.monotonic() - started:.0f} s\n"
     )
     return 1 if wrong else 0
 

@@ -115,6 +115,11 @@ def short(options):
         changed["datasets:train:progressive"] = stages
     if "freeze" in train:
         changed["train:freeze:iters"] = 1
+    if "periods" in train["scheduler"]:
+        # as many cycles as before, as long as the training
+        changed["train:scheduler:periods"] = (
+            [2] if len(train["scheduler"]["periods"]) == 1 else [1, 1]
+        )
     if "losses" in train:
         # without the features of a network whose weights are no part of this project
         changed["train:losses"] = None

@@ -23,6 +23,9 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
 """Every network by the name that option files and checkpoints use."""
 
 
+_LONGEST_NAME = 100
+
+
 def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
     """Build a network from the block that option files call `network_g`.
 
@@ -39,11 +42,12 @@ def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
     arguments = dict(options)
     name = arguments.pop("type", None)
     if not isinstance(name, str) or name not in NETWORKS:
-        raise ValueError(f"network type {name!r} is unknown{_nearest(str(name), NETWORKS)}")
+        raise ValueError(f"network type {show(name)} is unknown{_nearest(name, NETWORKS)}")
     allowed = _arguments(NETWORKS[name])
     for argument, value in arguments.items():
         if argument not in allowed:
-            raise ValueError(f"{name} has no argument {argument!r}{_nearest(argument, allowed)}")
+            near = _nearest(argument, allowed)
+            raise ValueError(f"{name} has no argument {show(argument)}{near}")
         problem = fault(value, allowed[argument])
         if problem is not None:
             raise ValueError(f"{name}: {argument}={show(value)}; {problem}")
@@ -57,7 +61,9 @@ def _arguments(network: type[RestorationNetwork]) -> dict[str, Any]:
     return {name: kind for name, kind in hints.items() if name != "return"}
 
 
-def _nearest(word: str, allowed: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, allowed, n=1)
+def _nearest(word: Any, allowed: Mapping[str, Any]) -> str:
+    # nobody misspells a name of that length, and comparing it would take long
+    short = isinstance(word, str) and len(word) < _LONGEST_NAME
+    close = difflib.get_close_matches(word, allowed, n=1) if short else []
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"; allowed: {', '.join(allowed)}{hint}"

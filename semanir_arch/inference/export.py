@@ -15,18 +15,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from torch import Tensor
 from torch.export import ExportedProgram
 
 from semanir_arch import __version__
-from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.inference import onnx_graph
+from semanir_arch.inference.loading import build_fitting
 from semanir_arch.inference.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
+from semanir_arch.utils.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    load_into,
+)
 from semanir_arch.utils.convert import convert
+from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.weights import TASKS, find
 
 __all__ = ["Exported", "export", "main"]
@@ -128,7 +133,9 @@ def _build(checkpoint: Checkpoint, options: Mapping[str, Any], k: int | None) ->
             "--network '{type: RAMiT, task: low_light}' does"
         )
     try:
-        built = build_network(options)
+        built = build_fitting(checkpoint, options)
+    except CheckpointError:
+        raise
     except (TypeError, ValueError) as error:
         raise ValueError(f"{checkpoint.source}: its network cannot be built: {error}") from error
     load_into(built, checkpoint)
@@ -264,8 +271,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _read_options(text: str) -> dict[str, Any]:
     try:
-        options = yaml.safe_load(text)
-    except yaml.YAMLError:
+        options = parse_value(text)
+    except ValueError:
         options = None
     if not isinstance(options, dict):
         raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")

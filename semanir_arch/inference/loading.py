@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.ops.backend import ATTENTION_BACKENDS
-from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
+from semanir_arch.utils.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    check_fit,
+    load_checkpoint,
+    load_into,
+)
 from semanir_arch.weights import TASKS, Task
 
-__all__ = ["choose_device", "load_network", "network_of", "set_attention", "task_of"]
+__all__ = [
+    "build_fitting",
+    "choose_device",
+    "load_network",
+    "network_of",
+    "set_attention",
+    "task_of",
+]
 
 _CHANNELS = ((1, 1), (3, 3), (1, 3))
 """Gray to gray, colour to colour, and a Bayer mosaic to colour."""
@@ -68,7 +83,9 @@ def network_of(checkpoint: Checkpoint) -> RestorationNetwork:
             "written by train.py do"
         )
     try:
-        network = build_network(checkpoint.network)
+        network = build_fitting(checkpoint, checkpoint.network)
+    except CheckpointError:
+        raise
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{checkpoint.source}: its network is not known to this version: {error}"
@@ -81,6 +98,27 @@ def network_of(checkpoint: Checkpoint) -> RestorationNetwork:
         )
     load_into(network, checkpoint)
     return network.eval().requires_grad_(False)
+
+
+def build_fitting(checkpoint: Checkpoint, options: Mapping[str, Any]) -> RestorationNetwork:
+    """A network for the weights of a file, of which it is first tried that they fit.
+
+    So a file cannot ask for a network that is larger than its own weights.
+
+    Args:
+        checkpoint: The weights.
+        options: Option block of the network.
+
+    Returns:
+        The network, with fresh weights.
+
+    Raises:
+        CheckpointError: The weights belong to another network.
+        ValueError: There is no such network.
+    """
+    with torch.device("meta"):
+        check_fit(build_network(options), checkpoint)
+    return build_network(options)
 
 
 def task_of(checkpoint: Checkpoint) -> Task | None:

@@ -56,7 +56,7 @@ class MultiStep:
 
     milestones: Sequence[ITERATIONS]
     gamma: Annotated[float, Bounds(above=0, most=1)] = 0.1
-    restarts: Sequence[Annotated[int, Bounds(0)]] = (0,)
+    restarts: Sequence[Annotated[float, Bounds(0, 1e12, whole=True)]] = (0,)
     restart_weights: Factors = (1,)
 
     def __post_init__(self) -> None:

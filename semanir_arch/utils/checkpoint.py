@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +23,19 @@ from torch import Tensor, nn
 
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.checkpoint_layout import describe_layout
+from semanir_arch.utils.values import show
+
+_RECORD = ("network_g", "metadata")
 
 PARAM_KEYS = ("params_ema", "params", "state_dict")
 """Where a file may keep its weights; `param_key='auto'` takes the first that is present."""
 
 _SHOWN = 8
+
+_MOST_STRUCTURE = 2**24
+_MOST_VALUES = 10_000
+_DEEPEST = 16
+"""What the record of a network may hold; those of this package have fewer than 100 values."""
 
 
 class CheckpointError(ValueError):
@@ -82,11 +91,12 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: No such file.
-        CheckpointError: The file is cut short, is no checkpoint, or holds Python objects instead of
-            plain values.
+        CheckpointError: The file is cut short, is no checkpoint, is compressed (torch's never are),
+            or holds Python objects instead of plain values.
     """
     path = Path(path)
     check_file(path)
+    _check_packing(path)
     try:
         with warnings.catch_warnings():
             # that it is no checkpoint is told below, once
@@ -94,7 +104,7 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_explain_refusal(str(error))}") from error
-    except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+    except (RuntimeError, EOFError, LookupError, ValueError, TypeError, OSError) as error:
         if isinstance(error, PermissionError):
             raise
         raise CheckpointError(f"{path}: cut short or not a torch checkpoint") from error
@@ -159,7 +169,8 @@ def load_checkpoint(
         raise CheckpointError(
             f"{path}: the weights are not a dictionary of tensors; no tensors: {others}"
         )
-    network, metadata = state.get("network_g"), state.get("metadata")
+    _check_tensors(path, params)
+    network, metadata = (checked_record(path, key, state.get(key)) for key in _RECORD)
     return Checkpoint(
         params={name.removeprefix("module."): tensor for name, tensor in params.items()},
         network=dict(network) if isinstance(network, Mapping) else None,
@@ -174,7 +185,7 @@ def _load_safetensors(path: Path) -> Checkpoint:
     from semanir_arch.utils.tensor_file import read_tensors
 
     params, record = read_tensors(path)
-    network, metadata = record.get("network_g"), record.get("metadata")
+    network, metadata = (checked_record(path, key, record.get(key)) for key in _RECORD)
     return Checkpoint(
         params={name.removeprefix("module."): tensor for name, tensor in params.items()},
         network=network if isinstance(network, dict) else None,
@@ -182,6 +193,32 @@ def _load_safetensors(path: Path) -> Checkpoint:
         source=path,
         layout="a safetensors file",
     )
+
+
+def checked_record(path: Path, key: str, value: Any) -> Any:
+    """What a file says about its network, if it is of a size that can be.
+
+    Args:
+        path: The file, for the message.
+        key: Name of the record.
+        value: As it was read: plain values, lists and mappings.
+
+    Raises:
+        CheckpointError: It has too many values, lies too deep, or contains itself.
+    """
+    waiting, count = [(value, 0)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        count += 1
+        if depth > _DEEPEST or count > _MOST_VALUES:
+            raise CheckpointError(
+                f"{path}: its {key} has more than {_MOST_VALUES:,d} values, or lies more than "
+                f"{_DEEPEST} levels deep; no file of this package does"
+            )
+        inner = item.values() if isinstance(item, Mapping) else item
+        if isinstance(item, (Mapping, list, tuple, set, frozenset)):
+            waiting += [(other, depth + 1) for other in inner]
+    return value
 
 
 def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
@@ -226,8 +263,53 @@ def describe_network(network: Mapping[str, Any] | None) -> str:
     """A network's option block in one line, for messages."""
     if not network:
         return "a network it does not name"
-    arguments = ", ".join(f"{key}={value!r}" for key, value in network.items() if key != "type")
-    return f"{network.get('type', 'a network without type')}({arguments})"
+    arguments = ", ".join(f"{key}={show(value)}" for key, value in network.items() if key != "type")
+    return f"{_printable(network.get('type', 'a network without type'))}({arguments})"
+
+
+def _check_packing(path: Path) -> None:
+    """Refuse an archive that would take many times its size in memory, or very long.
+
+    Raises:
+        CheckpointError: Its parts are compressed, or hold little but Python values.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {part.filename: part.file_size for part in archive.infolist()}
+    except zipfile.BadZipFile:
+        # torch says what is wrong with it
+        return
+    structure = sum(size for name, size in sizes.items() if name.endswith("data.pkl"))
+    if structure > _MOST_STRUCTURE:
+        # it is read value by value
+        text = f"has {structure:,d} bytes of values besides tensors; allowed: {_MOST_STRUCTURE:,d}"
+        raise CheckpointError(f"{path}: {text}")
+    unpacked = sum(sizes.values())
+    if unpacked > path.stat().st_size:
+        text = f"a compressed archive of {unpacked:,d} bytes; torch does not compress its files"
+        raise CheckpointError(f"{path}: {text}")
+
+
+def _check_tensors(path: Path, params: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are larger than what the file holds of them.
+
+    Raises:
+        CheckpointError: A tensor repeats its elements, as an expanded one does.
+    """
+    for name, tensor in params.items():
+        stored = tensor.layout != torch.strided or tensor.untyped_storage().nbytes()
+        if tensor.layout == torch.strided and tensor.numel() * tensor.element_size() > stored:
+            raise CheckpointError(
+                f"{path}: {_printable(name)} has the shape {show(tuple(tensor.shape))}, but the "
+                f"file holds only {stored:,d} bytes of it"
+            )
+
+
+def _printable(text: Any) -> str:
+    """A text of a file as it can be shown in a terminal."""
+    return text if isinstance(text, str) and text.isprintable() else show(text)
 
 
 def _is_state_dict(state: Mapping[Any, Any]) -> bool:
@@ -237,7 +319,7 @@ def _is_state_dict(state: Mapping[Any, Any]) -> bool:
 
 
 def _names(names: Iterable[str]) -> str:
-    listed = list(names)
+    listed = [_printable(name) for name in names]
     rest = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return (", ".join(listed[:_SHOWN]) or "nothing") + rest
 

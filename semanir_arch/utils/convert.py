@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from semanir_arch.utils.checkpoint import (
     Checkpoint,
     describe_network,
     load_checkpoint,
     save_checkpoint,
 )
+from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.utils.tensor_file import write_tensors
 
 __all__ = ["convert", "main"]
@@ -80,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--param-key", default="auto", help="which weights; default: averaged ones")
     parser.add_argument(
         "--network",
-        type=yaml.safe_load,
+        type=parse_value,
         help="option block, for files that do not name their network: "
         "'{type: RAMiT, task: low_light}'",
     )

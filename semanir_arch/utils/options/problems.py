@@ -12,7 +12,9 @@ KeyPath = tuple[str, ...]
 """Keys from the top of an option file down to one value."""
 
 
-_MOST = 100
+_MOST = 50
+_LONGEST = 100
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,13 @@ def join(key: KeyPath) -> str:
 def hint(name: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'?` where a name is close, else the list of what is allowed."""
     names = sorted(map(str, allowed))
-    near = difflib.get_close_matches(str(name), names, n=1)
+    # nobody misspells a name of that length, and comparing it would take long
+    near = difflib.get_close_matches(str(name), names, n=1) if len(str(name)) < _LONGEST else []
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown_names = ", ".join(names[:_SHOWN])
+    return f"allowed: {shown_names}{more}" if names else "nothing is allowed here"
 
 
 def shown(path: str | os.PathLike[str]) -> str:
