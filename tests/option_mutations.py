@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.engine.catalogue import build_catalogue
-from semanir_arch.engine.checks import check_evaluation, check_training
-from semanir_arch.engine.dry_run import build_without_memory
+from semanir_arch.runs.catalogue import build_catalogue
+from semanir_arch.runs.checks import check_evaluation, check_training
+from semanir_arch.runs.dry_run import build_without_memory
 from semanir_arch.utils.options import Catalogue, OptionError, Resolved, resolve, validate
 from tests.leaves import LEAVES, OPTIONS, name_of
 

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 import torch
 
-from semanir_arch.inference.loading import load_network
+from semanir_arch.restoring.loading import load_network
 from semanir_arch.utils.checkpoint import load_checkpoint, save_checkpoint
 from semanir_arch.utils.options import OptionError, resolve
 from semanir_arch.utils.options.loading import parse_value

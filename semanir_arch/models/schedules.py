@@ -64,7 +64,7 @@ class MultiStep:
 
     def rate(self, initial: float, steps: int) -> float:
         """See `Schedule`."""
-        since, weight = -1, 1.0
+        since, weight = -1.0, 1.0
         for restart, factor in zip(self.restarts, self.restart_weights, strict=True):
             if since <= restart <= steps:
                 since, weight = restart, factor

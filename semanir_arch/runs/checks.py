@@ -1,0 +1,203 @@
+"""What can be wrong with a run besides its keys and values, found before anything is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from semanir_arch.archs import NETWORKS
+from semanir_arch.evaluation.restoring import Restoring
+from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.models.freezing import members
+from semanir_arch.models.precision import check_precision
+from semanir_arch.models.schedules import build_schedule
+from semanir_arch.runs.batch_schedule import read_stages
+from semanir_arch.runs.dry_run import build_without_memory, try_optimizer
+from semanir_arch.utils import processes
+from semanir_arch.utils.checkpoint import check_fit, load_checkpoint, load_state
+from semanir_arch.utils.options import OptionError, Problem, Resolved, hint
+
+__all__ = ["check_devices", "check_evaluation", "check_network", "check_training"]
+
+KeyPath = tuple[str, ...]
+
+_OUR_MODELS = ("RestorationModel",)
+
+
+def check_devices(resolved: Resolved) -> None:
+    """Compare `num_gpu` with the GPUs there are.
+
+    Among several processes, each uses one, and the number only says whether to use any: the
+    computers of a run may have different numbers of them.
+
+    Raises:
+        OptionError: More are asked for.
+    """
+    wanted, present = resolved.options.get("num_gpu"), torch.cuda.device_count()
+    if isinstance(wanted, int) and processes.started_by_torchrun(os.environ):
+        wanted = min(wanted, 1)
+    if isinstance(wanted, int) and wanted > present:
+        text = f"received {wanted}, but torch finds {present} here; allowed: 0 to {present}, auto"
+        raise OptionError(Problem(resolved.merged.origin(("num_gpu",)), ("num_gpu",), text))
+
+
+def check_network(resolved: Resolved) -> None:
+    """Build a network of this package without memory, and compare it with the weights to load.
+
+    Raises:
+        OptionError: Its arguments contradict each other, or it has no keys to keep.
+        FileNotFoundError: There are no such weights.
+        CheckpointError: The weights are unreadable or belong to another network.
+    """
+    block, path = (resolved.options.get(key) or {} for key in ("network_g", "path"))
+    for key, file in path.items():
+        if key.startswith("pretrain_network") and file:
+            _check_readable(resolved, key, Path(file).expanduser())
+    try:
+        network = build_without_memory(block)
+    except (ValueError, TypeError) as error:
+        raise OptionError(_located(resolved, ("network_g",), str(error))) from error
+    if network is None:
+        return
+    _check_scale(resolved, network)
+    if block.get("type") not in NETWORKS:
+        return
+    for key in (("val", "k"), ("train", "k")):
+        k = (resolved.options.get(key[0]) or {}).get(key[1])
+        if k is not None and not hasattr(network, "k"):
+            text = f"received {k}, but {block['type']} has no k"
+            raise OptionError(_located(resolved, key, text))
+    _check_parts(resolved, network)
+    weights = path.get("pretrain_network_g")
+    if weights and path.get("strict_load_g", True):
+        check_fit(network, load_checkpoint(Path(weights).expanduser()))
+
+
+def _check_scale(resolved: Resolved, network: nn.Module) -> None:
+    """The network enlarges as much as the data say."""
+    wanted, made = resolved.options.get("scale", 1), getattr(network, "upscale", None)
+    if made is None or made == wanted:
+        return
+    name = type(network).__name__
+    argument = next((a for a in ("upscale", "task") if a in resolved.options["network_g"]), "type")
+    text = f"received {wanted}, but {name} enlarges by {made} (network_g:{argument})"
+    raise OptionError(_located(resolved, ("scale",), text))
+
+
+def _check_parts(resolved: Resolved, network: nn.Module) -> None:
+    """Modules that options name are there."""
+    path, train = ((resolved.options.get(key) or {}) for key in ("path", "train"))
+    named = {
+        ("path", "fresh_g"): path.get("fresh_g"),
+        ("train", "freeze", "except"): (train.get("freeze") or {}).get("except"),
+    }
+    for key, parts in named.items():
+        try:
+            members(network, parts or (), ":".join(key))
+        except ValueError as error:
+            text = str(error).partition(": ")[2]
+            raise OptionError(_located(resolved, key, text)) from error
+
+
+def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
+    """Read weights before models of BasicSR do, which would show torch's page of advice."""
+    if file.suffix.lower() != ".safetensors":
+        load_state(file)
+        return
+    # Imported here, because it imports BasicSR: a wrong file name should be told at once.
+    from semanir_arch.plugin import ENTRIES
+
+    if resolved.options.get("model_type") in ENTRIES["MODEL_REGISTRY"]:
+        load_checkpoint(file)
+        return
+    text = (
+        f"received {str(file)!r}, but models of BasicSR read no safetensors; convert the file: "
+        f"python -m semanir_arch.utils.convert {file} {file.with_suffix('.pth')}"
+    )
+    raise OptionError(_located(resolved, ("path", key), text))
+
+
+def check_training(resolved: Resolved) -> None:
+    """Compare the stages of the data with the length of the training, and what is kept with both.
+
+    Raises:
+        OptionError: They contradict each other.
+    """
+    options = resolved.options
+    block, train = ((options.get(name) or {}) for name in ("datasets", "train"))
+    if "train" not in block or "total_iter" not in train:
+        return
+    try:
+        read_stages(block["train"], int(train["total_iter"]), processes=1)
+    except OptionError as error:
+        raise OptionError([_located(resolved, p.key, p.text) for p in error.problems]) from error
+    _check_kept(resolved, options.get("logger") or {})
+    _check_made(resolved, train)
+
+
+def _check_made(resolved: Resolved, train: dict[str, Any]) -> None:
+    """What a training is made of, besides the network."""
+    device = "cpu" if resolved.options.get("num_gpu") == 0 else "cuda"
+    if not torch.cuda.is_available():
+        device = "cpu"
+    precision = resolved.options.get("precision", "fp32")
+    tries: dict[KeyPath, Callable[[], object]] = {
+        ("train", "scheduler"): lambda: build_schedule(train["scheduler"]),
+        ("train", "optim_g"): lambda: try_optimizer(train["optim_g"]),
+        ("precision",): lambda: check_precision(precision, device),
+    }
+    problems = []
+    for key, build in tries.items():
+        try:
+            build()
+        except ValueError as error:
+            text = str(error).removeprefix(f"{':'.join(key)}: ")
+            problems.append(_located(resolved, key, text))
+    if problems:
+        raise OptionError(problems)
+
+
+def check_evaluation(resolved: Resolved) -> None:
+    """Compare the tiles in which this package's model restores images with their overlap.
+
+    Raises:
+        OptionError: They contradict each other.
+    """
+    if resolved.options.get("model_type") not in _OUR_MODELS:
+        return
+    try:
+        Restoring.from_options(resolved.options.get("val") or {})
+    except ValueError as error:
+        key = ("val", "overlap" if (resolved.options.get("val") or {}).get("overlap") else "tile")
+        raise OptionError(_located(resolved, key, str(error).removeprefix("val:tile: "))) from error
+
+
+def _check_kept(resolved: Resolved, logger: dict[str, Any]) -> None:
+    best = logger.get("keep_best")
+    if best is None:
+        return
+    names = [
+        block.get("name")
+        for phase, block in resolved.options["datasets"].items()
+        if phase.startswith("val")
+    ]
+    if best["dataset"] not in names:
+        text = f"received {best['dataset']!r}; {hint(best['dataset'], names)}"
+        raise OptionError(_located(resolved, ("logger", "keep_best", "dataset"), text))
+    val = resolved.options.get("val") or {}
+    protocol = PROTOCOLS.get(val.get("protocol") or "")
+    measured = ["psnr", "ssim", *protocol.extras] if protocol else []
+    measured += list(val.get("metrics") or {})
+    if not any(best["metric"].startswith(name) for name in measured):
+        known = ", ".join(measured) or "nothing"
+        text = f"metric {best['metric']!r} is not measured on {best['dataset']!r}: {known}"
+        raise OptionError(_located(resolved, ("logger", "keep_best", "metric"), text))
+
+
+def _located(resolved: Resolved, key: KeyPath, text: str) -> Problem:
+    return Problem(resolved.merged.origin(key), key, text)
