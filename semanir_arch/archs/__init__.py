@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
+from semanir_arch.utils.suggestions import did_you_mean
 from semanir_arch.utils.values import fault, show
 
 from .base import RestorationNetwork
@@ -21,9 +21,6 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     network.__name__: network for network in (SemanIR, SemanIRUNet, Restormer, RAMiT)
 }
 """Every network by the name that option files and checkpoints use."""
-
-
-_LONGEST_NAME = 100
 
 
 def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
@@ -62,8 +59,5 @@ def _arguments(network: type[RestorationNetwork]) -> dict[str, Any]:
 
 
 def _nearest(word: Any, allowed: Mapping[str, Any]) -> str:
-    # nobody misspells a name of that length, and comparing it would take long
-    short = isinstance(word, str) and len(word) < _LONGEST_NAME
-    close = difflib.get_close_matches(word, allowed, n=1) if short else []
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(word, allowed) if isinstance(word, str) else ""
     return f"; allowed: {', '.join(allowed)}{hint}"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from semanir_arch import host
+from semanir_arch.archs.arguments import Keys
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import to_integer, write_image
 from semanir_arch.evaluation.restoring import Restoring
@@ -28,7 +29,7 @@ from semanir_arch.metrics.scores import Evaluation, Example, Keeper, Row
 from semanir_arch.modules.key_count import set_k
 from semanir_arch.utils import processes
 from semanir_arch.utils.memory import peak_memory
-from semanir_arch.utils.options import Bounds, Option
+from semanir_arch.utils.options import Option
 
 __all__ = ["Validation"]
 
@@ -50,7 +51,7 @@ class Validation(SRModel):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "val.k": Option(
-            Annotated[int, Bounds(1, 2**20)],
+            Keys,
             default=None,
             help="keys kept per token in evaluation; null for the network's own",
         ),

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import semanir_arch
 from semanir_arch.host import HostError, Run
-from semanir_arch.runs.checks import check_devices, check_evaluation, check_network, check_training
+from semanir_arch.runs.checks import (
+    check_devices,
+    check_evaluation,
+    check_network,
+    check_training,
+)
 from semanir_arch.runs.failures import refuse
 from semanir_arch.utils import processes
 from semanir_arch.utils.errors import SaveError

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from semanir_arch.utils.suggestions import nearest
 
 KeyPath = tuple[str, ...]
 """Keys from the top of an option file down to one value."""
 
 
 _MOST = 50
-_LONGEST = 100
 _SHOWN = 100
 
 
@@ -67,10 +67,9 @@ def join(key: KeyPath) -> str:
 def hint(name: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'?` where a name is close, else the list of what is allowed."""
     names = sorted(map(str, allowed))
-    # nobody misspells a name of that length, and comparing it would take long
-    near = difflib.get_close_matches(str(name), names, n=1) if len(str(name)) < _LONGEST else []
+    near = nearest(name, names)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {near!r}?"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     shown_names = ", ".join(names[:_SHOWN])
     return f"allowed: {shown_names}{more}" if names else "nothing is allowed here"
