@@ -39,11 +39,12 @@ def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
     arguments = dict(options)
     name = arguments.pop("type", None)
     if not isinstance(name, str) or name not in NETWORKS:
-        raise ValueError(f"network type {name!r} is unknown{_nearest(str(name), NETWORKS)}")
+        raise ValueError(f"network type {show(name)} is unknown{_nearest(name, NETWORKS)}")
     allowed = _arguments(NETWORKS[name])
     for argument, value in arguments.items():
         if argument not in allowed:
-            raise ValueError(f"{name} has no argument {argument!r}{_nearest(argument, allowed)}")
+            near = _nearest(argument, allowed)
+            raise ValueError(f"{name} has no argument {show(argument)}{near}")
         problem = fault(value, allowed[argument])
         if problem is not None:
             raise ValueError(f"{name}: {argument}={show(value)}; {problem}")
@@ -57,6 +58,6 @@ def _arguments(network: type[RestorationNetwork]) -> dict[str, Any]:
     return {name: kind for name, kind in hints.items() if name != "return"}
 
 
-def _nearest(word: str, allowed: Mapping[str, Any]) -> str:
-    hint = did_you_mean(word, allowed)
+def _nearest(word: Any, allowed: Mapping[str, Any]) -> str:
+    hint = did_you_mean(word, allowed) if isinstance(word, str) else ""
     return f"; allowed: {', '.join(allowed)}{hint}"

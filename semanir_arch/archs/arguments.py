@@ -69,8 +69,8 @@ Depths = Annotated[Sequence[Depth], Length(1, _MOST_STAGES, total=_MOST_LAYERS)]
 Heads = Annotated[Sequence[Annotated[int, Bounds(1, 512)]], Length(1, _MOST_STAGES)]
 """Attention heads of each stage."""
 
-Window = Annotated[int, Bounds(1, 256)]
-"""Side of a window in pixels."""
+Window = Annotated[int, Bounds(1, 64)]
+"""Side of a window in pixels; attention within it takes the fourth power of memory."""
 
 Windows = Annotated[Sequence[Window], Length(1, _MOST_STAGES)]
 """Side of the windows of each scale."""

@@ -64,11 +64,19 @@ def open_network(
         ValueError: Nothing here can build the network, or the weights do not fit; says what helps.
     """
     ours = checkpoint.network is not None and checkpoint.network.get("type") in NETWORKS
-    network = _build(checkpoint) if ours else _open_foreign(checkpoint)
-    if accept is not None:
-        accept(network)
     if ours:
+        # without memory first: a file cannot ask for a network larger than its own weights
+        with torch.device("meta"):
+            fitting = _build(checkpoint)
+        if accept is not None:
+            accept(fitting)
+        check_fit(fitting, checkpoint)
+        network = _build(checkpoint)
         load_into(network, checkpoint)
+    else:
+        network = _open_foreign(checkpoint)
+        if accept is not None:
+            accept(network)
     return network.eval().requires_grad_(False)
 
 

@@ -18,6 +18,7 @@ from semanir_arch.bridges.converting import SUFFIXES, convert
 from semanir_arch.bridges.opening import find_weights
 from semanir_arch.utils.checkpoint import describe_network
 from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.weights import TASKS, find
 
 __all__ = ["build_parser", "convert", "main", "read_network"]
@@ -64,7 +65,7 @@ def read_network(text: str) -> dict[str, Any]:
             content = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
             block = content.get("network_g") if isinstance(content, dict) else None
         else:
-            block = yaml.safe_load(text)
+            block = parse_value(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         text = f"received {text!r}, which cannot be read: {str(error).splitlines()[0]}"
         raise argparse.ArgumentTypeError(text) from error

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from semanir_arch.host import HostError, Run
+from semanir_arch.host import HostError
 from semanir_arch.runs import arguments as flags
 from semanir_arch.runs.failures import supervised
 from semanir_arch.runs.prepare import prepare_run, report_refusal
+from semanir_arch.runs.run import Run
 from semanir_arch.training.loaders import LoadingError
 from semanir_arch.training.profile import Profile, ProfileFinished
 from semanir_arch.training.progress import ProgressLine

@@ -51,7 +51,9 @@ class Validation(SRModel):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "val.k": Option(
-            Keys, default=None, help="keys kept per token in evaluation; null for the network's own"
+            Keys,
+            default=None,
+            help="keys kept per token in evaluation; null for the network's own",
         ),
         "val.protocol": Option(
             str,

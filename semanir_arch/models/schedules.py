@@ -56,7 +56,7 @@ class MultiStep:
 
     milestones: Sequence[ITERATIONS]
     gamma: Annotated[float, Bounds(above=0, most=1)] = 0.1
-    restarts: Sequence[Annotated[int, Bounds(0)]] = (0,)
+    restarts: Sequence[Annotated[float, Bounds(0, 1e12, whole=True)]] = (0,)
     restart_weights: Factors = (1,)
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class MultiStep:
 
     def rate(self, initial: float, steps: int) -> float:
         """See `Schedule`."""
-        since, weight = -1, 1.0
+        since, weight = -1.0, 1.0
         for restart, factor in zip(self.restarts, self.restart_weights, strict=True):
             if since <= restart <= steps:
                 since, weight = restart, factor

@@ -43,7 +43,7 @@ _STEP: dict[str, Option] = {
         help="parts in which a batch is computed: less memory, the same step",
     ),
     "clip_grad_norm": Option(
-        Annotated[float, Bounds(above=0)],
+        Annotated[float, Bounds(above=0, most=1e9)],
         default=None,
         help="largest norm of the whole gradient; null for no limit",
     ),

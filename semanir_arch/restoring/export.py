@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from torch import Tensor
 from torch.export import ExportedProgram
 
@@ -31,6 +30,7 @@ from semanir_arch.restoring.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.weights import TASKS, find
 
 __all__ = ["Exported", "export", "main"]
@@ -284,8 +284,8 @@ def build_parser() -> Parser:
 
 def _read_options(text: str) -> dict[str, Any]:
     try:
-        options = yaml.safe_load(text)
-    except yaml.YAMLError:
+        options = parse_value(text)
+    except ValueError:
         options = None
     if not isinstance(options, dict):
         raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")

@@ -47,6 +47,12 @@ def build_catalogue() -> Catalogue:
         input_channels=_functions(datasets, "input_channels"),
         pixel_ratios=_functions(datasets, "pixel_ratio"),
         steps=_functions(datasets, "patch_step"),
+        swallowing=frozenset(
+            name
+            for registry in (registries.ARCH_REGISTRY, registries.METRIC_REGISTRY)
+            for name, entry in _named(registry)
+            if signature_options(entry) is None
+        ),
         ours=frozenset(name for entries in registration.ENTRIES.values() for name in entries),
     )
 

@@ -6,6 +6,7 @@ Here it is asked before anything starts.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,7 +53,10 @@ def build_without_memory(block: Mapping[str, Any]) -> nn.Module | None:
         if kind not in basicsr_classes.NETWORKS:
             return None
         try:
-            network: nn.Module = host.load("basicsr.archs").build_network(dict(block))
+            with warnings.catch_warnings():
+                # what torch thinks of BasicSR's code is no matter of the user's options
+                warnings.simplefilter("ignore")
+                network: nn.Module = host.load("basicsr.archs").build_network(dict(block))
         except _REFUSALS as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ValueError(f"{kind} cannot be built with these arguments: {reason}") from error

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import semanir_arch
-from semanir_arch.host import HostError, Run
+from semanir_arch.host import HostError
 from semanir_arch.runs.checks import (
     check_devices,
     check_evaluation,
@@ -19,6 +19,7 @@ from semanir_arch.runs.checks import (
     check_training,
 )
 from semanir_arch.runs.failures import refuse
+from semanir_arch.runs.run import Run
 from semanir_arch.utils import processes
 from semanir_arch.utils.errors import SaveError
 from semanir_arch.utils.options import OptionError, Resolved, check_files, resolve, validate

@@ -12,20 +12,23 @@ from typing import Any
 
 from semanir_arch.bridges.opening import find_weights
 from semanir_arch.bridges.testing import foreign_network
-from semanir_arch.host import Run
 from semanir_arch.runs.checks import check_devices, check_evaluation, check_network
 from semanir_arch.runs.prepare import complete_options, to_run
+from semanir_arch.runs.run import Run
 from semanir_arch.runs.weights_file import WeightsFile, read_weights_file
 from semanir_arch.utils.options import (
     OptionError,
     Problem,
     Resolved,
     check_files,
+    hint,
     leave_out_missing,
     resolve,
 )
+from semanir_arch.utils.options.basicsr_keys import ROOT, TEST_ROOT
 from semanir_arch.utils.options.inheritance import Merged, merge_file
 from semanir_arch.utils.options.loading import parse_value
+from semanir_arch.utils.options.problems import shown
 
 __all__ = ["Case", "Cases", "prepare_cases"]
 
@@ -194,18 +197,26 @@ def _read_axes(arguments: Namespace, merged: Merged) -> list[_Axis]:
 
 def _read_axis(flag: str, entry: str, merged: Merged) -> _Axis:
     key, sign, text = entry.partition("=")
-    shown = text if flag == "--k" else entry
+    given = text if flag == "--k" else entry
     if not sign or not key.strip() or not text.strip():
         wanted = "numbers such as 64,128" if flag == "--k" else "name=value,value"
-        raise OptionError(Problem(flag, (), f"expected {wanted}, received {shown!r}"))
+        raise OptionError(Problem(flag, (), f"expected {wanted}, received {given!r}"))
     try:
         values = parse_value(f"[{text}]")
     except ValueError as error:
-        raise OptionError(Problem(flag, (), f"received {shown!r}: {error}")) from error
+        raise OptionError(Problem(flag, (), f"received {given!r}: {error}")) from error
     if not isinstance(values, list) or any(value in values[:i] for i, value in enumerate(values)):
-        raise OptionError(Problem(flag, (), f"received {shown!r}; a value is given twice"))
+        raise OptionError(Problem(flag, (), f"received {given!r}; a value is given twice"))
     key = key.strip()
     variables = merged.options.get("vars")
     if ":" not in key and isinstance(variables, dict) and key in variables:
         key = f"vars:{key}"
+    elif ":" not in key and key not in {*merged.options, *ROOT, *TEST_ROOT}:
+        names = list(variables) if isinstance(variables, dict) else []
+        place = shown(merged.path)
+        text = f"{key!r} is no entry of vars in {place}"
+        has = f"; it has {', '.join(names)}" if names else ", which has no vars"
+        advice = "an option is named with the keys above it, as in datasets:val:sigma=15,25"
+        near = f" ({hint(key, names)})" if names else ""
+        raise OptionError(Problem(flag, (), f"{text}{has}{near}; {advice}"))
     return _Axis(key.rpartition(":")[2], key, values)

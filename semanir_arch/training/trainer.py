@@ -19,6 +19,7 @@ from semanir_arch import host
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.run import Run
 from semanir_arch.training.checkpointing import Saver, restore
 from semanir_arch.training.loaders import build_training_set, build_validation_loaders, open_batches
 from semanir_arch.training.loop import Loop
@@ -48,7 +49,7 @@ class Training:
         model: Set by the run: the model it built.
     """
 
-    run: host.Run
+    run: Run
     observers: Sequence[Observer] = ()
     model: Any = None
 

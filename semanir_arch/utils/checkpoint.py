@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,9 @@ from semanir_arch.utils.checkpoint_names import (
     without_wrappers,
 )
 from semanir_arch.utils.stamp import take_stamp
+from semanir_arch.utils.values import show
+
+_RECORD = ("network_g", "metadata")
 
 PARAM_KEYS = (
     *("params_ema", "params-ema", "params", "state_dict", "model_state_dict"),
@@ -36,6 +40,11 @@ PARAM_KEYS = (
 """Where a file may keep its weights; `param_key='auto'` takes the first that holds any."""
 
 _SHOWN = 8
+
+_MOST_STRUCTURE = 2**24
+_MOST_VALUES = 10_000
+_DEEPEST = 16
+"""What the record of a network may hold; those of this package have fewer than 100 values."""
 
 
 class CheckpointError(ValueError):
@@ -91,11 +100,12 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: No such file.
-        CheckpointError: The file is cut short, is no checkpoint, or holds Python objects instead of
-            plain values.
+        CheckpointError: The file is cut short, is no checkpoint, is compressed (torch's never are),
+            or holds Python objects instead of plain values.
     """
     path = Path(path)
     check_file(path)
+    _check_packing(path)
     try:
         with warnings.catch_warnings():
             # that it is no checkpoint is told below, once
@@ -103,7 +113,7 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path}: {_explain_refusal(str(error))}") from error
-    except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+    except (RuntimeError, EOFError, LookupError, ValueError, TypeError, OSError) as error:
         if isinstance(error, PermissionError):
             raise
         raise CheckpointError(f"{path}: cut short or not a torch checkpoint") from error
@@ -169,6 +179,7 @@ def load_checkpoint(
         raise CheckpointError(
             f"{path}: the weights are not a dictionary of tensors; no tensors: {others}"
         )
+    _check_tensors(path, params)
     layout = describe_layout(params, filled[0] if filled else None, set(state))
     return _make_checkpoint(path, params, state, layout)
 
@@ -203,7 +214,7 @@ def _make_checkpoint(
         take_stamp(named, said)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    network, metadata = said.get("network_g"), said.get("metadata")
+    network, metadata = (checked_record(path, key, said.get(key)) for key in _RECORD)
     return Checkpoint(
         params=named,
         network=dict(network) if isinstance(network, Mapping) else None,
@@ -226,6 +237,32 @@ def align(network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
         The same weights by other names, or by the same where they are the network's already.
     """
     return replace(checkpoint, params=fitted_names(checkpoint.params, network.state_dict()))
+
+
+def checked_record(path: Path, key: str, value: Any) -> Any:
+    """What a file says about its network, if it is of a size that can be.
+
+    Args:
+        path: The file, for the message.
+        key: Name of the record.
+        value: As it was read: plain values, lists and mappings.
+
+    Raises:
+        CheckpointError: It has too many values, lies too deep, or contains itself.
+    """
+    waiting, count = [(value, 0)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        count += 1
+        if depth > _DEEPEST or count > _MOST_VALUES:
+            raise CheckpointError(
+                f"{path}: its {key} has more than {_MOST_VALUES:,d} values, or lies more than "
+                f"{_DEEPEST} levels deep; no file of this package does"
+            )
+        inner = item.values() if isinstance(item, Mapping) else item
+        if isinstance(item, (Mapping, list, tuple, set, frozenset)):
+            waiting += [(other, depth + 1) for other in inner]
+    return value
 
 
 def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
@@ -288,8 +325,53 @@ def describe_network(network: Mapping[str, Any] | None) -> str:
     """A network's option block in one line, for messages."""
     if not network:
         return "a network it does not name"
-    arguments = ", ".join(f"{key}={value!r}" for key, value in network.items() if key != "type")
-    return f"{network.get('type', 'a network without type')}({arguments})"
+    arguments = ", ".join(f"{key}={show(value)}" for key, value in network.items() if key != "type")
+    return f"{_printable(network.get('type', 'a network without type'))}({arguments})"
+
+
+def _check_packing(path: Path) -> None:
+    """Refuse an archive that would take many times its size in memory, or very long.
+
+    Raises:
+        CheckpointError: Its parts are compressed, or hold little but Python values.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {part.filename: part.file_size for part in archive.infolist()}
+    except zipfile.BadZipFile:
+        # torch says what is wrong with it
+        return
+    structure = sum(size for name, size in sizes.items() if name.endswith("data.pkl"))
+    if structure > _MOST_STRUCTURE:
+        # it is read value by value
+        text = f"has {structure:,d} bytes of values besides tensors; allowed: {_MOST_STRUCTURE:,d}"
+        raise CheckpointError(f"{path}: {text}")
+    unpacked = sum(sizes.values())
+    if unpacked > path.stat().st_size:
+        text = f"a compressed archive of {unpacked:,d} bytes; torch does not compress its files"
+        raise CheckpointError(f"{path}: {text}")
+
+
+def _check_tensors(path: Path, params: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are larger than what the file holds of them.
+
+    Raises:
+        CheckpointError: A tensor repeats its elements, as an expanded one does.
+    """
+    for name, tensor in params.items():
+        stored = tensor.layout != torch.strided or tensor.untyped_storage().nbytes()
+        if tensor.layout == torch.strided and tensor.numel() * tensor.element_size() > stored:
+            raise CheckpointError(
+                f"{path}: {_printable(name)} has the shape {show(tuple(tensor.shape))}, but the "
+                f"file holds only {stored:,d} bytes of it"
+            )
+
+
+def _printable(text: Any) -> str:
+    """A text of a file as it can be shown in a terminal."""
+    return text if isinstance(text, str) and text.isprintable() else show(text)
 
 
 def _is_state_dict(state: Mapping[Any, Any]) -> bool:
@@ -299,7 +381,7 @@ def _is_state_dict(state: Mapping[Any, Any]) -> bool:
 
 
 def _names(names: Iterable[str]) -> str:
-    listed = list(names)
+    listed = [_printable(name) for name in names]
     rest = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return (", ".join(listed[:_SHOWN]) or "nothing") + rest
 

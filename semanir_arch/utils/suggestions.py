@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 __all__ = ["did_you_mean", "nearest"]
 
+_LONGEST = 100
+
 
 def nearest(name: str, allowed: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The allowed name that looks most like a given one, or None if none is close.
@@ -16,6 +18,9 @@ def nearest(name: str, allowed: Iterable[str], cutoff: float = 0.6) -> str | Non
         allowed: What could have been meant.
         cutoff: Least similarity, 0 to 1.
     """
+    if len(str(name)) > _LONGEST:
+        # nobody misspells a name of that length, and comparing it would take long
+        return None
     found = difflib.get_close_matches(str(name), [*map(str, allowed)], n=1, cutoff=cutoff)
     return found[0] if found else None
 

@@ -17,6 +17,8 @@ from semanir_arch.utils.checkpoint import CheckpointError, check_file
 
 __all__ = ["read_tensors", "write_tensors"]
 
+_LONGEST = 2**20
+
 
 def write_tensors(path: Path, params: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """Write a file whole or not at all.
@@ -59,7 +61,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             params = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise CheckpointError(f"{path}: cut short or not a safetensors file") from error
-    record = {key: _parse(text) for key, text in texts.items() if key != "format"}
+    record = {key: _parse(path, key, text) for key, text in texts.items() if key != "format"}
     try:
         stamp.take_stamp(params, record)
     except ValueError as error:
@@ -67,9 +69,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return params, record
 
 
-def _parse(text: str) -> Any:
-    """Files of other writers keep plain texts."""
+def _parse(path: Path, key: str, text: str) -> Any:
+    """Files of other writers keep plain texts.
+
+    Raises:
+        CheckpointError: The text is deeper, or has longer numbers, than can be read.
+    """
+    if len(text) > _LONGEST:
+        # the notes of another program: no record of ours
+        return text
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+    except (RecursionError, ValueError) as error:
+        raise CheckpointError(f"{path}: its {key} is no record of a network ({error})") from error

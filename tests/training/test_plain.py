@@ -20,7 +20,8 @@ import torch
 
 import semanir_arch.plugin  # noqa: F401 - prepares BasicSR
 from semanir_arch.data.files.image_io import write_image
-from semanir_arch.host import Run, load
+from semanir_arch.host import load
+from semanir_arch.runs.run import Run
 from semanir_arch.training import plain
 from semanir_arch.training.plain import check
 from semanir_arch.utils.checkpoint import load_state

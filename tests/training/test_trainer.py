@@ -11,6 +11,7 @@ import torch
 
 from semanir_arch import host, plugin
 from semanir_arch.data.files.image_io import write_image
+from semanir_arch.runs.run import Run
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils.checkpoint import load_state
 from tests.helpers import make_image
@@ -39,7 +40,7 @@ def run(tmp_path, monkeypatch):
         options = QUICK
         for change in changes:
             options = merge(options, change)
-        training = Training(host.Run(tmp_path, "run.yml", options, auto_resume=auto_resume))
+        training = Training(Run(tmp_path, "run.yml", options, auto_resume=auto_resume))
         training()
         return training.model
 

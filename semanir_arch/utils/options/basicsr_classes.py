@@ -57,13 +57,15 @@ NETWORKS: dict[str, Section] = {
             (6, 6, 6, 6),
             "attention heads of each stage",
         ),
-        "window_size": Option(Annotated[int, Bounds(1, 256)], 7, "side of the windows in pixels"),
+        "window_size": Option(Annotated[int, Bounds(1, 64)], 7, "side of the windows in pixels"),
         "mlp_ratio": Option(
             Annotated[float, Bounds(above=0, most=16)], 4.0, "hidden channels per channel"
         ),
         "qkv_bias": Option(bool, True, "whether queries, keys and values have a bias"),
         "qk_scale": Option(
-            Annotated[float, Bounds(above=0)], None, "scale of the scores; null for the usual one"
+            Annotated[float, Bounds(above=0, most=1e6)],
+            None,
+            "scale of the scores; null for the usual one",
         ),
         "drop_rate": Option(_SHARE, 0.0, "share of features that are dropped in training"),
         "attn_drop_rate": Option(_SHARE, 0.0, "share of attention that is dropped in training"),
@@ -72,7 +74,9 @@ NETWORKS: dict[str, Section] = {
         "patch_norm": Option(bool, True, "whether the first features are normalised"),
         "use_checkpoint": Option(bool, False, "recompute activations: less memory, slower"),
         "upscale": Option(Annotated[int, Bounds(1, 16)], 2, "enlargement"),
-        "img_range": Option(Annotated[float, Bounds(above=0)], 1.0, "value of white: 1 or 255"),
+        "img_range": Option(
+            Annotated[float, Bounds(above=0, most=65535)], 1.0, "value of white: 1 or 255"
+        ),
         "upsampler": Option(
             str,
             "",

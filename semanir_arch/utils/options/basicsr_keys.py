@@ -21,7 +21,9 @@ from semanir_arch.utils.options.declaration import (
 
 Section = dict[str, Option]
 
-ITERATIONS = Annotated[float, Bounds(1, whole=True)]
+_MOST = 1e12
+
+ITERATIONS = Annotated[float, Bounds(1, _MOST, whole=True)]
 """A number of iterations; `!!float 4e5` is one as well."""
 
 NAME = Annotated[str, FileName()]
@@ -34,7 +36,7 @@ RATE = Annotated[float, Bounds(above=0, most=100)]
 """A learning rate."""
 
 _STEPS = list[ITERATIONS]
-_PLACES = list[Annotated[float, Bounds(0, whole=True)]]
+_PLACES = list[Annotated[float, Bounds(0, _MOST, whole=True)]]
 _FACTORS = Annotated[list[FACTOR], Length(1)]
 _SOME_DICT = Annotated[dict[str, object], Length(1)]
 
@@ -62,7 +64,13 @@ ROOT: Section = {
     "dist_params": Option(
         Annotated[
             dict[str, object],
-            Entries({"backend": str, "port": Annotated[int, Bounds(1, 65535)]}, required=()),
+            Entries(
+                {
+                    "backend": Annotated[str, OneOf("nccl", "gloo", "mpi")],
+                    "port": Annotated[int, Bounds(1, 65535)],
+                },
+                required=(),
+            ),
         ],
         default=None,
         help="arguments of the slurm start-up: port",
@@ -113,7 +121,7 @@ LOGGER: Section = {
 TRAIN: Section = {
     "total_iter": Option(ITERATIONS, help="iterations"),
     "warmup_iter": Option(
-        Annotated[float, Bounds(-1, whole=True)],
+        Annotated[float, Bounds(-1, _MOST, whole=True)],
         default=-1,
         help="iterations of linear learning-rate warm-up; -1 for none",
     ),

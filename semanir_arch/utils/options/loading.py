@@ -64,6 +64,18 @@ class _Loader(yaml.SafeLoader):
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:
+        # PyYAML's time grows with the square of the depth, and it recurses
+        if self.flow_level >= _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
+
+    def add_indent(self, column: int) -> bool:
+        if len(self.indents) > _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.get_mark())
+        added: bool = super().add_indent(column)
+        return added
+
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         text = self.construct_scalar(node).replace("_", "")
         if len(text) > _LONGEST_NUMBER:
@@ -148,10 +160,7 @@ def _compose(loader: _Loader) -> yaml.Node | None:
         yaml.YAMLError: It is no YAML, contains itself, is too deep, too large, or has keys that are
             no texts.
     """
-    try:
-        node: yaml.Node | None = loader.get_single_node()
-    except RecursionError:
-        raise yaml.MarkedYAMLError(problem=_TOO_DEEP) from None
+    node: yaml.Node | None = loader.get_single_node()
     if node is not None:
         _count(node, {}, ())
     return node

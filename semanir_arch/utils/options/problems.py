@@ -13,7 +13,8 @@ KeyPath = tuple[str, ...]
 """Keys from the top of an option file down to one value."""
 
 
-_MOST = 100
+_MOST = 50
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def hint(name: str, allowed: Iterable[str]) -> str:
     near = nearest(name, names)
     if near:
         return f"did you mean {near!r}?"
-    return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown_names = ", ".join(names[:_SHOWN])
+    return f"allowed: {shown_names}{more}" if names else "nothing is allowed here"
 
 
 def shown(path: str | os.PathLike[str]) -> str:

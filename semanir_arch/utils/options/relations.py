@@ -267,5 +267,5 @@ def _call(
         return None
     try:
         return function(options)
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return None

@@ -46,6 +46,7 @@ class Catalogue:
         optimizers: `train.optim_g`.
         schedules: `train.scheduler`, beside those of BasicSR.
         ours: Names that belong to this package.
+        swallowing: Names of networks and metrics that take any keyword, and ignore it.
         input_channels: For a dataset, the channels of its inputs, from its complete options.
         pixel_ratios: For a dataset, the target pixels per input pixel, from its complete options
             and `scale`.
@@ -60,6 +61,7 @@ class Catalogue:
     optimizers: Mapping[str, Section | None]
     schedules: Mapping[str, Section | None] = field(default_factory=dict)
     ours: frozenset[str] = field(default_factory=frozenset)
+    swallowing: frozenset[str] = field(default_factory=frozenset)
     input_channels: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
     pixel_ratios: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
     steps: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
@@ -194,7 +196,7 @@ class _Checker:
         for key in own:
             inner, block = self._declared_by_model(f"{name}.{key}."), values.get(key)
             if inner and isinstance(block, dict):
-                self._block((name, key), block, inner)
+                self._block((name, key), block, inner, ours=True)
 
     def _declared_by_model(self, prefix: str) -> dict[str, Option]:
         """Options of the model class directly below a dotted prefix."""
@@ -220,18 +222,20 @@ class _Checker:
                 self._report(key, text)
             return
         kind = block.get("type")
-        if isinstance(kind, str) and kind not in kinds:
-            self._report((*key, "type"), f"received {show(kind)}; {hint(kind, kinds)}")
+        name = kind if isinstance(kind, str) else ""
+        if name and name not in kinds:
+            self._report((*key, "type"), f"received {show(kind)}; {hint(name, kinds)}")
             return
-        declared = kinds.get(kind) if isinstance(kind, str) else None
-        section = {**host.TYPE, **(common or {}), **(declared or {})}
+        declared = kinds.get(name)
+        # every key of a block of keyword arguments is read, or an error in BasicSR too
+        keywords = key[0] != "datasets" and name not in self._catalogue.swallowing
         self._block(
             key,
             block,
-            section,
+            {**host.TYPE, **(common or {}), **(declared or {})},
             extra=extra or [],
             open_ended=declared is None,
-            ours=kind in self._catalogue.ours,
+            ours=keywords or name in self._catalogue.ours,
             training=training,
         )
 
