@@ -114,9 +114,13 @@ def _column(example: Example) -> Pixels:
 
 
 def _psnr(example: Example, image: Pixels, photo: Pixels) -> float:
-    tensors = (torch.from_numpy(to_float(x).transpose(2, 0, 1).copy()) for x in (image, photo))
     scale = example.scale if example.scale > 1 else None
-    return PROTOCOLS[example.protocol].evaluate(*tensors, scale)["psnr"]
+    protocol = PROTOCOLS[example.protocol]
+    return protocol.evaluate(_to_tensor(image), _to_tensor(photo), scale)["psnr"]
+
+
+def _to_tensor(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(to_float(pixels).transpose(2, 0, 1).copy())
 
 
 def _panel(example: Example, image: Pixels) -> Pixels:
