@@ -27,8 +27,7 @@ def test_what_can_be_run_as_a_module_does_something():
         body = ast.parse(path.read_text()).body
         has_main = any(isinstance(x, ast.FunctionDef) and x.name == "main" for x in body)
         starts = any(isinstance(x, ast.If) and "__main__" in ast.unparse(x.test) for x in body)
-        reached = f"semanir_arch.{path.stem}" in {c.module for c in launch.COMMANDS.values()}
-        if has_main and not starts and not reached:
+        if has_main and not starts:
             silent.append(str(path.relative_to(ROOT)))
     assert not silent
 
@@ -103,8 +102,10 @@ def test_a_command_is_shown_as_it_was_typed(monkeypatch, script, module, spelled
 
 
 def test_a_script_for_data_runs_and_hands_on_its_exit_code(capfd):
-    assert data.main(["patches", "--input", "nowhere", "--output", "nowhere_else"]) == 2
-    assert "nowhere: no such folder" in capfd.readouterr().err
+    assert (
+        data.main(["patches", "--input", "no", "--output", "x", "--size", "8", "--step", "8"]) == 2
+    )
+    assert "no: no such folder" in capfd.readouterr().err
 
 
 def test_option_files_are_found_where_there_is_no_clone(tmp_path, monkeypatch):
