@@ -176,7 +176,7 @@ def test_the_command_runs_these_steps_in_this_order(monkeypatch, capsys):
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(quickstart.subprocess, "run", run)
-    assert quickstart.main(["--force_yml", "train:total_iter=5"]) == 0
+    assert quickstart.main(["--force_yml", "train:total_iter=5", "network_g:k=8"]) == 0
     assert [command[:2] for command in ran] == [
         ["data", "patches"],
         ["train", "-opt"],
@@ -184,9 +184,8 @@ def test_the_command_runs_these_steps_in_this_order(monkeypatch, capsys):
         ["data", "degrade"],
         ["restore", "datasets/quickstart/noisy/chelsea.png"],
     ]
-    assert [command[-2:] for command in ran if command[0] in ("train", "test")] == [
-        ["--force_yml", "train:total_iter=5"]
-    ] * 2
+    assert ran[1][-3:] == ["--force_yml", "train:total_iter=5", "network_g:k=8"]
+    assert ran[2][-2:] == ["--force_yml", "network_g:k=8"]
     assert f"results/{NAME}/report.md" in capsys.readouterr().out
 
 

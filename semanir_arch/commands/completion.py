@@ -55,3 +55,7 @@ def _print(shell: str, name: str | None) -> None:
             parser = COMMANDS[each].build_parser()
             parser.prog = f"semanir-{each}"
             sys.stdout.write(shtab.complete(parser, shell=shell) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

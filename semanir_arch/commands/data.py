@@ -32,7 +32,7 @@ def build_parser() -> Parser:
         epilog="`semanir-data JOB --help` explains a job; see docs/data.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("job", choices=SCRIPTS, metavar="JOB", help=", ".join(SCRIPTS))
+    parser.add_argument("job", choices=[*SCRIPTS], metavar="JOB", help=", ".join(SCRIPTS))
     return parser
 
 
@@ -60,3 +60,7 @@ def _run(script: str, arguments: Sequence[str]) -> int:
             # the script got it as well; it ends by itself, and says how it went
             continue
         return code if code >= 0 else Exit.INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

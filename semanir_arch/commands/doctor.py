@@ -360,3 +360,7 @@ def _print(title: str, lines: Iterator[str]) -> None:
     for line in lines:
         sys.stdout.write(f"  {line}\n")
     sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

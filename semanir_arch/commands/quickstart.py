@@ -36,7 +36,7 @@ def build_parser() -> Parser:
         nargs="+",
         default=[],
         metavar="KEY:KEY=VALUE",
-        help="change options of training and test, e.g. train:total_iter=20",
+        help="change options of the training; those of network_g hold for the test too",
     )
     return parser
 
@@ -92,8 +92,12 @@ def _run(overrides: Sequence[str]) -> int:
             number += 1
             _say(f"== {number}/{count}  {title}")
         command = shlex.split(line)
-        if overrides and command[0] in ("train", "test"):
-            command += ["--force_yml", *overrides]
+        # a test has none of the options of a training
+        fitting = [
+            text for text in overrides if command[0] == "train" or text.startswith("network_g:")
+        ]
+        if fitting and command[0] in ("train", "test"):
+            command += ["--force_yml", *fitting]
         _say(f"$ semanir-{shlex.join(command)}")
         process = subprocess.run([sys.executable, "-m", "semanir_arch", *command], check=False)
         if process.returncode != 0:
@@ -107,3 +111,7 @@ def _run(overrides: Sequence[str]) -> int:
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
