@@ -6,6 +6,8 @@ from semanir_arch.data.dual_pixel_defocus_dataset import DualPixelDefocusDataset
 from semanir_arch.data.gaussian_denoising_dataset import GaussianDenoisingDataset
 from semanir_arch.data.jpeg_compression_dataset import JpegCompressionDataset
 from semanir_arch.data.paired_restoration_dataset import PairedRestorationDataset
+from semanir_arch.data.second_order_dataset import SecondOrderDataset
+from semanir_arch.data.shuffled_damage_dataset import ShuffledDamageDataset
 from semanir_arch.data.submission_dataset import SubmissionDataset
 from semanir_arch.data.synthetic_defocus_dataset import SyntheticDefocusDataset
 from semanir_arch.data.synthetic_low_light_dataset import SyntheticLowLightDataset
@@ -22,6 +24,8 @@ __all__ = [
     "GaussianDenoisingDataset",
     "JpegCompressionDataset",
     "PairedRestorationDataset",
+    "SecondOrderDataset",
+    "ShuffledDamageDataset",
     "SubmissionDataset",
     "SyntheticDefocusDataset",
     "SyntheticLowLightDataset",
@@ -40,6 +44,8 @@ DATASETS: dict[str, type] = {
         GaussianDenoisingDataset,
         JpegCompressionDataset,
         PairedRestorationDataset,
+        SecondOrderDataset,
+        ShuffledDamageDataset,
         SubmissionDataset,
         SyntheticDefocusDataset,
         SyntheticLowLightDataset,

@@ -54,8 +54,9 @@ class Level:
         """One value, drawn by NumPy; `draw` and this one give different values."""
         if self.is_range:
             low, high = self.values
-            drawn = rng.integers(low, high + 1) if self.is_whole else rng.uniform(low, high)
-            return float(drawn)
+            if self.is_whole:
+                return float(rng.integers(int(low), int(high) + 1))
+            return float(rng.uniform(low, high))
         return self.values[int(rng.integers(len(self.values)))]
 
 

@@ -32,6 +32,10 @@ from semanir_arch.data.degradations.low_light import LIMITS as LOW_LIGHT_LIMITS
 from semanir_arch.data.degradations.motion import LIMITS as MOTION_LIMITS
 from semanir_arch.data.degradations.rain import LIMITS as RAIN_LIMITS
 from semanir_arch.data.degradations.raindrops import LIMITS as RAINDROPS_LIMITS
+from semanir_arch.data.degradations.second_order import SETTINGS as SECOND_ORDER_SETTINGS
+from semanir_arch.data.degradations.second_order import second_order
+from semanir_arch.data.degradations.shuffled import SETTINGS as SHUFFLED_SETTINGS
+from semanir_arch.data.degradations.shuffled import shuffled
 from semanir_arch.data.degradations.snow import LIMITS as SNOW_LIMITS
 from semanir_arch.data.image_io import to_float, to_integer
 from semanir_arch.data.matlab_resize import crop_to_multiple, matlab_resize
@@ -90,6 +94,19 @@ def _arrays(function: Callable[[Floats, Values, np.random.Generator], Floats]) -
 
     def apply(pixels: Pixels, values: Values, generator: torch.Generator) -> Pixels:
         return to_integer(function(to_float(pixels), values, numpy_generator(generator)))
+
+    return apply
+
+
+def _reduced(
+    function: Callable[[Floats, int, Values, np.random.Generator], Floats],
+) -> Callable[..., Pixels]:
+    """For damages that also reduce, of an image cut to a multiple of the scale."""
+
+    def apply(pixels: Pixels, values: Values, generator: torch.Generator) -> Pixels:
+        scale = int(values["scale"])
+        image = to_float(crop_to_multiple(pixels, scale))
+        return to_integer(function(image, scale, values, numpy_generator(generator)))
 
     return apply
 
@@ -224,6 +241,22 @@ DAMAGES: dict[str, Damage] = {
         LOW_LIGHT_LIMITS,
         {"exposure": [0.05, 0.3], "electrons": [500, 5000], "read_noise": [1, 5]},
         examples=_steps("exposure", 0.3, 0.15, 0.05),
+    ),
+    "second_order": Damage(
+        "blur, resizing, noise and compression, twice, as Real-ESRGAN; 8 bit",
+        _reduced(second_order),
+        {"scale": (1, 4)},
+        {"scale": 1},
+        settings=SECOND_ORDER_SETTINGS,
+        examples=_steps("strength", 0.25, 0.5, 1),
+    ),
+    "shuffled": Damage(
+        "blurs, reduction, noise and compression in random order, as BSRGAN; 8 bit",
+        _reduced(shuffled),
+        {"scale": (1, 4)},
+        {"scale": 1},
+        settings=SHUFFLED_SETTINGS,
+        examples=_steps("strength", 0.25, 0.5, 1),
     ),
 }
 """Damages by name. Those from `motion` to `low_light` are demonstrations, with the defaults of the
