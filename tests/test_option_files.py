@@ -268,6 +268,8 @@ def sources(owner):
         for registry in ("DATASET_REGISTRY", "MODEL_REGISTRY")
         for owner in plugin.ENTRIES[registry].values()
         for option in owner.OPTIONS
+        # that a damage reads each of its settings is tested beside it
+        if option not in getattr(owner, "DECLARED", ())
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

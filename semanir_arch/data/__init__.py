@@ -5,7 +5,9 @@ from semanir_arch.data.demosaicking_dataset import DemosaickingDataset
 from semanir_arch.data.dual_pixel_defocus_dataset import DualPixelDefocusDataset
 from semanir_arch.data.gaussian_denoising_dataset import GaussianDenoisingDataset
 from semanir_arch.data.jpeg_compression_dataset import JpegCompressionDataset
+from semanir_arch.data.old_photograph_dataset import OldPhotographDataset
 from semanir_arch.data.paired_restoration_dataset import PairedRestorationDataset
+from semanir_arch.data.photographic_blur_dataset import PhotographicBlurDataset
 from semanir_arch.data.second_order_dataset import SecondOrderDataset
 from semanir_arch.data.shuffled_damage_dataset import ShuffledDamageDataset
 from semanir_arch.data.submission_dataset import SubmissionDataset
@@ -23,7 +25,9 @@ __all__ = [
     "DualPixelDefocusDataset",
     "GaussianDenoisingDataset",
     "JpegCompressionDataset",
+    "OldPhotographDataset",
     "PairedRestorationDataset",
+    "PhotographicBlurDataset",
     "SecondOrderDataset",
     "ShuffledDamageDataset",
     "SubmissionDataset",
@@ -43,7 +47,9 @@ DATASETS: dict[str, type] = {
         DualPixelDefocusDataset,
         GaussianDenoisingDataset,
         JpegCompressionDataset,
+        OldPhotographDataset,
         PairedRestorationDataset,
+        PhotographicBlurDataset,
         SecondOrderDataset,
         ShuffledDamageDataset,
         SubmissionDataset,

@@ -13,13 +13,10 @@ from semanir_arch.data.degradations.declaration import Declared, parse_settings
 from semanir_arch.data.image_io import to_float
 from semanir_arch.data.matlab_resize import crop_to_multiple
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.data.training_patch import TrainingPatch, to_tensor
+from semanir_arch.data.training_patch import TrainingPatch
 
 Floats = NDArray[np.float32]
 
-# pixels of the result around a patch: blocks of 8 begin anywhere in them, and 12 are left for what
-# reaches over the border
-_SURROUNDINGS = 20
 _BLOCK = 8
 
 
@@ -27,8 +24,9 @@ class DeclaredDamageDataset(CleanImageDataset):
     """Clean images and damaged versions of them, perhaps smaller ones.
 
     A subclass names its declaration in `DECLARED`, puts `as_options(DECLARED)` into `OPTIONS`, and
-    says in `damage` what is done. In training a patch is damaged with its surroundings, of which a
-    random part is left out at the top and the left, so that the blocks of JPEG begin anywhere.
+    says in `damage`, or `pair`, what is done. In training a patch is damaged with its
+    surroundings, of which a random part is left out at the top and the left, so that the blocks of
+    JPEG begin anywhere.
     """
 
     DECLARED: ClassVar[Declared] = {}
@@ -36,6 +34,10 @@ class DeclaredDamageDataset(CleanImageDataset):
 
     SCALES: ClassVar[tuple[int, ...]] = (1,)
     """How many times smaller than the target the input may be."""
+
+    SURROUNDINGS: ClassVar[int] = 16
+    """Pixels of the result around a patch that are damaged with it; up to 7 of them are left out at
+    the top and the left, the rest is for what reaches over the border."""
 
     def configure(self) -> None:
         """Check and keep the options of this class.
@@ -66,24 +68,41 @@ class DeclaredDamageDataset(CleanImageDataset):
         """
         raise NotImplementedError(f"{type(self).__name__} must say what it does")
 
+    def pair(self, image: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Damaged image and target; for damages that change what can be expected back.
+
+        Args:
+            image: As in `damage`.
+            rng: Source of randomness.
+
+        Returns:
+            As `damage` gives it, and (H, W, C) float32 in [0, 1].
+        """
+        return self.damage(image, rng), image
+
     def training_pair(self, patch: TrainingPatch, generator: torch.Generator) -> Pair:
         """Damaged and clean patch."""
         rng = numpy_generator(generator)
-        margin = _SURROUNDINGS * self.scale
+        margin = self.SURROUNDINGS * self.scale
         surrounded = patch.pixels(margin)
         down, right = (int(length) for length in rng.integers(0, _BLOCK, 2))
-        damaged = self.damage(_floats(surrounded[down * self.scale :, right * self.scale :]), rng)
-        top, left = _SURROUNDINGS - down, _SURROUNDINGS - right
-        side = patch.size // self.scale
-        inside = slice(margin, margin + patch.size)
-        lq = damaged[top : top + side, left : left + side]
-        return _tensor(lq), to_tensor(surrounded[inside, inside])
+        kept = _floats(surrounded[down * self.scale :, right * self.scale :])
+        damaged, target = self.pair(kept, rng)
+        top, left = self.SURROUNDINGS - down, self.SURROUNDINGS - right
+        return _crop(damaged, top, left, patch.size // self.scale), _crop(
+            target, top * self.scale, left * self.scale, patch.size
+        )
 
     def evaluation_pair(self, pixels: NDArray[Any], index: int) -> Pair:
         """Damaged image, and clean image cut to a multiple of the scale."""
         pixels = crop_to_multiple(pixels, self.scale)
         rng = numpy_generator(named_generator(self._names[index]))
-        return _tensor(self.damage(_floats(pixels), rng)), to_tensor(pixels)
+        damaged, target = self.pair(_floats(pixels), rng)
+        return _tensor(damaged), _tensor(target)
+
+
+def _crop(image: Floats, top: int, left: int, side: int) -> torch.Tensor:
+    return _tensor(image[top : top + side, left : left + side])
 
 
 def _floats(pixels: NDArray[Any]) -> Floats:

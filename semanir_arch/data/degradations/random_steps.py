@@ -41,6 +41,8 @@ A kind that a setting asks for and that is not here is an error, never left out 
 """
 
 _BLOCK = 8
+# weight of a pixel that no 8-bit image shows
+_NOTHING = 1e-8
 
 
 def has_happened(chance: float, rng: np.random.Generator) -> bool:
@@ -51,12 +53,31 @@ def has_happened(chance: float, rng: np.random.Generator) -> bool:
 def correlate(image: Floats, kernel: Floats) -> Floats:
     """Filter every channel; beyond the border the image is mirrored without repeating its edge.
 
+    Rows and columns of next to nothing around a kernel are left out, and kernels that are a column
+    times a row are applied one after the other: the same to 1e-5, several times as fast.
+
     Args:
         image: (H, W, C) float32.
-        kernel: Odd sides.
+        kernel: (S, S) with an odd side.
     """
-    filtered = cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+    kernel = _trimmed(kernel)
+    column, row = kernel.sum(axis=1), kernel.sum(axis=0)
+    border = cv2.BORDER_REFLECT_101
+    if np.allclose(np.outer(column, row), kernel * kernel.sum(), rtol=0, atol=_NOTHING):
+        filtered = cv2.sepFilter2D(image, -1, row, column / kernel.sum(), borderType=border)
+    else:
+        filtered = cv2.filter2D(image, -1, kernel, borderType=border)
     return np.asarray(filtered, np.float32).reshape(image.shape)
+
+
+def _trimmed(kernel: Floats) -> Floats:
+    """The kernel without its outermost rings, as long as they hold next to nothing."""
+    while len(kernel) > 1:
+        ring = np.abs(kernel).sum() - np.abs(kernel[1:-1, 1:-1]).sum()
+        if ring > _NOTHING * kernel.size:
+            break
+        kernel = np.ascontiguousarray(kernel[1:-1, 1:-1])
+    return kernel
 
 
 def to_levels(image: Floats) -> Floats:

@@ -27,9 +27,13 @@ from semanir_arch.data.degradations import (
 )
 from semanir_arch.data.degradations.declaration import Declared
 from semanir_arch.data.degradations.defocus import LIMITS as DEFOCUS_LIMITS
+from semanir_arch.data.degradations.exposure import SETTINGS as EXPOSURE_SETTINGS
+from semanir_arch.data.degradations.exposure import photographic_blur
 from semanir_arch.data.degradations.jpeg import CHROMA
 from semanir_arch.data.degradations.low_light import LIMITS as LOW_LIGHT_LIMITS
 from semanir_arch.data.degradations.motion import LIMITS as MOTION_LIMITS
+from semanir_arch.data.degradations.old_photograph import SETTINGS as AGE_SETTINGS
+from semanir_arch.data.degradations.old_photograph import age
 from semanir_arch.data.degradations.rain import LIMITS as RAIN_LIMITS
 from semanir_arch.data.degradations.raindrops import LIMITS as RAINDROPS_LIMITS
 from semanir_arch.data.degradations.second_order import SETTINGS as SECOND_ORDER_SETTINGS
@@ -170,6 +174,8 @@ def _named(function: Callable[..., Tensor]) -> Callable[..., Pixels]:
     )
 
 
+_PHOTOGRAPH = {"halftone_prob": 0, "fading": 0.1}
+
 DAMAGES: dict[str, Damage] = {
     "gaussian": Damage(
         "white Gaussian noise; sigma on the 0-255 scale",
@@ -257,6 +263,26 @@ DAMAGES: dict[str, Damage] = {
         {"scale": 1},
         settings=SHUFFLED_SETTINGS,
         examples=_steps("strength", 0.25, 0.5, 1),
+    ),
+    "photographic_blur": Damage(
+        "a camera that moves, turns or is not focused, noise and compression; 8 bit",
+        _arrays(photographic_blur),
+        settings=EXPOSURE_SETTINGS,
+        examples=(
+            *_steps("length", 4, 12, 24, blur={"motion": 1}),
+            *_steps("radius", 1, 4, blur={"defocus": 1}),
+        ),
+    ),
+    "old_photograph": Damage(
+        "fading, tone, grain, paper, scratches, dust or halftone of old pictures; 8 bit",
+        _arrays(lambda image, settings, rng: age(image, settings, rng)[0]),
+        settings=AGE_SETTINGS,
+        examples=(
+            Example("lightly", {**_PHOTOGRAPH, "grain": 4, "scratches": 0, "dust": 3}),
+            Example("badly", {**_PHOTOGRAPH, "fading": 0.6, "scratches": 5, "dust": 15}),
+            Example("sepia", {**_PHOTOGRAPH, "tones": {"sepia": 1}, "fading": 0.4}),
+            Example("halftone", {"tones": {"color": 1}, "halftone_prob": 1}),
+        ),
     ),
 }
 """Damages by name. Those from `motion` to `low_light` are demonstrations, with the defaults of the
