@@ -170,9 +170,9 @@ def halftone(image: Floats, pitch: float, rng: np.random.Generator) -> Floats:
         ]
         threshold = _even_shares(waves[0] + waves[1])
         ink = 1 - plates[..., channel]
-        # no ink leaves no dots, full ink no gaps
-        dots = (ink * (1 + _SOFT_EDGE) - threshold) / _SOFT_EDGE
-        printed[..., channel] = 1 - np.clip(dots, 0, 1)
+        # narrower where there is little ink or little paper, which would else not keep the tone
+        edge = np.clip(2 * np.minimum(ink, 1 - ink), 1e-3, _SOFT_EDGE)
+        printed[..., channel] = 1 - np.clip((ink - threshold) / edge + 0.5, 0, 1)
     return np.broadcast_to(printed, image.shape).astype(np.float32)
 
 
