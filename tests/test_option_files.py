@@ -115,6 +115,8 @@ def short(options):
         changed["datasets:train:progressive"] = stages
     if "freeze" in train:
         changed["train:freeze:iters"] = 1
+    if "network_d" in options:
+        changed["network_d:num_feat"] = 2
     if "losses" in train:
         # without the features of a network whose weights are no part of this project
         changed["train:losses"] = None
@@ -128,9 +130,12 @@ def is_foreign(options):
 
 
 def start(options):
-    """Weights of the same network for x2, as a warm start wants them."""
+    """Weights of the same network, for x2 where a warm start need not fit."""
     block = options["network_g"] | SMALL[options["network_g"]["type"]]
-    block |= {"task": "sr_x2"} if "task" in block else {"upscale": 2}
+    if options["path"]["strict_load_g"]:
+        block |= {key: options["network_g"][key] for key in ("task", "upscale") if key in block}
+    else:
+        block |= {"task": "sr_x2"} if "task" in block else {"upscale": 2}
     path = Path(f"{options['name']}_start.pth")
     save_checkpoint(path, {"params": build(block).state_dict()})
     return path

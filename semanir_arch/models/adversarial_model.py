@@ -99,6 +99,16 @@ class AdversarialModel(RestorationModel):
             check_fit(network, checkpoint)
             network.load_state_dict(checkpoint.params)
 
+    def save(self, epoch: int, current_iter: int) -> None:
+        """Write both networks.
+
+        Args:
+            epoch: Passes over the data.
+            current_iter: In the files' names; -1 for "latest".
+        """
+        super().save(epoch, current_iter)
+        self.save_network(self.net_d, "net_d", current_iter)
+
     def optimize_parameters(self, current_iter: int) -> None:
         """One step of the network, and one of the discriminator on the same images.
 

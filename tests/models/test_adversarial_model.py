@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +13,13 @@ from torch import nn
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
+from semanir_arch.archs import build_network
+from semanir_arch.data.image_io import write_image
+from semanir_arch.engine import train
 from semanir_arch.models.adversarial_model import AdversarialModel
+from semanir_arch.utils.checkpoint import load_state, save_checkpoint
+from semanir_arch.utils.options import resolve
+from tests.helpers import ROOT, TINY, make_image
 
 
 @host.load("basicsr.utils.registry").ARCH_REGISTRY.register()
@@ -131,3 +139,91 @@ def test_what_is_missing_is_named(options, changes, message):
         options[key] = options[key] | value if isinstance(value, dict) else value
     with pytest.raises(ValueError, match=message):
         build(options)
+
+
+LEAF = ROOT / "options/train/realworld/SemanIR_x2_gan.yml"
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    """The first two convolutions of a VGG-19 with random weights, where the leaf looks for it."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = {"0": (64, 3, 3, 3), "2": (64, 64, 3, 3)}
+    weights = {
+        f"features.{index}.weight": 0.1 * torch.randn(size, generator=generator)
+        for index, size in sizes.items()
+    }
+    weights |= {f"features.{index}.bias": torch.zeros(64) for index in sizes}
+    path = tmp_path / "datasets/weights/vgg19.pth"
+    path.parent.mkdir(parents=True)
+    torch.save(weights, path)
+    return path
+
+
+@pytest.fixture
+def leaf(tmp_path, monkeypatch, stand_in):
+    """The second stage of real-world super-resolution, small enough for a moment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(host.load("basicsr.utils.logger"), "initialized_logger", {})
+    for index in range(3):
+        write_image(tmp_path / "gt" / f"{index}.png", make_image((40, 44, 3), seed=index))
+    start = resolve(LEAF).options["network_g"] | TINY["SemanIR"] | {"upscale": 2}
+    save_checkpoint("start.pth", {"params": build_network(start).state_dict()})
+    changed = {
+        **{f"network_g:{key}": value for key, value in TINY["SemanIR"].items() if key != "upscale"},
+        "network_d:num_feat": 2,
+        "path:pretrain_network_g": "start.pth",
+        "datasets:train:dataroot_gt": "gt",
+        "datasets:train:patch_size": 16,
+        "datasets:train:batch_size_per_gpu": 2,
+        "datasets:train:num_worker_per_gpu": 0,
+        **{f"datasets:val_{name}:dataroot_gt": "gt" for name in ("Set14", "McMaster", "Kodak24")},
+        "train:losses:l_vgg:layers": ["conv1_2"],
+        "train:losses:l_vgg:layer_weights": [1],
+        "train:total_iter": 6,
+        "logger:save_checkpoint_freq": 3,
+        "logger:print_freq": 1,
+        "logger:use_tb_logger": False,
+    }
+    return [f"{key}={json.dumps(value)}" for key, value in changed.items()]
+
+
+def run(overrides, *flags):
+    return train.main(["-opt", str(LEAF), *flags, "--force_yml", *overrides])
+
+
+def weights_of(label):
+    name = resolve(LEAF).options["name"]
+    folder = Path("experiments") / name / "models"
+    return {net: load_state(folder / f"net_{net}_{label}.pth") for net in ("g", "d")}
+
+
+def test_the_second_stage_trains_and_resumes_to_the_same_bits(leaf):
+    assert run(leaf) == 0
+    whole = weights_of("6")
+    for path in [*Path("experiments").rglob("*6.*"), *Path("experiments").rglob("*latest*")]:
+        path.unlink()
+    assert run(leaf, "--auto_resume") == 0
+    again = weights_of("6")
+    assert "params_ema" in whole["g"]
+    for net in ("g", "d"):
+        for kind in {"params", "params_ema"} & whole[net].keys():
+            for key, value in whole[net][kind].items():
+                assert torch.equal(value, again[net][kind][key])
+    (log,) = Path("experiments").rglob("train_*.log")
+    for loss in ("l_pix", "l_vgg", "l_gan", "l_d_real", "l_d_fake"):
+        assert f"{loss}: " in log.read_text()
+
+
+def test_without_perceptual_weights_it_says_how_to_make_them(leaf, stand_in, capsys):
+    stand_in.unlink()
+    assert run(leaf) != 0
+    assert "torchvision.models.vgg19(weights='IMAGENET1K_V1')" in capsys.readouterr().err
+
+
+def test_misspelt_options_of_the_second_network_are_refused(leaf, capsys):
+    wrong = ["network_d:num_feats=3", "train:optim_d:rate=1", "train:gan_opt:type=GanLoss"]
+    assert run([*leaf, *wrong]) != 0
+    error = capsys.readouterr().err
+    for hint in ("'num_feat'", "rate: unknown key", "did you mean 'GANLoss'"):
+        assert hint in error
