@@ -129,12 +129,17 @@ def is_foreign(options):
     return options["network_g"]["type"] not in NETWORKS
 
 
+def small_network(options):
+    """The network as `small` makes it, of the leaf's scale."""
+    block = options["network_g"]
+    own = {key: block[key] for key in ("task", "upscale") if key in block}
+    return block | SMALL[block["type"]] | own
+
+
 def start(options):
     """Weights of the same network, for x2 where a warm start need not fit."""
-    block = options["network_g"] | SMALL[options["network_g"]["type"]]
-    if options["path"]["strict_load_g"]:
-        block |= {key: options["network_g"][key] for key in ("task", "upscale") if key in block}
-    else:
+    block = small_network(options)
+    if not options["path"]["strict_load_g"]:
         block |= {"task": "sr_x2"} if "task" in block else {"upscale": 2}
     path = Path(f"{options['name']}_start.pth")
     save_checkpoint(path, {"params": build(block).state_dict()})
@@ -195,7 +200,7 @@ def test_a_leaf_trains_two_iterations_and_its_test_reports(leaf, work, capsys):
 def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf, work):
     options = resolve(leaf).options
     weights = Path(options["path"]["pretrain_network_g"])
-    block = options["network_g"] | SMALL[options["network_g"]["type"]]
+    block = small_network(options)
     weights.parent.mkdir(parents=True, exist_ok=True)
     # weights of 0 give the input back
     zeros = {
