@@ -26,7 +26,7 @@ _REGION = 448
 _COLUMNS = 3
 _GAP = 4
 _LABEL = 20
-_QUALITY = 88
+_QUALITY = 82
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
