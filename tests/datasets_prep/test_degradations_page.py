@@ -10,7 +10,7 @@ import pytest
 from datasets_prep import generate_lq
 from semanir_arch.data.degradations import exposure, old_photograph, second_order, shuffled
 from semanir_arch.data.degradations.declaration import describe
-from semanir_arch.data.image_io import load_image
+from semanir_arch.data.files.image_io import load_image
 from semanir_arch.data.preparation.damages import DAMAGES
 from tests.helpers import ROOT
 

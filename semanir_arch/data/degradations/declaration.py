@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from semanir_arch.data.levels import Level, parse_level
+from semanir_arch.data.degradations.levels import Level, parse_level
 from semanir_arch.utils.options import Option, hint
 
 __all__ = [

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.declaration import pick
+from semanir_arch.data.degradations.levels import Level
 from semanir_arch.data.degradations.noise_kinds import add_gaussian, add_poisson, add_speckle
 from semanir_arch.data.degradations.recompression import compress
 from semanir_arch.data.degradations.resampling import resize
-from semanir_arch.data.levels import Level
 
 __all__ = [
     "NOISES",

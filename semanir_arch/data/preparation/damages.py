@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semanir_arch.data.bayer import PHASES, demosaic_linear, mosaic
 from semanir_arch.data.degradations import (
     MAX_SIGMA,
     blur,
@@ -25,12 +24,14 @@ from semanir_arch.data.degradations import (
     raindrops,
     snow,
 )
+from semanir_arch.data.degradations.bayer import PHASES, demosaic_linear, mosaic
 from semanir_arch.data.degradations.declaration import Declared
 from semanir_arch.data.degradations.defocus import LIMITS as DEFOCUS_LIMITS
 from semanir_arch.data.degradations.exposure import SETTINGS as EXPOSURE_SETTINGS
 from semanir_arch.data.degradations.exposure import photographic_blur
 from semanir_arch.data.degradations.jpeg import CHROMA
 from semanir_arch.data.degradations.low_light import LIMITS as LOW_LIGHT_LIMITS
+from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
 from semanir_arch.data.degradations.motion import LIMITS as MOTION_LIMITS
 from semanir_arch.data.degradations.old_photograph import SETTINGS as AGE_SETTINGS
 from semanir_arch.data.degradations.old_photograph import age
@@ -41,8 +42,7 @@ from semanir_arch.data.degradations.second_order import second_order
 from semanir_arch.data.degradations.shuffled import SETTINGS as SHUFFLED_SETTINGS
 from semanir_arch.data.degradations.shuffled import shuffled
 from semanir_arch.data.degradations.snow import LIMITS as SNOW_LIMITS
-from semanir_arch.data.image_io import to_float, to_integer
-from semanir_arch.data.matlab_resize import crop_to_multiple, matlab_resize
+from semanir_arch.data.files.image_io import to_float, to_integer
 from semanir_arch.data.randomness import numpy_generator
 
 Pixels = NDArray[Any]

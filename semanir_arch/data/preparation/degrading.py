@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from semanir_arch.data.degradations.declaration import parse_settings
-from semanir_arch.data.image_io import load_image, write_image
-from semanir_arch.data.image_metadata import Metadata
-from semanir_arch.data.levels import Level, parse_level
+from semanir_arch.data.degradations.levels import Level, parse_level
+from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.damages import DAMAGES, Pixels
 from semanir_arch.data.preparation.patches import Record
 from semanir_arch.data.randomness import named_generator

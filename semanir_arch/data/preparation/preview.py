@@ -11,7 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.image_io import load_image, scan_images, to_float, to_integer, write_image
+from semanir_arch.data.files.image_io import (
+    load_image,
+    scan_images,
+    to_float,
+    to_integer,
+    write_image,
+)
 from semanir_arch.data.preparation.damages import DAMAGES, Example
 from semanir_arch.data.preparation.degrading import Degradation, parse_degradation
 from semanir_arch.data.randomness import named_generator

@@ -15,7 +15,7 @@ from semanir_arch.data.degradations.declaration import (
     parse_settings,
     pick,
 )
-from semanir_arch.data.levels import parse_level
+from semanir_arch.data.degradations.levels import parse_level
 
 DECLARED = {
     "width": Number([1, 3], 0, 10, "in pixels"),

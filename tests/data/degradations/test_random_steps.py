@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from semanir_arch.data.degradations import random_steps
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel, sinc_kernel
+from semanir_arch.data.degradations.levels import parse_level
 from semanir_arch.data.degradations.random_steps import add_noise, correlate, rescale
-from semanir_arch.data.levels import parse_level
 from tests.helpers import make_image
 
 SIGMA = parse_level(10, "sigma", 0, 255)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets_prep import generate_lq
-from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.damages import DAMAGES
 from semanir_arch.data.preparation.preview import draw_sheet
 from tests.helpers import make_image
