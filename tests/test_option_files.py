@@ -259,15 +259,16 @@ def test_a_file_says_what_it_is_for(path):
 
 
 def sources(owner):
-    """Code of a class, of those it is made of, and of what they import from the same part."""
-    part = ".".join(owner.__module__.split(".")[:2])
-    waiting = [entry.__module__ for entry in owner.__mro__ if entry.__module__.startswith(part)]
+    """Code of a class, of those it is made of, and of what they import from the same parts."""
+    modules = [entry.__module__ for entry in owner.__mro__]
+    waiting = [name for name in modules if name.startswith("semanir_arch.")]
+    part = "|".join({re.escape(".".join(name.split(".")[:2])) for name in waiting})
     found = {}
     while waiting:
         name = waiting.pop()
         if name not in found:
             found[name] = Path(importlib.import_module(name).__file__).read_text()
-            waiting += re.findall(rf"^from ({re.escape(part)}\.[\w.]+) import", found[name], re.M)
+            waiting += re.findall(rf"^from ((?:{part})\.[\w.]+) import", found[name], re.M)
     return found
 
 
