@@ -27,6 +27,7 @@ from torch import nn
 from semanir_arch.utils import processes
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.options import to_yaml
+from semanir_arch.utils.repairs import COMMAND
 
 __all__ = ["HostError", "Run", "load", "prepare"]
 
@@ -116,8 +117,8 @@ def _check_basicsr() -> None:
     spec = importlib.util.find_spec("basicsr")
     if spec is None or not spec.submodule_search_locations:
         raise HostError(
-            "BasicSR is not installed. Install it without its build environment, which would "
-            "download another torch: pip install --no-build-isolation --no-deps basicsr==1.4.2"
+            "BasicSR is not installed; training and testing need it. This installs it with what "
+            f"it needs, without a second torch: {COMMAND}"
         )
     folder = Path(next(iter(spec.submodule_search_locations)))
     for file, name in (
@@ -129,7 +130,7 @@ def _check_basicsr() -> None:
             raise HostError(
                 f"the package basicsr in {folder} is not BasicSR 1.4.2 (it has no {name}); several "
                 "repositories install an edited copy under this name. Use a fresh environment, or: "
-                "pip uninstall basicsr; pip install --no-build-isolation --no-deps basicsr==1.4.2"
+                f"{COMMAND}"
             )
 
 
@@ -144,6 +145,7 @@ class Run:
         launcher: BasicSR's `--launcher`.
         auto_resume: Continue from the newest saved state that can be used.
         debug: BasicSR's `--debug`.
+        inherits: Whether the option file is one of this package's, not a plain one of BasicSR.
     """
 
     root: Path
@@ -152,6 +154,7 @@ class Run:
     launcher: str = "none"
     auto_resume: bool = False
     debug: bool = False
+    inherits: bool = False
 
     @property
     def name(self) -> str:

@@ -77,7 +77,7 @@ def test_a_missing_basicsr_is_told_with_the_way_to_install_it(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "basicsr" else found(name)
     )
-    with pytest.raises(host.HostError, match=r"not installed.*--no-build-isolation"):
+    with pytest.raises(host.HostError, match=r"not installed.*semanir_arch\.doctor --repair"):
         host.prepare()
 
 

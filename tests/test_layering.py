@@ -16,16 +16,16 @@ MAY_IMPORT = {
     "utils": set(),
     "moved": set(),
     "host": {"utils"},
-    "ops": set(),
+    "ops": {"utils"},
     "modules": {"ops"},
-    "archs": {"modules", "ops"},
+    "archs": {"modules", "ops", "utils"},
     "data": {"utils"},
     "losses": {"utils"},
     "metrics": {"utils"},
-    "weights": set(),
+    "weights": {"utils"},
     "report": {"metrics", "data", "utils"},
     "restoring": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
-    "evaluation": {"modules", "data", "metrics", "host", "utils"},
+    "evaluation": {"archs", "modules", "data", "metrics", "host", "utils"},
     "models": {"archs", "modules", "data", "losses", "metrics", "evaluation", "host", "utils"},
     "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
     "runs": {
@@ -36,17 +36,18 @@ MAY_IMPORT = {
         *("archs", "modules", "data", "metrics", "plugin", "runs", "training", "report"),
         *("weights", "utils"),
     },
-    "doctor": {"ops", "host", "utils"},
     "commands": {
-        *("archs", "data", "doctor", "evaluation", "host", "metrics", "models", "plugin"),
+        *("archs", "data", "evaluation", "host", "metrics", "models", "plugin"),
         *("report", "restoring", "runs", "shipping", "training", "weights", "utils"),
     },
+    "__main__": {"commands"},
+    "doctor": {"commands"},
 }
 """For every part of the package, the parts below or beside it that it may use."""
 
 USES_BASICSR = {
     *("host", "models", "plugin", "evaluation", "runs", "training", "shipping"),
-    *("commands", "doctor"),
+    "commands",
 }
 """The parts that need BasicSR; all others must work where it is not installed."""
 
@@ -55,6 +56,8 @@ LIMITS = {"file": 400, "kernel": 700, "function": 60, "script": 25}
 
 
 HOLDS = {
+    "__main__": "`python -m semanir_arch`: lists and starts the commands",
+    "doctor": "`python -m semanir_arch.doctor`",
     "commands": "argument parsers, exit codes and messages of every command; nothing else",
     "shipping": "trains, chooses, scores and publishes the weights in the package",
     "training": "the loop, the data stream, saved states, what watches a training",
@@ -64,7 +67,6 @@ HOLDS = {
     "evaluation": "scores a network on data sets; the cache of scores",
     "restoring": "image files in, restored files out; the page, `--explain`, export",
     "report": "tables, figures of papers, the self-contained page",
-    "doctor": "what is installed, what is missing, how to repair it",
     "archs": "networks: numbers and strings in, never an option dictionary",
     "modules": "`nn.Module`s that networks share, one idea per file",
     "ops": "functions on tensors: definition, fast versions, choice of backend",
@@ -73,7 +75,7 @@ HOLDS = {
     "metrics": "scores, protocols, and BasicSR's form of both",
     "weights": "small trained networks with their records, and the list of tasks",
     "host": "makes BasicSR 1.4.2 importable today and repairs what we measured to be broken",
-    "utils": "option files, checkpoints, atomic files",
+    "utils": "option files, checkpoints, atomic files, what all commands share, repairs",
     "moved": "the old names of modules",
 }
 """What every part holds, from the top down."""

@@ -12,38 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
 
-from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.commands import quickstart
+from semanir_arch.data.files.image_io import load_image
 from tests.helpers import ROOT
+from tests.tiny_quickstart import NETWORK, TRAINING, write_photographs
 
 pytestmark = pytest.mark.slow
 
 NAME = "SemanIR_tiny_denoising"
-NETWORK = (
-    "network_g:widths=[8]",
-    "network_g:depths=[1]",
-    "network_g:num_heads=[2]",
-    "network_g:window_size=4",
-    "network_g:k=8",
-)
-TRAINING = (
-    "datasets:train:patch_size=16",
-    "datasets:train:batch_size_per_gpu=2",
-    "datasets:train:num_worker_per_gpu=0",
-    "logger:save_checkpoint_freq=5",
-    "logger:print_freq=5",
-    "logger:use_tb_logger=false",
-)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where everything is written, with four small photographs in `photos`."""
     folder = tmp_path_factory.mktemp("quickstart")
-    for name in ("astronaut", "coffee", "chelsea", "rocket"):
-        photo = getattr(skimage.data, name)()
-        write_image(folder / "photos" / f"{name}.png", photo[100:148, 100:164])
+    write_photographs(folder / "photos")
     return folder
 
 
@@ -180,3 +164,41 @@ def test_a_noisy_photo_is_restored_with_a_picture(folder, trained):
     assert not np.array_equal(restored, noisy)
     picture = Path(printed.split("before and after: ")[1].splitlines()[0])
     assert (folder / picture).is_file()
+
+
+def test_the_command_runs_these_steps_in_this_order(monkeypatch, capsys):
+    """Everything above runs the steps themselves; here only what the command would start."""
+    ran = []
+
+    def run(command, check):
+        assert not check
+        ran.append(command[3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(quickstart.subprocess, "run", run)
+    assert quickstart.main(["--force_yml", "train:total_iter=5"]) == 0
+    assert [command[:2] for command in ran] == [
+        ["data", "patches"],
+        ["train", "-opt"],
+        ["test", "-opt"],
+        ["data", "degrade"],
+        ["restore", "datasets/quickstart/noisy/chelsea.png"],
+    ]
+    assert [command[-2:] for command in ran if command[0] in ("train", "test")] == [
+        ["--force_yml", "train:total_iter=5"]
+    ] * 2
+    assert f"results/{NAME}/report.md" in capsys.readouterr().out
+
+
+def test_a_step_that_fails_ends_the_command_with_its_code(monkeypatch, capsys):
+    monkeypatch.setattr(
+        quickstart.subprocess, "run", lambda command, check: subprocess.CompletedProcess(command, 7)
+    )
+    assert quickstart.main([]) == 7
+    assert "step 1 ended with exit code 7" in capsys.readouterr().out
+
+
+def test_without_basicsr_it_says_what_to_type(monkeypatch, capsys):
+    monkeypatch.setattr(quickstart, "find_spec", lambda _: None)
+    assert quickstart.main([]) == 2
+    assert "semanir_arch.doctor --repair" in capsys.readouterr().err

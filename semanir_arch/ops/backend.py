@@ -10,7 +10,6 @@ in Triton's interpreter, thousands of times slower: for tests, never chosen auto
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -19,6 +18,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+
+from semanir_arch.utils.suggestions import did_you_mean
 
 __all__ = [
     "ATTENTION_BACKENDS",
@@ -111,8 +112,7 @@ def choose(
                 return backend
         raise NotImplementedError(f"no backend serves {request}: {_reasons(request, backends)}")
     if name not in backends:
-        close = difflib.get_close_matches(name, backends, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, backends)
         raise ValueError(
             f"backend={name!r} is unknown; allowed: 'auto', {', '.join(map(repr, backends))}{hint}"
         )

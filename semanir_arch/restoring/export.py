@@ -26,6 +26,7 @@ from semanir_arch.restoring import onnx_graph
 from semanir_arch.restoring.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
+from semanir_arch.utils.command_line import Exit, Parser
 from semanir_arch.utils.convert import convert
 from semanir_arch.weights import TASKS, find
 
@@ -212,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 if something given cannot be used.
     """
-    arguments = _parse(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         weights = _find_weights(arguments.weights)
         exported = export(
@@ -225,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except (OSError, ValueError, TypeError) as error:
         sys.stderr.write(f"export: {error}\n")
-        return 2
+        return Exit.REFUSED
     size = arguments.output.stat().st_size / 2**20
     sys.stdout.write(f"{weights} -> {arguments.output} ({size:.1f} MiB)\n")
     for key in ("sizes", "smallest_side", "channel_order", "range", "scale"):
@@ -238,10 +239,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m semanir_arch.restoring.export", description="Export a network."
-    )
+def build_parser() -> Parser:
+    """The arguments of the command."""
+    parser = Parser(prog="python -m semanir_arch.restoring.export", description="Export a network.")
     parser.add_argument(
         "weights", help="file with weights, or a task with shipped ones (semanir-restore --list)"
     )
@@ -259,7 +259,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "'{type: RAMiT, task: low_light}'",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _read_options(text: str) -> dict[str, Any]:

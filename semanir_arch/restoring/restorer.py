@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.data.degradations.bayer import PHASES
+from semanir_arch.restoring.hidden_colors import with_visible_colors
 from semanir_arch.restoring.loading import choose_device, network_of, set_attention, task_of
 from semanir_arch.restoring.mosaics import OVERLAP as MOSAIC_OVERLAP
 from semanir_arch.restoring.mosaics import check_mosaic, mosaic_reader, with_colors
@@ -151,11 +152,12 @@ class Restorer:
                 quality, 1 to 100, leaves open; None for no bound. See `strength`.
             bayer: For demosaicking: colours of the first two rows and columns, rggb if None. A gray
                 image is the mosaic; from a colour image the mosaic is taken first.
-            progress: Told how far it is.
+            progress: Told how far it is; what it raises ends the work.
 
         Returns:
             The restored image in the same layout, type and range, `upscale` times larger; alpha is
-            kept (resized bicubically where the size changes). Demosaicking makes gray RGB.
+            kept (resized bicubically where the size changes), and colours that it hides are made
+            of visible ones. Demosaicking makes gray RGB.
 
         Raises:
             TypeError: If `image` is no array, or it or an argument is of another type.
@@ -165,15 +167,18 @@ class Restorer:
             FloatingPointError: If the network's output is not finite.
         """
         self.check_arguments(sigma, quality, bayer)
-        pixels = split(image)
+        begin, end = (_ticker(progress, share) for share in (0.0, 1.0))
+        pixels = with_visible_colors(split(image), begin)
+        # strength is measured on what the network was given
+        image = pixels.layers[..., 0] if pixels.flat else pixels.layers
         work = self._plan(pixels, bayer or "rggb")
         canvas = Canvas(pixels, work.channels, self.upscale)
         self._paint(canvas, work, pixels.size, progress)
         restored = canvas.finish()
         if sigma is not None:
-            limit_noise(*self._colors(image, restored), sigma)
+            limit_noise(*self._colors(image, restored), sigma, end)
         if quality is not None:
-            limit_to_quality(*self._colors(image, restored), quality)
+            limit_to_quality(*self._colors(image, restored), quality, end)
         return restored
 
     def check_arguments(
@@ -338,6 +343,11 @@ def _file_for(task: str | None) -> Path:
     if task is None:
         raise ValueError("name a task or a weights file")
     return find(task).path
+
+
+def _ticker(progress: Progress | None, share: float) -> Callable[[], None]:
+    """What work outside the network calls, so that whoever watches can end it."""
+    return (lambda: None) if progress is None else partial(progress, share)
 
 
 def _tiling(tile: int, overlap: int | None, least: int = 0) -> Tiling:

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import semanir_arch
 from semanir_arch.host import HostError, Run
-from semanir_arch.runs.checks import check_devices, check_network, check_training
+from semanir_arch.runs.checks import (
+    check_devices,
+    check_evaluation,
+    check_network,
+    check_training,
+)
 from semanir_arch.runs.failures import refuse
 from semanir_arch.utils import processes
 from semanir_arch.utils.errors import SaveError
@@ -58,9 +63,9 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     """
     resolved = complete_options(arguments.opt, arguments.force_yml, is_train)
     check_devices(resolved)
-    if resolved.inherits:
-        check_files(resolved)
+    check_files(resolved)
     check_network(resolved)
+    check_evaluation(resolved)
     if is_train:
         check_training(resolved)
     return to_run(resolved, arguments)
@@ -84,6 +89,7 @@ def to_run(resolved: Resolved, arguments: Namespace) -> Run:
         # torchrun has started the run again after a failure.
         auto_resume=arguments.auto_resume or processes.restarts(os.environ) > 0,
         debug=arguments.debug,
+        inherits=resolved.inherits,
     )
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from semanir_arch.evaluation.restoring import Restoring
 from semanir_arch.host import Run
-from semanir_arch.runs.checks import check_devices, check_network
+from semanir_arch.runs.checks import check_devices, check_evaluation, check_network
 from semanir_arch.runs.prepare import complete_options, to_run
 from semanir_arch.runs.weights_file import WeightsFile, read_weights_file
 from semanir_arch.utils.options import (
@@ -136,28 +135,14 @@ def _prepare_case(
     resolved = complete_options(arguments.opt, overrides, is_train=False)
     check_devices(resolved)
     missing = leave_out_missing(resolved) if arguments.skip_missing else {}
-    if resolved.inherits:
-        _check_files(resolved)
+    _check_files(resolved)
     check_network(resolved)
-    if resolved.options.get("model_type") == _OURS:
-        Restoring.from_options(resolved.options.get("val") or {})
-        _check_names(resolved)
+    check_evaluation(resolved)
     file = (resolved.options.get("path") or {}).get("pretrain_network_g")
     if file and file not in known:
         known[file] = read_weights_file(file, resolved.options["network_g"])
     weights = known[file] if file else None
     return Case(setting, to_run(resolved, arguments), weights, missing)
-
-
-def _check_names(resolved: Resolved) -> None:
-    """Scores are kept by the name of the data set."""
-    named: dict[str, str] = {}
-    for key, block in resolved.options["datasets"].items():
-        name = str(block.get("name"))
-        if named.setdefault(name, key) != key:
-            where = ("datasets", key, "name")
-            text = f"received {name!r}, which is the name of {named[name]} as well"
-            raise OptionError(Problem(resolved.merged.origin(where), where, text))
 
 
 def _check_files(resolved: Resolved) -> None:

@@ -99,7 +99,7 @@ class Training:
             Path(options["path"][folder]).mkdir(parents=True, exist_ok=True)
         heading = f"# GENERATE TIME: {time.asctime()}\n# CMD:\n# {' '.join(sys.argv)}\n\n"
         copy = Path(options["path"]["experiments_root"]) / self.run.file
-        write_text(copy, heading + to_yaml(self.run.options))
+        write_text(copy, heading + to_yaml(self.run.options, complete=self.run.inherits))
 
     def _train(self, options: dict[str, Any], manifest: Manifest | None) -> Signals | None:
         done = manifest.iteration if manifest else 0

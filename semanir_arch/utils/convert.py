@@ -6,7 +6,6 @@ TARGET (`.safetensors`, `.pth`, `.pt`).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +19,10 @@ from semanir_arch.utils.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from semanir_arch.utils.command_line import Exit, Parser
 from semanir_arch.utils.tensor_file import write_tensors
 
-__all__ = ["convert", "main"]
+__all__ = ["build_parser", "convert", "main"]
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
@@ -66,13 +66,9 @@ def convert(
     return checkpoint
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Convert one file.
-
-    Returns:
-        0, or 2 if something given cannot be used.
-    """
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    """The arguments of the command."""
+    parser = Parser(
         prog="python -m semanir_arch.utils.convert", description="Convert a file with weights."
     )
     parser.add_argument("source", type=Path)
@@ -85,6 +81,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         "'{type: RAMiT, task: low_light}'",
     )
     parser.add_argument("--task", help="what the weights are for, in words")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Convert one file.
+
+    Returns:
+        0, or 2 if something given cannot be used.
+    """
+    parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.network is not None and not isinstance(arguments.network, dict):
         parser.error(f"--network: received {arguments.network!r}; a mapping is needed")
@@ -98,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except (OSError, ValueError, TypeError) as error:
         sys.stderr.write(f"convert: {error}\n")
-        return 2
+        return Exit.REFUSED
     sys.stdout.write(
         f"{arguments.source}: recognised as {read.layout}; {len(read.params)} weights of "
         f"{describe_network(arguments.network or read.network)} -> {arguments.target}\n"

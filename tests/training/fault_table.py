@@ -37,7 +37,7 @@ class Fault:
 
 def write(faults: list[Fault]) -> None:
     """Put the table, with its date and command, into the page."""
-    today = datetime.datetime.now(datetime.timezone.utc).date()
+    today = datetime.datetime.now(datetime.UTC).date()
     lines = [
         f"Run on {today} with `{COMMAND}`",
         f"(torch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, "

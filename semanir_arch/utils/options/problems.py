@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semanir_arch.utils.suggestions import nearest
+
 KeyPath = tuple[str, ...]
 """Keys from the top of an option file down to one value."""
+
+
+_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,18 @@ class OptionError(ValueError):
         super().__init__("\n".join([*headline, *map(str, self.problems)]))
 
 
+def add(problems: list[Problem], problem: Problem) -> None:
+    """Collect a problem; a file with very many is refused at once.
+
+    Raises:
+        OptionError: There are more than anybody would read.
+    """
+    problems.append(problem)
+    if len(problems) >= _MOST:
+        rest = Problem("", (), "and perhaps more; the rest of the file was not read")
+        raise OptionError([*problems, rest])
+
+
 def join(key: KeyPath) -> str:
     """A key path as `--force_yml` writes it: `train:optim_g:lr`."""
     return ":".join(key)
@@ -50,9 +66,9 @@ def join(key: KeyPath) -> str:
 def hint(name: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'?` where a name is close, else the list of what is allowed."""
     names = sorted(map(str, allowed))
-    near = difflib.get_close_matches(str(name), names, n=1)
+    near = nearest(name, names)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {near!r}?"
     return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"
 
 

@@ -104,6 +104,7 @@ def _running(tmp_path_factory) -> Iterator[Running]:
     server.should_exit = True
     thread.join()
     queue.close()
+    workshop.close()
 
 
 @pytest.fixture
