@@ -16,6 +16,7 @@ from semanir_arch.data import DATASETS
 from semanir_arch.losses import LOSSES
 from semanir_arch.metrics import REGISTERED
 from semanir_arch.models import host_models
+from semanir_arch.models.adversarial_model import AdversarialModel
 from semanir_arch.models.naturalness import semanir_niqe
 from semanir_arch.models.restoration_model import RestorationModel
 
@@ -24,7 +25,7 @@ __all__ = ["ENTRIES", "register"]
 ENTRIES: dict[str, Mapping[str, Any]] = {
     "ARCH_REGISTRY": {**NETWORKS, SpandrelNetwork.__name__: SpandrelNetwork},
     "DATASET_REGISTRY": DATASETS,
-    "MODEL_REGISTRY": {RestorationModel.__name__: RestorationModel},
+    "MODEL_REGISTRY": {model.__name__: model for model in (RestorationModel, AdversarialModel)},
     "LOSS_REGISTRY": LOSSES,
     "METRIC_REGISTRY": {
         **REGISTERED,

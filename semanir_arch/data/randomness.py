@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import torch
 
 _SEEDS = 2**63 - 1
@@ -44,3 +45,19 @@ def uniform(low: float, high: float, generator: torch.Generator) -> float:
 def integer(stop: int, generator: torch.Generator) -> int:
     """An integer drawn uniformly from 0 to `stop` - 1."""
     return int(torch.randint(stop, (), generator=generator))
+
+
+def numpy_generator(generator: torch.Generator) -> np.random.Generator:
+    """A NumPy generator that continues the randomness of a PyTorch one.
+
+    Args:
+        generator: Of which one number is drawn, the seed of the new one. The algorithm is named
+            (PCG64), because NumPy may change its default one.
+    """
+    seed = int(torch.randint(_SEEDS, (), generator=generator))
+    return np.random.Generator(np.random.PCG64(seed))
+
+
+def torch_generator(rng: np.random.Generator) -> torch.Generator:
+    """The opposite of `numpy_generator`: a PyTorch generator that continues a NumPy one."""
+    return torch.Generator().manual_seed(int(rng.integers(_SEEDS)))

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from semanir_arch.metrics.color import COLORS
 from semanir_arch.metrics.mae import mae
+from semanir_arch.metrics.no_reference import semanir_iqa
 from semanir_arch.metrics.perceptual import SMALLEST, lpips
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
@@ -113,7 +114,14 @@ def semanir_lpips(
 
 REGISTERED: dict[str, Callable[..., float]] = {
     function.__name__: function
-    for function in (semanir_psnr, semanir_ssim, semanir_psnr_b, semanir_mae, semanir_lpips)
+    for function in (
+        semanir_psnr,
+        semanir_ssim,
+        semanir_psnr_b,
+        semanir_mae,
+        semanir_lpips,
+        semanir_iqa,
+    )
 }
 """Metrics that `semanir_arch.registration` registers."""
 

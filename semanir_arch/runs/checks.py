@@ -27,7 +27,7 @@ __all__ = ["check_devices", "check_evaluation", "check_network", "check_training
 
 KeyPath = tuple[str, ...]
 
-_OUR_MODELS = ("RestorationModel",)
+_OUR_MODELS = ("RestorationModel", "AdversarialModel")
 
 
 def check_devices(resolved: Resolved) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from semanir_arch.data.randomness import integer, uniform
@@ -48,6 +49,15 @@ class Level:
                 return low + integer(int(high - low) + 1, generator)
             return uniform(low, high, generator)
         return self.values[integer(len(self.values), generator)]
+
+    def sample(self, rng: np.random.Generator) -> float:
+        """One value, drawn by NumPy; `draw` and this one give different values."""
+        if self.is_range:
+            low, high = self.values
+            if self.is_whole:
+                return float(rng.integers(int(low), int(high) + 1))
+            return float(rng.uniform(low, high))
+        return self.values[int(rng.integers(len(self.values)))]
 
 
 def parse_level(

@@ -37,13 +37,14 @@ class Catalogue:
     so that nothing can be refused.
 
     Args:
-        networks: `network_g`.
+        networks: `network_g` and `network_d`.
         datasets: Blocks of `datasets`.
         models: `model_type`; options as `key`, `section.key` or `section.block.key`, for example
             `val.k`.
-        losses: `train.pixel_opt`, `train.perceptual_opt` and the blocks of `train.losses`.
+        losses: `train.pixel_opt`, `train.perceptual_opt`, `train.gan_opt` and the blocks of
+            `train.losses`.
         metrics: Blocks of `val.metrics`.
-        optimizers: `train.optim_g`.
+        optimizers: `train.optim_g` and `train.optim_d`.
         schedules: `train.scheduler`, beside those of BasicSR.
         ours: Names that belong to this package.
         swallowing: Names of networks and metrics that take any keyword, and ignore it.
@@ -108,7 +109,8 @@ class _Checker:
 
     def check(self) -> None:
         self._root()
-        self._typed_block(("network_g",), self._catalogue.networks)
+        for network in ("network_g", "network_d"):
+            self._typed_block((network,), self._catalogue.networks)
         for name in self._blocks(("datasets",)):
             self._dataset(name)
         self._section("path", host.PATH)
@@ -126,9 +128,11 @@ class _Checker:
         self._section("logger", {**host.LOGGER, **engine.LOGGER})
         self._section("train", host.TRAIN)
         self._typed_block(("train", "optim_g"), self._catalogue.optimizers)
+        if self._find(("train", "optim_d")) is not None:
+            self._typed_block(("train", "optim_d"), self._catalogue.optimizers)
         schedules = {**self._catalogue.schedules, **host.SCHEDULERS}
         self._typed_block(("train", "scheduler"), schedules)
-        for name in ("pixel_opt", "perceptual_opt"):
+        for name in ("pixel_opt", "perceptual_opt", "gan_opt"):
             self._loss(("train", name))
         for name in self._blocks(("train", "losses")):
             self._loss(("train", "losses", name))
