@@ -6,11 +6,12 @@ import itertools
 import json
 import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from semanir_arch.engine.checks import check_devices, check_network
+from semanir_arch.engine.result_names import check_set_names
 from semanir_arch.engine.run import complete_options, to_run
 from semanir_arch.engine.weights_file import WeightsFile, read_weights_file
 from semanir_arch.host import Run
@@ -118,6 +119,7 @@ def prepare_cases(arguments: Namespace) -> Cases:
         overrides = [*common, *(override for *_, override in chosen)]
         setting = {name: value for name, value, _ in chosen}
         cases.append(_prepare_case(arguments, setting, overrides, known))
+    _check_folders(cases)
     name = cases[0].run.name
     if len(cases) > 1:
         # a list inside a text becomes 15-25-50
@@ -125,6 +127,16 @@ def prepare_cases(arguments: Namespace) -> Cases:
         options = resolve(arguments.opt, [*arguments.force_yml, *together]).options
         name = replace(cases[0].run, options=options).name
     return Cases(name, cases)
+
+
+def _check_folders(cases: Sequence[Case]) -> None:
+    """Images of each setting go to a folder of its own."""
+    labels: dict[str, str] = {}
+    for case in cases:
+        other = labels.setdefault(case.folder.lower(), case.label)
+        if other != case.label:
+            text = f"results of {other} and of {case.label} would share the folder {case.folder}"
+            raise OptionError(Problem("--sweep", (), text))
 
 
 def _prepare_case(
@@ -139,25 +151,14 @@ def _prepare_case(
     if resolved.inherits:
         _check_files(resolved)
     check_network(resolved)
+    check_set_names(resolved)
     if resolved.options.get("model_type") == _OURS:
         Restoring.from_options(resolved.options.get("val") or {})
-        _check_names(resolved)
     file = (resolved.options.get("path") or {}).get("pretrain_network_g")
     if file and file not in known:
         known[file] = read_weights_file(file, resolved.options["network_g"])
     weights = known[file] if file else None
     return Case(setting, to_run(resolved, arguments), weights, missing)
-
-
-def _check_names(resolved: Resolved) -> None:
-    """Scores are kept by the name of the data set."""
-    named: dict[str, str] = {}
-    for key, block in resolved.options["datasets"].items():
-        name = str(block.get("name"))
-        if named.setdefault(name, key) != key:
-            where = ("datasets", key, "name")
-            text = f"received {name!r}, which is the name of {named[name]} as well"
-            raise OptionError(Problem(resolved.merged.origin(where), where, text))
 
 
 def _check_files(resolved: Resolved) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.engine.plan import read_stages
+from semanir_arch.metrics.naming import name_metrics, protocol_scores
 from semanir_arch.utils import processes
 from semanir_arch.utils.checkpoint import check_fit, load_checkpoint, load_state
 from semanir_arch.utils.options import OptionError, Problem, Resolved, hint
@@ -126,6 +127,12 @@ def _check_kept(resolved: Resolved, logger: dict[str, Any]) -> None:
     if best["dataset"] not in names:
         text = f"received {best['dataset']!r}; {hint(best['dataset'], names)}"
         raise OptionError(_located(resolved, (*key, "dataset"), text))
+    val = resolved.options.get("val") or {}
+    protocol = val.get("protocol")
+    scores = [*protocol_scores(protocol), *name_metrics(val.get("metrics"), protocol)]
+    if best["metric"] not in scores:
+        text = f"received {best['metric']!r}; {hint(best['metric'], scores)}"
+        raise OptionError(_located(resolved, (*key, "metric"), text))
 
 
 def _located(resolved: Resolved, key: KeyPath, text: str) -> Problem:

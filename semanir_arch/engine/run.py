@@ -15,6 +15,7 @@ from pathlib import Path
 import semanir_arch
 from semanir_arch.engine.checks import check_devices, check_network, check_training
 from semanir_arch.engine.failures import refuse
+from semanir_arch.engine.result_names import check_set_names
 from semanir_arch.engine.saving import SaveError
 from semanir_arch.engine.states import is_complete, list_states
 from semanir_arch.host import HostError, Run
@@ -68,6 +69,7 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     if resolved.inherits:
         check_files(resolved)
     check_network(resolved)
+    check_set_names(resolved)
     if is_train:
         check_training(resolved)
     return to_run(resolved, arguments)

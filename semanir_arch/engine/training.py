@@ -22,6 +22,7 @@ from semanir_arch.engine.loaders import build_training_set, build_validation_loa
 from semanir_arch.engine.loop import Loop
 from semanir_arch.engine.observer import Facts, Observer
 from semanir_arch.engine.plan import Plan
+from semanir_arch.engine.result_names import check_item_names
 from semanir_arch.engine.resuming import Choice, choose_state, point_to_state
 from semanir_arch.engine.saving import Saver, restore
 from semanir_arch.engine.signals import catch_signals
@@ -112,6 +113,8 @@ class Training:
             plan = _continue_data(plan, manifest)
             _log_statistics(plan, options)
             self.model = host.load("basicsr.models").build_model(options)
+            sets = {loader.dataset.opt["name"]: loader.dataset for loader in validation}  # type: ignore[attr-defined]
+            check_item_names(sets, options, self.model)
             epoch = plan.epoch(done + 1)
             if manifest:
                 restore(self.model, load_state(options["path"]["resume_state"]), manifest.best)

@@ -67,7 +67,7 @@ def test_the_copied_options_train_on_their_own(work):
         ("logger:keep_best={dataset: b, metric: psnr}", "keep_best:dataset: received 'b'"),
         (
             "logger:keep_best={dataset: a, metric: x}",
-            "metric 'x' is not measured on 'a': psnr, ssim",
+            "keep_best:metric: received 'x'; allowed: psnr, ssim",
         ),
         ("val:protocol=denoise", "received 'denoise'; allowed: 'denoise_rgb'"),
     ],
