@@ -15,12 +15,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from semanir_arch.data.bayer import PHASES
+from semanir_arch.data.bayer import PHASES, demosaic_linear
 from semanir_arch.inference.loading import choose_device, network_of, set_attention, task_of
 from semanir_arch.inference.mosaics import OVERLAP as MOSAIC_OVERLAP
 from semanir_arch.inference.mosaics import check_mosaic, mosaic_reader, with_colors
-from semanir_arch.inference.pixels import Canvas, Pixels, split
-from semanir_arch.inference.strength import check_strength, limit_noise, limit_to_quality
+from semanir_arch.inference.pixels import Canvas, Pixels, split, to_levels
+from semanir_arch.inference.strength import (
+    blend,
+    check_share,
+    check_strength,
+    enlarged,
+    limit_noise,
+    limit_to_quality,
+)
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.ensemble import self_ensemble
 from semanir_arch.utils.tiling import Tiling, restored_bands
@@ -135,6 +142,7 @@ class Restorer:
         sigma: float | None = None,
         quality: float | None = None,
         bayer: str | None = None,
+        strength: float | None = None,
         progress: Progress | None = None,
     ) -> npt.NDArray[Any]:
         """Restore one image.
@@ -151,6 +159,9 @@ class Restorer:
                 quality, 1 to 100, leaves open; None for no bound. See `strength`.
             bayer: For demosaicking: colours of the first two rows and columns, rggb if None. A gray
                 image is the mosaic; from a colour image the mosaic is taken first.
+            strength: Share of the change to keep, 0 to 1; None for all. 0 gives the input exactly,
+                or, where the size or the channels change, its bicubic enlargement or its linear
+                interpolation.
             progress: Told how far it is.
 
         Returns:
@@ -165,6 +176,7 @@ class Restorer:
             FloatingPointError: If the network's output is not finite.
         """
         self.check_arguments(sigma, quality, bayer)
+        check_share(strength)
         pixels = split(image)
         work = self._plan(pixels, bayer or "rggb")
         canvas = Canvas(pixels, work.channels, self.upscale)
@@ -174,7 +186,23 @@ class Restorer:
             limit_noise(*self._colors(image, restored), sigma)
         if quality is not None:
             limit_to_quality(*self._colors(image, restored), quality)
+        if strength is not None and strength < 1:
+            self._blend(pixels, restored, bayer or "rggb", strength)
         return restored
+
+    def _blend(
+        self, pixels: Pixels, restored: npt.NDArray[Any], bayer: str, strength: float
+    ) -> None:
+        """Keep a share of the change, in place."""
+        after = split(restored)
+        colors = after.layers[..., : after.channels]
+        if self.demosaics:
+            mosaic = mosaic_reader(pixels, bayer)(slice(None), slice(None))
+            simple = demosaic_linear(mosaic[0, :1], bayer).permute(1, 2, 0).numpy()
+            before = to_levels(simple, colors.dtype)
+        else:
+            before = enlarged(pixels.layers[..., : pixels.channels], self.upscale)
+        blend(before, colors, strength)
 
     def check_arguments(
         self, sigma: float | None = None, quality: float | None = None, bayer: str | None = None
@@ -323,6 +351,7 @@ def restore(
     sigma: float | None = None,
     quality: float | None = None,
     bayer: str | None = None,
+    strength: float | None = None,
 ) -> npt.NDArray[Any]:
     """Restore one image; for several, keep a `Restorer`, which loads the weights once.
 
@@ -331,7 +360,7 @@ def restore(
     restorer = Restorer(
         weights, device, precision, k, backend, tile, overlap, task=task, ensemble=ensemble
     )
-    return restorer.restore(image, sigma=sigma, quality=quality, bayer=bayer)
+    return restorer.restore(image, sigma=sigma, quality=quality, bayer=bayer, strength=strength)
 
 
 def _file_for(task: str | None) -> Path:
