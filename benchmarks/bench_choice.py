@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+from measure import header as describe
 from numpy.typing import NDArray
 
 from semanir_arch.data.image_io import Image, convert_channels, load_image, scan_images
@@ -229,7 +230,8 @@ def main() -> None:
     closing = f"Right for {right} of {count} pictures ({100 * right / count:.1f} %)."
     say(f"\n{closing} {time.monotonic() - start:.0f} s")
     if arguments.output:
-        text = "\n".join(["# What --task auto chooses", "", *header, *map(str, lines), "", closing])
+        title = describe("What --task auto chooses")
+        text = "\n".join([title, *header, *map(str, lines), "", closing])
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         arguments.output.write_text(f"{text}\n", encoding="utf-8")
 
