@@ -26,12 +26,12 @@ import PIL.Image
 from measure import header as describe
 from numpy.typing import NDArray
 
-from semanir_arch.data.image_io import Image, convert_channels, load_image, scan_images
-from semanir_arch.data.matlab_resize import crop_to_multiple, matlab_resize
-from semanir_arch.inference.chain import Chain
-from semanir_arch.inference.diagnosis import choose, diagnose
-from semanir_arch.inference.restorer import Restorer
-from semanir_arch.inference.strength import enlarged
+from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
+from semanir_arch.data.files.image_io import Image, convert_channels, load_image, scan_images
+from semanir_arch.restoring.chain import Chain
+from semanir_arch.restoring.diagnosis import choose, diagnose
+from semanir_arch.restoring.restorer import Restorer
+from semanir_arch.restoring.strength import enlarged
 from semanir_arch.weights import available
 
 Pixels = NDArray[np.uint8]
