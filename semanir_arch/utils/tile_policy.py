@@ -69,8 +69,8 @@ def make_tiling(tile: int, overlap: int | None, least: int = 0) -> Tiling:
     Raises:
         ValueError: Tile and overlap contradict each other.
     """
-    shared = min(OVERLAP, tile // 4) if overlap is None else overlap
-    return Tiling(max(tile, 2 * least), max(shared, least))
+    asked = Tiling(tile, min(OVERLAP, tile // 4) if overlap is None else overlap)
+    return Tiling(max(tile, 2 * least), max(asked.overlap, least))
 
 
 def count_pixels(tiling: Tiling | None, size: tuple[int, int], multiple: int = 1) -> int:

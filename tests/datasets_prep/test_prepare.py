@@ -393,7 +393,7 @@ def test_other_files_in_the_place_are_never_replaced(tmp_path, lol, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["Gopro", "--archive", "x.zip"], "Gopro: no such data set; did you mean GoPro?"),
+        (["Gopro", "--archive", "x.zip"], "Gopro: no such data set; did you mean 'GoPro'?"),
         (["LOL", "--archive", "nowhere.zip"], "nowhere.zip: no such archive"),
         ([], "name a data set, or use --list"),
     ],
