@@ -3,10 +3,10 @@
     python benchmarks/bias_gradient.py            on a GPU; one line per size
     TRITON_INTERPRET=1 python benchmarks/bias_gradient.py --small      two sizes, without one
 
-The gradient of a score is p (do . v - do . o). A fused backward reads the output o as it was stored:
-in bfloat16, each entry off by up to 2^-9 of itself. So sum |do o| 2^-9 of error is in the problem,
-whoever computes it; where a query keeps few keys the difference cancels and nothing else is left of
-the result. Per entry, with every quantity in float64, that is the allowance:
+The gradient of a score is p (do . v - do . o). A fused backward reads the output o as it was
+stored: in bfloat16, each entry off by up to 2^-9 of itself. So 2^-9 sum |do o| of error is in the
+problem, whoever computes it; where a query keeps few keys the difference cancels and nothing else
+is left of the result. Per entry, with every quantity in float64, that is the allowance:
 
     sum over windows of p 2^-9 sum |do o|, and 2^-8 of the entry for what the result is rounded to,
 
@@ -101,9 +101,7 @@ def lines(device: str, sizes: tuple[tuple[int, int, int], ...]) -> Iterator[tupl
         expected = define(inputs, dictionary, grad)
         for backend in BACKENDS:
             leaves = [x.clone().requires_grad_() for x in inputs]
-            out = key_semantic_attention(
-                *leaves[:3], dictionary, bias=leaves[3], backend=backend
-            )
+            out = key_semantic_attention(*leaves[:3], dictionary, bias=leaves[3], backend=backend)
             (actual,) = torch.autograd.grad(out, leaves[3:], grad)
             error, share = judge(actual, expected)
             judged = backend != BACKENDS[-1]

@@ -27,7 +27,7 @@ _TEST = re.compile(
     r"(?: (PASSED|FAILED|ERROR|SKIPPED))?",
     re.MULTILINE,
 )
-_COUNT = re.compile(r"^(?:collected|\d+ workers \[)\s*(\d+) items?(?: / (\d+) deselected)?", re.M)
+_COUNT = re.compile(r"(?:\bcollected |\d workers? \[)(\d+) items?(?: / (\d+) deselected)?")
 _CASE, _NAME, _MS = slice(0, 7), 7, 8
 _DTYPE, _PASS = 0, 6
 
@@ -123,7 +123,7 @@ def _doubts_about_times(steps: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _doubts_about_dictionary(rows: list[Row]) -> Iterator[str]:
-    times = {(row[0], row[1]): _number(row[2]) for row in rows if len(row) > 2}  # noqa: PLR2004
+    times = {(row[0], row[1]): _number(row[2]) for row in rows if len(row) > 2}
     sizes = sorted({k for k, _ in times})
     if not sizes:
         yield "times of the dictionary are missing"

@@ -1,4 +1,4 @@
-"""Steps that share a few minutes: each in a process of its own, bounded, its result on disk at once.
+"""Steps that share a few minutes: each a process of its own, bounded, its result saved at once.
 
 Nothing here knows what the steps do; see `gpu_hour.py`.
 """
@@ -98,6 +98,7 @@ class Step:
         folder: To run in; None for the current one.
         least: Seconds below which it is not worth starting.
         needs: Steps that must have passed.
+        always: Whether it is done again in each call.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Step:
     folder: Path | None = None
     least: float = _LEAST
     needs: Sequence[str] = ()
+    always: bool = False
 
 
 Start = Callable[[Sequence[str], Mapping[str, str], Path, Path], Child]
@@ -144,8 +146,8 @@ class Session:
         steps = old.get("steps", {})
         if any(old.get(name) != value for name, value in facts.items()):
             steps = {name: entry for name, entry in steps.items() if name.startswith(keep)}
-        self.record: dict[str, Any] = {**facts, "used_s": old.get("used_s", 0.0), "steps": steps}
-        self._before = self.record["used_s"]
+        self.record: dict[str, Any] = {**old, **facts, "steps": steps}
+        self._before = old.get("used_s", 0.0)
         self._began, self._seconds = clock(), seconds
         self.save()
 
@@ -167,7 +169,7 @@ class Session:
         Raises:
             BaseException: What interrupted this process; the step has been stopped and noted.
         """
-        if self.status(step.name) == "passed":
+        if self.status(step.name) == "passed" and not step.always:
             return "passed"
         entry: dict[str, Any] = {"title": step.title, "seconds": 0.0}
         self.record["steps"][step.name] = entry
