@@ -100,9 +100,9 @@ def lines(device: str, sizes: tuple[tuple[int, int, int], ...]) -> Iterator[tupl
         grad = torch.linspace(-1, 1, inputs[0].numel(), device=device).view(shape).bfloat16()
         expected = define(inputs, dictionary, grad)
         for backend in BACKENDS:
-            leaves = [x.clone().requires_grad_() for x in inputs]
-            out = key_semantic_attention(*leaves[:3], dictionary, bias=leaves[3], backend=backend)
-            (actual,) = torch.autograd.grad(out, leaves[3:], grad)
+            q, keys, v, bias = (x.clone().requires_grad_() for x in inputs)
+            out = key_semantic_attention(q, keys, v, dictionary, bias=bias, backend=backend)
+            (actual,) = torch.autograd.grad(out, (bias,), grad)
             error, share = judge(actual, expected)
             judged = backend != BACKENDS[-1]
             good = share <= 1 or not judged

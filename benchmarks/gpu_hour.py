@@ -244,8 +244,10 @@ def keep_weights(session: Session, work: Path, task: str) -> None:
             copy_file(folder / f"{name}{suffix}", session.output / f"{task}{suffix}")
     experiment = work / "experiments" / (LIGHT if task == LIGHT else f"shipped_{task}")
     latest = experiment / "models" / "net_g_latest.pth"
+    unfinished = session.output / f"{task}_unfinished.pth"
+    unfinished.unlink(missing_ok=True)
     if entry["status"] in ("killed", "failed") and latest.is_file():
-        copy_file(latest, session.output / f"{task}_unfinished.pth")
+        copy_file(latest, unfinished)
 
 
 def choose_tasks(wanted: str) -> tuple[str, ...]:
