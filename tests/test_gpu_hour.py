@@ -136,8 +136,8 @@ def test_trainings_share_what_is_left_and_leave_time_to_publish(stage):
         for command in commands
         if "--minutes" in command
     ]
-    assert minutes[0] == pytest.approx(((780 - 80 - 8) / 2 - 45) / 60, abs=0.02)
-    assert minutes[1] == pytest.approx((780 - 90 - 8 - 45) / 60, abs=0.02)
+    assert minutes[0] == pytest.approx(((780 - 80 - 8) / 2 - 60) / 60, abs=0.02)
+    assert minutes[1] == pytest.approx((780 - 90 - 8 - 60) / 60, abs=0.02)
 
 
 def test_a_step_that_fails_costs_only_itself(stage, tmp_path):
