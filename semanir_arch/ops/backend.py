@@ -25,12 +25,14 @@ from semanir_arch.utils.suggestions import did_you_mean
 
 __all__ = [
     "ATTENTION_BACKENDS",
+    "KERNELS_PROVEN",
     "Backend",
     "Request",
     "Variants",
     "always",
     "choose",
     "choose_freely",
+    "is_withheld",
     "keep_to",
     "list_offered",
     "never",
@@ -38,6 +40,14 @@ __all__ = [
     "report",
     "why_no_triton",
 ]
+
+
+KERNELS_PROVEN = False
+"""Whether the Triton kernels have passed `benchmarks/gpu_hour.py` on a GPU, and were faster there.
+
+Until then they run only when named. `benchmarks/gpu_hour.py --adopt` changes this line, and what
+README says, from the record of a run; `tests/test_gpu_adopt.py` keeps the three in step.
+"""
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,7 @@ def choose(
     """
     if name == "auto":
         for backend in backends.values():
-            if backend.name in _Withheld.names:
+            if is_withheld(backend.name):
                 continue
             if backend.why_not(request) is None and backend.preferred(request):
                 return backend
@@ -204,6 +214,11 @@ class _Withheld:
     names: frozenset[str] = frozenset()
 
 
+def is_withheld(name: str) -> bool:
+    """Whether the automatic choice of this process leaves a backend out; see `keep_to`."""
+    return name in _Withheld.names
+
+
 def report(device: str | None = None) -> dict[str, str | None]:
     """Say which backends run on this machine.
 
@@ -237,7 +252,7 @@ def list_offered(device: str, name: str = "auto") -> list[str]:
         _with_variant(backend)
         for backend in ATTENTION_BACKENDS.values()
         if (backend.preferred is not never if name == "auto" else name == backend.name)
-        and backend.name not in _Withheld.names
+        and not is_withheld(backend.name)
         and backend.why_not(_typical(device)) is None
     ]
 

@@ -19,6 +19,9 @@ __all__ = ["Clock", "Paced", "run_paced"]
 SHARES = (0.04, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 """Where, in the given time, the number of iterations is corrected."""
 
+_SETUPS = 10
+"""Times a segment's own start, reading data and state, that should pass until the next one."""
+
 _GOOD_ENOUGH = 0.03
 """Share of the time that a machine that became faster may leave unused."""
 
@@ -99,9 +102,11 @@ def run_paced(segment: Callable[[int, Clock], signal.Signals | None], seconds: f
     """
     if seconds <= 0:
         raise ValueError(f"the time to train must be positive, received {seconds:g} s")
-    started, total = time.monotonic(), _UNKNOWN
+    started, total, setup = time.monotonic(), _UNKNOWN, 0.0
     for share in SHARES:
         begun = time.monotonic()
+        if share * seconds - (begun - started) < _SETUPS * setup:
+            continue
         clock = Clock(started + share * seconds)
         stopped = segment(total, clock)
         now = time.monotonic()

@@ -69,6 +69,13 @@ def test_a_training_slower_than_its_time_still_ends(monkeypatch):
     assert machine.now <= 10 + 30 * (len(pacing.SHARES) + 1)
 
 
+def test_a_slow_start_is_not_made_often(monkeypatch):
+    machine = Machine(monkeypatch, lambda now: 0.05, setup=8.0)
+    run_paced(machine.segment, 200.0)
+    assert machine.now == pytest.approx(200, rel=0.03)
+    assert 8.0 * len(machine.totals) <= 200 / 5
+
+
 def test_an_interruption_ends_everything(monkeypatch):
     machine = Machine(monkeypatch, lambda now: 0.1, interrupted=30)
     paced = run_paced(machine.segment, 100.0)

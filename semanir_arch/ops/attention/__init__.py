@@ -22,9 +22,9 @@ __all__ = ["key_semantic_attention"]
 for _backend in (
     dense.BACKEND,
     native.BACKEND,
+    fused.BACKEND,
     gather.BACKEND,
     masked.BACKEND,
-    fused.BACKEND,
     fused.UNION_BACKEND,
     naive.BACKEND,
 ):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from semanir_arch.ops.backend import Backend, Request, never, why_no_triton
+from semanir_arch.ops.backend import KERNELS_PROVEN, Backend, Request, never, why_no_triton
 from semanir_arch.ops.operators import operator
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .launch import Union
 
-__all__ = ["BACKEND", "UNION_BACKEND", "attend", "attend_union"]
+__all__ = ["BACKEND", "UNION_BACKEND", "attend", "attend_union", "volunteers"]
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 _MAX_HEAD_DIM = 128
@@ -71,9 +71,18 @@ def _why_no_union(request: Request) -> str | None:
     return _why_not(request)
 
 
-# Never chosen automatically until `benchmarks/gpu.sh` has passed on a GPU: so far the kernels have
-# run in Triton's interpreter and been compiled, no more.
-BACKEND = Backend(name="triton", run=attend, why_not=_why_not, preferred=never)
+def volunteers(request: Request) -> bool:
+    """Whether the kernels were measured to be the faster ones, once they have run on a GPU.
+
+    Exact float32 products run on a GPU's ordinary cores, a dozen times slower than in 16 bits, and
+    the interpreter serves CPU tensors for tests only.
+    """
+    return request.device == "cuda" and request.dtype != torch.float32
+
+
+BACKEND = Backend(
+    name="triton", run=attend, why_not=_why_not, preferred=volunteers if KERNELS_PROVEN else never
+)
 UNION_BACKEND = Backend(
     name="triton_union", run=attend_union, why_not=_why_no_union, preferred=never
 )

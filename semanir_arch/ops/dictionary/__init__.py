@@ -110,7 +110,8 @@ def key_semantic_dictionary(
         backend: "naive" for the definition (a stable sort of all windows at once, in plain torch
             operations; what torch.export turns into a graph without this package's operators),
             "triton" or "triton_union" for the kernels, anything else for the fast
-            selection of `threshold`. All give the same result.
+            selection of `threshold`; "auto" for the kernels where they have been proven. All give
+            the same result.
 
     Raises:
         ValueError: If `x` or `groups` has another shape, `k` is below 1 or `sim_norm` is unknown.
@@ -147,6 +148,8 @@ def _select(x: Tensor, k: int, groups: Tensor | None, sim_norm: str, backend: st
     """Kept keys, as a mask or as bits, whichever the implementation makes."""
     if sim_norm == "l2":
         x = F.normalize(x.float(), dim=-1)
+    if backend == "auto" and fused.volunteers(x.device.type, x.shape[1]):
+        backend = "triton"
     if backend.startswith("triton"):
         reason = fused.why_not(x.device.type, x.shape[1])
         if reason is not None:

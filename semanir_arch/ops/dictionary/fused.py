@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from semanir_arch.ops.backend import why_no_triton
+from semanir_arch.ops.backend import KERNELS_PROVEN, is_withheld, why_no_triton
 from semanir_arch.ops.operators import operator
 
 from .packing import num_words
 
-__all__ = ["select_bits", "why_not"]
+__all__ = ["select_bits", "volunteers", "why_not"]
 
 # A row is held in the registers of one program.
 _MAX_TOKENS = 2**14
@@ -21,6 +21,18 @@ def why_not(device: str, num_tokens: int) -> str | None:
     if num_tokens > _MAX_TOKENS:
         return f"{num_tokens} tokens per window are more than {_MAX_TOKENS}"
     return why_no_triton(device)
+
+
+def volunteers(device: str, num_tokens: int, *, proven: bool = KERNELS_PROVEN) -> bool:
+    """Whether the kernels select where no backend is named: where those of attention may run.
+
+    Args:
+        device: Device type.
+        num_tokens: Tokens per window.
+        proven: Whether they have passed on a GPU.
+    """
+    usable = proven and device == "cuda" and not is_withheld("triton")
+    return usable and why_not(device, num_tokens) is None
 
 
 @operator("semanir::fused_dictionary", "(Tensor x, int k, Tensor? groups) -> Tensor")
