@@ -7,7 +7,7 @@ import yaml
 from semanir_arch.commands.options import main
 from tests.helpers import ROOT
 
-LEAF = str(ROOT / "options/train/denoising/SemanIR_color.yml")
+LEAF = str(ROOT / "options/denoising/SemanIR_color.yml")
 
 
 def test_the_complete_file_is_printed(capsys):

@@ -163,7 +163,7 @@ class _Checker:
         tolerated = [*host.TRAIN_ROOT, *others]
         self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
         for key in others:
-            if key != "network_g" and not self._open_sections:
+            if key not in ("network_g", *self._model_options) and not self._open_sections:
                 self._report((key,), f"{model} has no such network; it trains network_g alone")
         if isinstance(model, str) and model not in self._catalogue.models:
             text = f"received {show(model)}; {hint(model, self._catalogue.models)}"
