@@ -385,8 +385,11 @@ def test_options_of_basicsr_are_read_by_basicsr():
         path.read_text(encoding="utf-8")
         for path in Path(host.load("basicsr").__file__).parent.rglob("*.py")
     )
-    constants = [value for name, value in vars(basicsr_keys).items() if name.isupper()]
-    sections = [value for value in constants if isinstance(value, dict)]
+    sections = [
+        value
+        for name, value in vars(basicsr_keys).items()
+        if name.isupper() and isinstance(value, dict)
+    ]
     assert len(sections) == 12
     for section in sections:
         assert all(re.search(rf"\b{option}\b", source) for option in section)
