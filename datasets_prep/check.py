@@ -22,7 +22,7 @@ from semanir_arch.data.preparation.checking import LeakSearch, RootReport, check
 from semanir_arch.data.preparation.work import Progress, default_workers, say
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.options.roles import Role
-from semanir_arch.utils.shipped import find_option_file
+from semanir_arch.utils.shipped import find_option_file, was_of_tests
 from semanir_arch.utils.shown import shown
 
 _SHOWN = 20
@@ -32,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parse(argv)
     try:
-        role: Role = "test" if arguments.test else "train"
-        options = resolve(find_option_file(arguments.opt), arguments.force_yml, role).options
+        leaf = find_option_file(arguments.opt)
+        role: Role = "test" if arguments.test or was_of_tests(arguments.opt, leaf) else "train"
+        options = resolve(leaf, arguments.force_yml, role).options
         blocks = options.get("datasets") or {}
         if not blocks:
             raise ValueError(f"{arguments.opt}: names no data sets")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from semanir_arch.utils.command_line import Exit, Parser, run_guarded
 from semanir_arch.utils.options.overview import find_leaves, overview
-from semanir_arch.utils.shipped import find_option_file, shipped_folder
+from semanir_arch.utils.shipped import find_option_file, shipped_folder, was_of_tests
 
 __all__ = ["build_parser", "copy_options", "list_options", "main"]
 
@@ -138,8 +138,7 @@ def _print_complete(given: str, overrides: Sequence[str], is_test: bool) -> int:
 
     try:
         leaf = find_option_file(given)
-        # where leaves lay formerly, those of tests had a folder of their own
-        is_test |= leaf != given and "test" in Path(given).parts
+        is_test |= was_of_tests(given, leaf)
         is_train = not is_test and "train" in resolve(leaf, overrides).options
         resolved = complete_options(leaf, overrides, is_train)
     except (ValueError, FileNotFoundError, HostError) as error:

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["find_option_file", "renamed", "shipped_folder"]
+__all__ = ["find_option_file", "renamed", "shipped_folder", "was_of_tests"]
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -77,6 +77,20 @@ def find_option_file(given: str) -> str:
                 sys.stderr.write(f"note: {given} is now {_short(found)}\n")
             return given if found == Path(given) else str(found)
     return given
+
+
+def was_of_tests(given: str, found: str) -> bool:
+    """Whether a former name was one of the folder of tests, so that a test is meant.
+
+    Args:
+        given: As written on the command line.
+        found: What `find_option_file` makes of it.
+    """
+    parts, now = Path(given).parts, Path(found).parts
+    return given != found and any(
+        part == "test" and now[-len(rest) :] == rest
+        for part, rest in ((parts[i], parts[i + 1 :]) for i in range(len(parts) - 1))
+    )
 
 
 def _short(path: Path) -> str:

@@ -121,11 +121,15 @@ def test_option_files_are_found_where_there_is_no_clone(tmp_path, monkeypatch, c
         assert shipped.find_option_file(former.removeprefix("options/")) == str(ROOT / name)
         assert capsys.readouterr().err.splitlines()[0] == f"note: {former} is now {name}"
         assert shipped.find_option_file(str(ROOT / former)) == str(ROOT / name)
+        assert shipped.was_of_tests(former, str(ROOT / name)) == (folder == "test")
+        assert shipped.was_of_tests(str(ROOT / former), str(ROOT / name)) == (folder == "test")
         capsys.readouterr()
     mine = tmp_path / name
     mine.parent.mkdir(parents=True)
     mine.touch()
     assert shipped.find_option_file(name) == name
+    assert not shipped.was_of_tests("/test/options/train/a/x.yml", "/test/options/a/x.yml")
+    assert not shipped.was_of_tests("/test/options/a/x.yml", "/test/options/a/x.yml")
 
 
 def test_the_installed_folder_comes_before_the_one_beside_the_package(tmp_path, monkeypatch):
