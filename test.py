@@ -1,4 +1,4 @@
-"""Test a network: python test.py -opt options/test/..."""
+"""Test a network: python test.py -opt options/TASK/NAME.yml."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Train a network: python train.py -opt options/train/... [--auto_resume]."""
+"""Train a network: python train.py -opt options/TASK/NAME.yml [--auto_resume]."""
 
 import sys
 

@@ -44,7 +44,7 @@ MEMORY = {
     "both": ["train:accumulate=4", "train:checkpointing=true"],
 }
 PHOTOS = ROOT / "datasets" / "train" / "CID22" / "training"
-DENOISING = "options/train/quickstart/SemanIR_tiny_denoising.yml"
+DENOISING = "options/quickstart/SemanIR_tiny_denoising.yml"
 
 NETWORK: dict[str, Any] = {
     "type": "SemanIRUNet",

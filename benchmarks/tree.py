@@ -4,7 +4,8 @@
 
 Counted from the sources, nothing is imported: circles of imports, imports that run up a layer,
 names with several owners, option files and the lines that a test's leaf shares with its
-training's, items of the test suite (`--collect` asks pytest for them, which takes a minute).
+training's (none where both share a leaf), items of the test suite (`--collect` asks pytest for
+them, which takes a minute).
 """
 
 from __future__ import annotations

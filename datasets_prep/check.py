@@ -1,6 +1,6 @@
 """Look at every data set that an option file names, before training starts.
 
-    python datasets_prep/check.py -opt options/train/denoising/SemanIR_color.yml
+    python datasets_prep/check.py -opt options/denoising/SemanIR_color.yml
 
 Every image is read. Reported are folders that do not exist, images that cannot be decoded, inputs
 without target, sizes, channels and depths that do not fit, and leaks: training images that show a
@@ -16,12 +16,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from semanir_arch.data import DATASETS
 from semanir_arch.data.preparation.checking import LeakSearch, RootReport, check_block
 from semanir_arch.data.preparation.work import Progress, default_workers, say
 from semanir_arch.utils.options import resolve
+from semanir_arch.utils.options.roles import Role
+from semanir_arch.utils.shipped import find_option_file, was_of_tests
 from semanir_arch.utils.shown import shown
 
 _SHOWN = 20
@@ -31,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     arguments = _parse(argv)
     try:
-        options = resolve(arguments.opt, arguments.force_yml).options
+        leaf = find_option_file(arguments.opt)
+        role: Role = "test" if arguments.test or was_of_tests(arguments.opt, leaf) else "train"
+        options = resolve(leaf, arguments.force_yml, role).options
         blocks = options.get("datasets") or {}
         if not blocks:
             raise ValueError(f"{arguments.opt}: names no data sets")
@@ -110,7 +113,8 @@ def _list(title: str, lines: Sequence[str]) -> None:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Check the data sets of an option file.")
-    parser.add_argument("-opt", required=True, type=Path, metavar="FILE", help="option file")
+    parser.add_argument("-opt", required=True, metavar="FILE", help="option file")
+    parser.add_argument("--test", action="store_true", help="check what its test reads")
     parser.add_argument(
         "--force_yml", nargs="+", default=[], metavar="KEY:KEY=VALUE", help="as for train.py"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,23 @@ from torch.overrides import TorchFunctionMode
 
 from semanir_arch import host
 from semanir_arch.archs import NETWORKS, build_network
+from semanir_arch.utils.options import find_leaves, resolve
 from tests.helpers import ROOT
 
 OPTIONS = ROOT / "options"
 FRAGMENTS = sorted(OPTIONS.glob("_base_/*/*.yml"))
-LEAVES = sorted(set(OPTIONS.rglob("*.yml")) - set(FRAGMENTS))
+LEAVES = [*find_leaves(OPTIONS)]
+
+
+@cache
+def options_of(leaf: Path, role: Any) -> Any:
+    """Complete options of a leaf; not to be changed."""
+    return resolve(leaf, role=role).options
+
+
+TRAIN_LEAVES = [leaf for leaf in LEAVES if "train" in options_of(leaf, "train")]
+TEST_ONLY = [leaf for leaf in LEAVES if leaf not in TRAIN_LEAVES]
+ROLES = [(leaf, "train") for leaf in TRAIN_LEAVES] + [(leaf, "test") for leaf in LEAVES]
 
 
 def name_of(path: Path) -> str:
@@ -32,9 +46,51 @@ def build(block: Mapping[str, Any]) -> nn.Module:
 
 
 def build_without_memory(block: Mapping[str, Any]) -> nn.Module:
-    """The same on the meta device."""
+    """The same on the meta device; the same network for the same options."""
+    return _build_without_memory(json.dumps(block, sort_keys=True))
+
+
+@cache
+def _build_without_memory(block: str) -> nn.Module:
     with torch.device("meta"), _NumbersOnCpu():
-        return build(block)
+        return build(json.loads(block))
+
+
+def kind_of(leaf: Path) -> tuple[str, ...]:
+    """What decides which code a leaf runs: the types it names, and the rarer sections it has."""
+    found = set()
+    for role in ("train", "test"):
+        options = options_of(leaf, role)
+        found |= {f"{role} {text}" for text in _types(options, ("datasets", "train", "network_g"))}
+        for key in ("model_type", "network_d"):
+            found.add(f"{role} {key} {json.dumps(options.get(key))}")
+    training = options_of(leaf, "train")
+    block = training.get("datasets", {}).get("train", {})
+    found |= {
+        f"has {key}"
+        for key in ("freeze", "k", "losses", "mixing_augs")
+        if key in training.get("train", {})
+    }
+    found |= {f"has {key}" for key in ("progressive", "filename_tmpl") if key in block}
+    start = training.get("path", {})
+    found.add(f"start {bool(start.get('pretrain_network_g'))} {start.get('strict_load_g')}")
+    found.add(f"channels {block.get('channels')}")
+    found.add(f"enlarges {training.get('scale', 1) > 1}")
+    return tuple(sorted(found))
+
+
+def _types(options: Any, sections: Any) -> set[str]:
+    """`section type` of all blocks below some sections."""
+    found = set()
+    for section in sections:
+        waiting = [options.get(section)]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                waiting += value.values()
+                if isinstance(value.get("type"), str):
+                    found.add(f"{section} {value['type']}")
+    return found
 
 
 class _NumbersOnCpu(TorchFunctionMode):

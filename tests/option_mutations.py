@@ -23,7 +23,7 @@ from semanir_arch.runs.catalogue import build_catalogue
 from semanir_arch.runs.checks import check_evaluation, check_training
 from semanir_arch.runs.dry_run import build_without_memory
 from semanir_arch.utils.options import Catalogue, OptionError, Resolved, resolve, validate
-from tests.leaves import LEAVES, OPTIONS, name_of
+from tests.leaves import OPTIONS, ROLES, name_of
 
 Key = tuple[str, ...]
 
@@ -235,12 +235,14 @@ def declaration_of(options: dict[str, Any], key: Key) -> tuple[Any, ...]:
 
 
 def try_all(
-    leaves: Iterable[Path], catalogue: Catalogue, skip: Callable[[tuple[Any, ...]], bool]
+    leaves: Iterable[tuple[Path, Any]],
+    catalogue: Catalogue,
+    skip: Callable[[tuple[Any, ...]], bool],
 ) -> tuple[Counter[str], list[str]]:
     """Make every value of some files wrong.
 
     Args:
-        leaves: The files.
+        leaves: The files, and whether a training or a test reads them.
         catalogue: What is allowed in them.
         skip: Whether what declares a value, and the kind of the mutation, need not be tried.
 
@@ -248,10 +250,10 @@ def try_all(
         How often each verdict was given, and everything that is wrong.
     """
     counts, wrong = Counter[str](), []
-    for leaf in leaves:
-        resolved = resolve(leaf)
-        is_train = "train" in resolved.options
-        place = name_of(leaf) if leaf.is_relative_to(OPTIONS) else leaf.name
+    for leaf, role in leaves:
+        resolved = resolve(leaf, role=role)
+        is_train = role == "train"
+        place = f"{name_of(leaf) if leaf.is_relative_to(OPTIONS) else leaf.name} ({role})"
         if judge(resolved, catalogue, Mutation((), "none", resolved.options, None), is_train) != (
             "accepted"
         ):
@@ -278,8 +280,9 @@ def main(argv: list[str] | None = None) -> int:
         0 if all nonsense was refused, else 1.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("leaves", nargs="*", type=Path, default=[*LEAVES, EVERY_OPTION])
-    leaves, started = parser.parse_args(argv).leaves, time.monotonic()
+    parser.add_argument("leaves", nargs="*", type=Path)
+    given, started = parser.parse_args(argv).leaves, time.monotonic()
+    leaves = [pair for pair in [*ROLES, (EVERY_OPTION, "train")] if not given or pair[0] in given]
     counts, wrong = try_all(leaves, build_catalogue(), skip=lambda _: False)
     for line in wrong[:200]:
         sys.stdout.write(f"{line}\n")

@@ -24,13 +24,26 @@ from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.options import OptionError, basicsr_keys, resolve, validate
 from semanir_arch.utils.options.inheritance import merge_file
+from semanir_arch.utils.options.loading import load_file
+from semanir_arch.utils.options.roles import TRAINING_ROOT
 from tests.data.benchmark_files import write_dnd
 from tests.helpers import TINY, make_image
-from tests.leaves import FRAGMENTS, LEAVES, OPTIONS, build, build_without_memory, name_of
+from tests.leaves import (
+    FRAGMENTS,
+    LEAVES,
+    OPTIONS,
+    ROLES,
+    TEST_ONLY,
+    TRAIN_LEAVES,
+    build,
+    build_without_memory,
+    kind_of,
+    name_of,
+    options_of,
+)
 
-TRAIN_LEAVES = [leaf for leaf in LEAVES if leaf.is_relative_to(OPTIONS / "train")]
-PARTNERS = [OPTIONS / "test" / leaf.relative_to(OPTIONS / "train") for leaf in TRAIN_LEAVES]
-OTHER_LEAVES = [leaf for leaf in LEAVES if leaf not in [*TRAIN_LEAVES, *PARTNERS]]
+ONE_OF_EACH_KIND = [*{kind_of(leaf): leaf for leaf in reversed(TRAIN_LEAVES)}.values()]
+"""Of leaves that run the same code, which differ in numbers and in data, one is trained."""
 
 SMALL = {**TINY, "SwinIR": {"embed_dim": 8, "depths": [1], "num_heads": [2]}}
 
@@ -159,7 +172,7 @@ def run(main, leaf, changed):
 
 def check_report(folder, name, leaf):
     report = json.loads((folder / "results" / name / "report.json").read_text())
-    sets = [block["name"] for block in resolve(leaf).options["datasets"].values()]
+    sets = [block["name"] for block in options_of(leaf, "test")["datasets"].values()]
     assert [dataset["name"] for dataset in report["datasets"]] == sets
     assert all(len(dataset["images"]) == 1 for dataset in report["datasets"])
 
@@ -169,41 +182,52 @@ def catalogue():
     return build_catalogue()
 
 
-@pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
-def test_a_leaf_is_valid_and_builds_its_network(leaf, catalogue):
-    resolved = resolve(leaf)
-    validate(resolved, catalogue, is_train=leaf in TRAIN_LEAVES)
-    options = resolved.options
-    network = build_without_memory(options["network_g"])
-    # that its inputs have the channels of the data sets is part of the validation
+def test_every_leaf_is_valid_and_builds_its_network(catalogue):
+    wrong = []
+    for leaf, role in ROLES:
+        resolved = resolve(leaf, role=role)
+        try:
+            validate(resolved, catalogue, is_train=role == "train")
+            faults = [*network_faults(leaf, resolved.options)]
+        except (ValueError, TypeError, LookupError, RuntimeError) as error:
+            faults = [f"{type(error).__name__}: {error}"]
+        wrong += [f"{name_of(leaf)} ({role}): {fault}" for fault in faults]
+    assert not wrong, "\n".join(wrong)
+
+
+def network_faults(leaf, options):
+    """That its inputs have the channels of the data sets is part of the validation."""
+    network, block = build_without_memory(options["network_g"]), options["network_g"]
     channels = 1 if "gray" in leaf.stem else 3
     if is_foreign(options):
-        assert options["network_g"]["in_chans"] == channels
-        assert all(b.get("channels", 3) == channels for b in options["datasets"].values())
-        assert options["val"]["size_multiple"] == options["network_g"]["window_size"]
-    else:
-        assert network.out_chans == channels
-    assert network.upscale == options.get("scale", 1)
+        if block["in_chans"] != channels:
+            yield f"{block['in_chans']} channels"
+        if any(b.get("channels", 3) != channels for b in options["datasets"].values()):
+            yield "a data set has other channels"
+        if options["val"]["size_multiple"] != block["window_size"]:
+            yield "size_multiple is not its window"
+    elif network.out_chans != channels:
+        yield f"{network.out_chans} channels"
+    if network.upscale != options.get("scale", 1):
+        yield f"the network enlarges {network.upscale} times"
 
 
-@pytest.mark.parametrize("leaf", TRAIN_LEAVES, ids=name_of)
+@pytest.mark.parametrize("leaf", ONE_OF_EACH_KIND, ids=name_of)
 def test_a_leaf_trains_two_iterations_and_its_test_reports(leaf, work, capsys):
-    options = resolve(leaf).options
+    options = options_of(leaf, "train")
     assert run(engine_train.main, leaf, small(options)) == 0
     name = options["name"]
     assert (work / "experiments" / name / "models" / "net_g_latest.pth").is_file()
 
-    partner = OPTIONS / "test" / leaf.relative_to(OPTIONS / "train")
-    options = resolve(partner).options
-    assert options["name"] == name
-    assert run(engine_test.main, partner, small(options)) == 0
-    check_report(work, name, partner)
+    options = options_of(leaf, "test")
+    assert run(engine_test.main, leaf, small(options)) == 0
+    check_report(work, name, leaf)
     assert f"protocol: {options['val']['protocol']}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("leaf", OTHER_LEAVES, ids=name_of)
+@pytest.mark.parametrize("leaf", TEST_ONLY, ids=name_of)
 def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf, work):
-    options = resolve(leaf).options
+    options = options_of(leaf, "test")
     weights = Path(options["path"]["pretrain_network_g"])
     block = small_network(options)
     weights.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +237,7 @@ def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf,
         for name, value in build(block).state_dict().items()
     }
     save_checkpoint(weights, {"params": zeros})
-    assert weights.parts[1] in {resolve(other).options["name"] for other in TRAIN_LEAVES}
+    assert weights.parts[1] in {options_of(other, "train")["name"] for other in TRAIN_LEAVES}
     assert run(engine_test.main, leaf, small(options)) == 0
     check_report(work, options["name"], leaf)
     if leaf.stem.endswith("_dnd"):
@@ -221,46 +245,107 @@ def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf,
         assert [file.name for file in bundles] == ["0001.mat"]
 
 
+def test_a_training_is_not_made_of_a_leaf_that_only_tests(capsys):
+    assert engine_train.main(["-opt", str(TEST_ONLY[0])]) == 2
+    assert "train: missing; the file describes a test alone" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def fragments():
-    """Fragments of every leaf."""
-    return {leaf: merge_file(leaf).fragments for leaf in LEAVES}
+    """Fragments of every leaf in every role."""
+    return {(leaf, role): merge_file(leaf, role).fragments for leaf, role in ROLES}
 
 
 def test_every_fragment_is_used(fragments):
     assert set(FRAGMENTS) == set().union(*fragments.values())
 
 
-@pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
-def test_a_leaf_is_short_and_takes_one_fragment_of_each_kind(leaf, fragments):
-    assert len(leaf.read_text().splitlines()) <= 30
-    kinds = [fragment.parent.name for fragment in fragments[leaf]]
-    needed = ["runtime", "network", "benchmark"]
-    needed += ["data", "schedule"] if leaf in TRAIN_LEAVES else []
-    assert sorted(kinds) == sorted(needed)
+def test_leaves_are_short_and_take_one_fragment_of_each_kind(fragments):
+    wrong = [name_of(leaf) for leaf in LEAVES if len(leaf.read_text().splitlines()) > 30]
+    for (leaf, role), listed in fragments.items():
+        kinds = sorted(fragment.parent.name for fragment in listed)
+        needed = ["benchmark", "network", "runtime"]
+        needed += ["data", "schedule"] if leaf in TRAIN_LEAVES else []
+        if kinds != sorted(needed):
+            wrong.append(f"{name_of(leaf)} ({role}): {kinds}")
+    assert not wrong, "\n".join(wrong)
 
 
-def test_every_training_has_a_test_and_names_are_unique():
-    assert all(partner.is_file() for partner in PARTNERS)
-    names = [resolve(leaf).options["name"] for leaf in [*PARTNERS, *OTHER_LEAVES]]
+def test_a_test_has_the_name_of_its_training_and_no_other_leaf_has_it():
+    names = [options_of(leaf, "test")["name"] for leaf in LEAVES]
     assert len(set(names)) == len(names)
+    assert [n for n in TRAIN_LEAVES if options_of(n, "train")["name"] not in names] == []
+    wrong = [
+        name_of(leaf)
+        for leaf in TRAIN_LEAVES
+        if options_of(leaf, "train")["name"] != options_of(leaf, "test")["name"]
+    ]
+    assert not wrong
+
+
+def test_a_test_takes_what_its_training_wrote_and_no_setting_of_it():
+    """The averaged weights where there are some, of a network of the same layout."""
+    wrong = []
+    for leaf in TRAIN_LEAVES:
+        training, test = options_of(leaf, "train"), options_of(leaf, "test")
+        path = test["path"]
+        file = f"experiments/{training['name']}/models/net_g_latest.pth"
+        if path["pretrain_network_g"] != file or not path["strict_load_g"] or "fresh_g" in path:
+            wrong.append(f"{name_of(leaf)}: path {path}")
+        if training["network_g"] != test["network_g"]:
+            wrong.append(f"{name_of(leaf)}: another network")
+        if test["model_type"] != "RestorationModel" or {*TRAINING_ROOT, "network_d"} & {*test}:
+            wrong.append(f"{name_of(leaf)}: keys of a training")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_block_for_tests_says_nothing_that_holds_without_it(tmp_path):
+    (tmp_path / "_base_").symlink_to(OPTIONS / "_base_")
+    wrong = []
+    for leaf in LEAVES:
+        block = load_file(leaf).data.get("test", {})
+        for key in block:
+            data = load_file(leaf).data
+            del data["test"][key]
+            copy = tmp_path / "task" / leaf.name
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_text(json.dumps({"name": leaf.stem, **data}))
+            try:
+                same = resolve(copy, role="test").options | {"name": ""} == options_of(
+                    leaf, "test"
+                ) | {"name": ""}
+            except OptionError:
+                same = False
+            if same:
+                wrong.append(f"{name_of(leaf)}: {key}")
+    assert not wrong
+
+
+def test_what_resolution_leaves_out_of_tests_is_what_declarations_call_training_only(catalogue):
+    declared = {
+        key
+        for model in ("RestorationModel", "AdversarialModel")
+        for key, option in catalogue.models[model].items()
+        if "." not in key and option.training_only
+    }
+    assert declared | {"train", "logger"} == set(TRAINING_ROOT)
 
 
 def test_a_patch_that_the_scale_does_not_divide_is_refused():
-    leaf = str(OPTIONS / "train" / "sr" / "SemanIR_tiny_x2.yml")
+    leaf = str(OPTIONS / "sr" / "SemanIR_tiny_x2.yml")
     with pytest.raises(OptionError, match="gt_size: received 128; allowed: multiples of scale"):
         complete_options(leaf, ["scale=3"], is_train=True)
     complete_options(leaf, ["scale=3", "vars:gt_size=192"], is_train=True)
 
 
-@pytest.mark.parametrize("path", [*LEAVES, *FRAGMENTS], ids=name_of)
-def test_paths_are_relative(path):
-    assert not re.search(r"[:\s'\"]/\w|[A-Z]:\\|~/", path.read_text())
+def test_paths_are_relative():
+    absolute = re.compile(r"[:\s'\"]/\w|[A-Z]:\\|~/")
+    assert [name_of(p) for p in [*LEAVES, *FRAGMENTS] if absolute.search(p.read_text())] == []
 
 
-@pytest.mark.parametrize("path", [*LEAVES, *FRAGMENTS], ids=name_of)
-def test_a_file_says_what_it_is_for(path):
-    assert path.read_text().startswith("# ")
+def test_files_say_what_they_are_for():
+    files = [*LEAVES, *FRAGMENTS]
+    assert [name_of(path) for path in files if not path.read_text().startswith("# ")] == []
 
 
 def sources(owner):
@@ -277,24 +362,22 @@ def sources(owner):
     return found
 
 
-@pytest.mark.parametrize(
-    ("owner", "option"),
-    [
-        (owner, option)
-        for registry in ("DATASET_REGISTRY", "MODEL_REGISTRY")
-        for owner in plugin.ENTRIES[registry].values()
-        for option in owner.OPTIONS
-        # that a damage reads each of its settings is tested beside it
-        if option not in getattr(owner, "DECLARED", ())
-    ],
-    ids=lambda value: value if isinstance(value, str) else value.__name__,
-)
-def test_a_declared_option_is_read_and_explained(owner, option):
-    """Its name appears in the code of its class, beside the declaration, and it has a help text."""
-    code = "".join(sources(owner).values())
-    name = option.split(".")[-1]
-    assert len(re.findall(rf'"{name}"|\.{name}"', code)) >= 2
-    assert owner.OPTIONS[option].help
+def test_declared_options_are_read_and_explained():
+    """Names appear in the code of their class, beside the declaration, and have a help text."""
+    wrong, found = [], 0
+    for registry in ("DATASET_REGISTRY", "MODEL_REGISTRY"):
+        for owner in plugin.ENTRIES[registry].values():
+            code = "".join(sources(owner).values())
+            # that a damage reads each of its settings is tested beside it
+            for option in [o for o in owner.OPTIONS if o not in getattr(owner, "DECLARED", ())]:
+                found += 1
+                name = re.escape(option.split(".")[-1])
+                if len(re.findall(rf'"{name}"|\.{name}"', code)) < 2:
+                    wrong.append(f"{owner.__name__}: nothing reads {option}")
+                if not owner.OPTIONS[option].help:
+                    wrong.append(f"{owner.__name__}: {option} has no help")
+    assert not wrong, "\n".join(wrong)
+    assert found > 50
 
 
 def test_options_of_basicsr_are_read_by_basicsr():

@@ -9,7 +9,7 @@ import pytest
 from semanir_arch.runs.catalogue import build_catalogue
 from semanir_arch.utils.options import REQUIRED, basicsr_keys, engine_keys, resolve
 from semanir_arch.utils.options.basicsr_classes import DATASETS, NETWORKS
-from tests.leaves import LEAVES
+from tests.leaves import ROLES
 from tests.option_mutations import EVERY_OPTION, try_all
 
 SEED, FILES = 3, 6
@@ -30,7 +30,7 @@ def test_every_kind_of_nonsense_is_refused_in_every_declared_option(catalogue):
         tried.add(declared)
         return known
 
-    leaves = [EVERY_OPTION, *random.Random(SEED).sample(LEAVES, FILES)]
+    leaves = [(EVERY_OPTION, "train"), *random.Random(SEED).sample(ROLES, FILES)]
     counts, wrong = try_all(leaves, catalogue, skip)
     assert not wrong
     assert counts["refused"] > 1500
@@ -41,11 +41,11 @@ def test_a_mutation_that_is_no_nonsense_would_be_noticed(catalogue, tmp_path):
     text = EVERY_OPTION.read_text().replace("sigma: [0, 50]", "sigma: [0, 51]")
     path = tmp_path / "x.yml"
     path.write_text(text)
-    _, wrong = try_all([path], catalogue, skip=lambda _: True)
+    _, wrong = try_all([(path, "train")], catalogue, skip=lambda _: True)
     assert not wrong
     path.write_text(text.replace("sigma: [0, 51]", "sigma: [0, 256]"))
-    _, wrong = try_all([path], catalogue, skip=lambda _: True)
-    assert wrong == ["x.yml: refused as it is"]
+    _, wrong = try_all([(path, "train")], catalogue, skip=lambda _: True)
+    assert wrong == ["x.yml (train): refused as it is"]
 
 
 def test_the_file_with_every_option_has_every_option(catalogue):

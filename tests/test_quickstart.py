@@ -50,7 +50,7 @@ def run(folder, script, *arguments):
 
 
 def start_training(folder, total_iter):
-    leaf = ROOT / "options" / "train" / "quickstart" / f"{NAME}.yml"
+    leaf = ROOT / "options" / "quickstart" / f"{NAME}.yml"
     length = (f"train:total_iter={total_iter}", f"train:scheduler:periods=[{total_iter}]")
     overrides = (*NETWORK, *TRAINING, *length)
     return start(folder, "train.py", "-opt", leaf, "--auto_resume", "--force_yml", *overrides)
@@ -134,7 +134,7 @@ def test_a_finished_training_is_not_repeated(folder, trained):
 
 
 def test_the_test_prints_and_writes_a_table_of_noisy_and_restored(folder, trained):
-    leaf = ROOT / "options" / "test" / "quickstart" / f"{NAME}.yml"
+    leaf = ROOT / "options" / "quickstart" / f"{NAME}.yml"
     printed = run(folder, "test.py", "-opt", leaf, "--force_yml", *NETWORK)
     (report,) = (folder / "results").rglob("report.json")
     assert report.with_suffix(".md").is_file()

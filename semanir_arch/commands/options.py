@@ -1,7 +1,7 @@
 """Option files: list, copy, print as BasicSR will see them, and describe for editors.
 
     semanir-options --list denoising
-    semanir-options options/train/... [--force_yml key:key=value ...]
+    semanir-options options/TASK/NAME.yml [--test] [--force_yml key:key=value ...]
     semanir-options --copy mine                # all files, to change and to run
     semanir-options --schema > schema.json     # for editors that complete and check YAML
     semanir-options --table options            # as in docs/tasks.md
@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from semanir_arch.utils.command_line import Exit, Parser, run_guarded
-from semanir_arch.utils.options.overview import overview
-from semanir_arch.utils.shipped import find_option_file, shipped_folder
+from semanir_arch.utils.options.overview import find_leaves, overview
+from semanir_arch.utils.shipped import find_option_file, shipped_folder, was_of_tests
 
 __all__ = ["build_parser", "copy_options", "list_options", "main"]
 
@@ -34,9 +34,7 @@ def build_parser() -> Parser:
         epilog="See docs/options.md.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "leaf", nargs="?", type=find_option_file, metavar="FILE", help="option file to complete"
-    )
+    what.add_argument("leaf", nargs="?", metavar="FILE", help="option file to complete")
     what.add_argument(
         "--list",
         nargs="?",
@@ -50,6 +48,11 @@ def build_parser() -> Parser:
     )
     what.add_argument(
         "--table", type=Path, metavar="FOLDER", help="tasks and networks of all files, in Markdown"
+    )
+    parser.add_argument(
+        "--test",
+        action="store_true",
+        help="complete it for a test; without this for a training, where the file has one",
     )
     parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:KEY=VALUE")
     return parser
@@ -66,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = build_parser().parse_args(argv)
     if arguments.leaf:
-        return _print_complete(arguments.leaf, arguments.force_yml)
+        return _print_complete(arguments.leaf, arguments.force_yml, arguments.test)
 
     def work() -> None:
         if arguments.list is not None:
@@ -89,14 +92,14 @@ def list_options(word: str = "") -> Iterator[str]:
         word: Part of the path; all files if empty.
 
     Yields:
-        `options/train/denoising/SemanIR_color.yml  Title`.
+        `options/denoising/SemanIR_color.yml  Title`.
 
     Raises:
         ValueError: No file has such a path.
     """
     root = shipped_folder("options")
     found = False
-    for path in sorted([*root.glob("train/**/*.yml"), *root.glob("test/**/*.yml")]):
+    for path in find_leaves(root):
         name = f"options/{path.relative_to(root).as_posix()}"
         if word.lower() in name.lower():
             found = True
@@ -128,13 +131,15 @@ def copy_options(target: Path) -> int:
     return sum(1 for _ in target.rglob("*.yml"))
 
 
-def _print_complete(leaf: str, overrides: Sequence[str]) -> int:
+def _print_complete(given: str, overrides: Sequence[str], is_test: bool) -> int:
     from semanir_arch.host import HostError
     from semanir_arch.runs.prepare import complete_options, report_refusal
     from semanir_arch.utils.options import resolve, to_yaml
 
     try:
-        is_train = "train" in resolve(leaf, overrides).options
+        leaf = find_option_file(given)
+        is_test |= was_of_tests(given, leaf)
+        is_train = not is_test and "train" in resolve(leaf, overrides).options
         resolved = complete_options(leaf, overrides, is_train)
     except (ValueError, FileNotFoundError, HostError) as error:
         return report_refusal(error)

@@ -64,10 +64,10 @@ def steps() -> list[tuple[str, str]]:
             f"--exclude {' '.join(NO_PHOTOGRAPHS)} "
             f"--holdout {' '.join(HELD_OUT)} --holdout-output {images}/test",
         ),
-        ("training", f"train -opt options/train/quickstart/{NAME}.yml --auto_resume"),
+        ("training", f"train -opt options/quickstart/{NAME}.yml --auto_resume"),
         (
             "testing on two photographs that training never saw",
-            f"test -opt options/test/quickstart/{NAME}.yml",
+            f"test -opt options/quickstart/{NAME}.yml",
         ),
         (
             "restoring one noisy photograph",

@@ -74,6 +74,7 @@ class TrainingSetup(SRModel):
             default="fp32",
             choices=PRECISIONS,
             help="of convolutions and matrix products in training; fp16 needs a GPU",
+            training_only=True,
         ),
         **{f"train.{name}": option for name, option in _STEP.items()},
         **{f"train.freeze.{name}": option for name, option in freezing.OPTIONS.items()},

@@ -23,7 +23,15 @@ from semanir_arch.runs.result_names import check_set_names
 from semanir_arch.runs.run import Run
 from semanir_arch.utils import processes
 from semanir_arch.utils.errors import SaveError
-from semanir_arch.utils.options import OptionError, Resolved, check_files, resolve, validate
+from semanir_arch.utils.options import (
+    OptionError,
+    Problem,
+    Resolved,
+    check_files,
+    resolve,
+    validate,
+)
+from semanir_arch.utils.options.problems import shown
 
 __all__ = [
     "REFUSED",
@@ -44,7 +52,10 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
         OptionError: Everything that is wrong with it.
         HostError: BasicSR cannot be used.
     """
-    resolved = resolve(file, overrides)
+    resolved = resolve(file, overrides, "train" if is_train else "test")
+    if is_train and resolved.inherits and "train" not in resolved.options:
+        text = "missing; the file describes a test alone, without a training: test.py takes it"
+        raise OptionError(Problem(shown(resolved.path), ("train",), text))
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
     from semanir_arch.runs.catalogue import build_catalogue
 

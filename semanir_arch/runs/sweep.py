@@ -114,7 +114,7 @@ def prepare_cases(arguments: Namespace) -> Cases:
         CheckpointError: Weights cannot be used.
         HostError: BasicSR cannot be used.
     """
-    merged = merge_file(arguments.opt)
+    merged = merge_file(arguments.opt, "test")
     axes = _read_axes(arguments, merged)
     common = [*arguments.force_yml, *_read_flags(arguments, merged)]
     known: dict[str, WeightsFile] = {}
@@ -128,7 +128,7 @@ def prepare_cases(arguments: Namespace) -> Cases:
     if len(cases) > 1:
         # a list inside a text becomes 15-25-50
         together = [f"{axis.key}={json.dumps(axis.values)}" for axis in axes]
-        options = resolve(arguments.opt, [*arguments.force_yml, *together]).options
+        options = resolve(arguments.opt, [*arguments.force_yml, *together], "test").options
         name = replace(cases[0].run, options=options).name
     return Cases(name, cases)
 

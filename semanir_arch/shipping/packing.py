@@ -23,7 +23,7 @@ from semanir_arch.data.sources.opening import open_source
 __all__ = ["LARGEST", "PACKED", "Pack", "pack"]
 
 PACKED = Path("datasets/packed")
-"""Where the option files in options/train/shipped look for the crops."""
+"""Where the option files in options/shipped look for the crops."""
 
 LARGEST = 50 * 10**6
 """Bytes that a file of crops may have."""

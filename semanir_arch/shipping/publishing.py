@@ -108,7 +108,7 @@ def _describe(
             "data": {
                 "roots": block["dataroot_gt"],
                 "images": len(open_source(block["dataroot_gt"])),
-                "list": "options/train/shipped/photographs.txt",
+                "list": "options/shipped/photographs.txt",
             },
             "started_from": attempt.started_from,
             "hardware": describe_computer("cuda" if uses_gpu else "cpu")["device"],

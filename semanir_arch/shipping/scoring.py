@@ -51,7 +51,7 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
         ValueError: Something cannot be used.
     """
     shipped = find(task.name, folder)
-    leaf = option_file(task, "test")
+    leaf = option_file(task)
     argv = ["-opt", str(leaf), "--weights", str(shipped.path), "--skip_missing"]
     argv += ["--force_yml", "val:save_img=false", *_network_changes(leaf, shipped)]
     if task.name in LEVELS:
@@ -71,7 +71,7 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
 
 def _network_changes(leaf: Path, shipped: ShippedWeights) -> list[str]:
     """Overrides where the shipped network is not the one of the option file."""
-    own = resolve(leaf).options["network_g"]
+    own = resolve(leaf, role="test").options["network_g"]
     network = dict(shipped.record["network"])
     parameters = inspect.signature(NETWORKS[network["type"]]).parameters
     # what the file sets and the record does not had its default

@@ -59,9 +59,9 @@ class Attempt:
     is_finished: bool = False
 
 
-def option_file(task: Task, kind: str = "train") -> Path:
+def option_file(task: Task) -> Path:
     """The option file of a task, seen from the root of a checkout."""
-    return Path("options", kind, "shipped", f"{task.name}.yml")
+    return Path("options", "shipped", f"{task.name}.yml")
 
 
 def find_experiment(task: Task, overrides: Sequence[str] = ()) -> Path:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from pathlib import Path
 
-__all__ = ["find_option_file", "shipped_folder"]
+__all__ = ["find_option_file", "renamed", "shipped_folder", "was_of_tests"]
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -27,20 +30,71 @@ def shipped_folder(name: str) -> Path:
     )
 
 
+def renamed(path: str | os.PathLike[str]) -> Path:
+    """An option file by the name that it has now.
+
+    Leaves lay in `options/train` and `options/test` before a training and its test shared one. A
+    user's own file at such a place comes first.
+
+    Args:
+        path: As given.
+
+    Returns:
+        The path itself where there is such a file, or no other one.
+    """
+    path = Path(path)
+    if path.exists():
+        return path
+    parts = path.parts
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] in ("train", "test"):
+            now = Path(*parts[:index], *parts[index + 1 :])
+            if now.is_file():
+                return now
+    return path
+
+
 def find_option_file(given: str) -> str:
     """A path of the user or, where there is no such file, the option file of that name we ship.
 
+    A name from before a training and its test shared a file is told on standard error.
+
     Args:
-        given: As written on the command line, for example `options/train/denoising/X.yml`; the
-            leading `options/` may be left out.
+        given: As written on the command line, for example `options/denoising/X.yml`; the leading
+            `options/` may be left out.
 
     Returns:
         The path of a file, or `given` where there is none.
     """
-    if Path(given).exists() or Path(given).is_absolute():
-        return given
-    try:
-        file = shipped_folder("options") / Path(given.removeprefix("options/"))
-    except FileNotFoundError:
-        return given
-    return str(file) if file.is_file() else given
+    candidates = [Path(given)]
+    if not candidates[0].is_absolute():
+        with contextlib.suppress(FileNotFoundError):
+            candidates.append(shipped_folder("options") / given.removeprefix("options/"))
+    for candidate in candidates:
+        found = renamed(candidate)
+        if found.exists():
+            if found != candidate:
+                sys.stderr.write(f"note: {given} is now {_short(found)}\n")
+            return given if found == Path(given) else str(found)
+    return given
+
+
+def was_of_tests(given: str, found: str) -> bool:
+    """Whether a former name was one of the folder of tests, so that a test is meant.
+
+    Args:
+        given: As written on the command line.
+        found: What `find_option_file` makes of it.
+    """
+    parts, now = Path(given).parts, Path(found).parts
+    return given != found and any(
+        part == "test" and now[-len(rest) :] == rest
+        for part, rest in ((parts[i], parts[i + 1 :]) for i in range(len(parts) - 1))
+    )
+
+
+def _short(path: Path) -> str:
+    """From `options` on."""
+    parts = path.parts
+    start = max((i for i, part in enumerate(parts) if part == "options"), default=0)
+    return str(Path(*parts[start:]))

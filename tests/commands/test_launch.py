@@ -108,16 +108,28 @@ def test_a_script_for_data_runs_and_hands_on_its_exit_code(capfd):
     assert "no: no such folder" in capfd.readouterr().err
 
 
-def test_option_files_are_found_where_there_is_no_clone(tmp_path, monkeypatch):
+def test_option_files_are_found_where_there_is_no_clone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    name = "options/train/quickstart/SemanIR_tiny_denoising.yml"
+    name = "options/quickstart/SemanIR_tiny_denoising.yml"
     assert shipped.find_option_file(name) == str(ROOT / name)
     assert shipped.find_option_file(name.removeprefix("options/")) == str(ROOT / name)
     assert shipped.find_option_file("options/none.yml") == "options/none.yml"
+    assert capsys.readouterr().err == ""
+    for folder in ("train", "test"):
+        former = name.replace("options/", f"options/{folder}/")
+        assert shipped.find_option_file(former) == str(ROOT / name)
+        assert shipped.find_option_file(former.removeprefix("options/")) == str(ROOT / name)
+        assert capsys.readouterr().err.splitlines()[0] == f"note: {former} is now {name}"
+        assert shipped.find_option_file(str(ROOT / former)) == str(ROOT / name)
+        assert shipped.was_of_tests(former, str(ROOT / name)) == (folder == "test")
+        assert shipped.was_of_tests(str(ROOT / former), str(ROOT / name)) == (folder == "test")
+        capsys.readouterr()
     mine = tmp_path / name
     mine.parent.mkdir(parents=True)
     mine.touch()
     assert shipped.find_option_file(name) == name
+    assert not shipped.was_of_tests("/test/options/train/a/x.yml", "/test/options/a/x.yml")
+    assert not shipped.was_of_tests("/test/options/a/x.yml", "/test/options/a/x.yml")
 
 
 def test_the_installed_folder_comes_before_the_one_beside_the_package(tmp_path, monkeypatch):

@@ -112,7 +112,7 @@ def test_a_set_too_small_for_a_batch_is_refused_on_request(work, capsys):
 
 
 def test_progressive_patches_must_be_made_of_whole_input_pixels(capsys):
-    leaf = ROOT / "options" / "train" / "sr" / "SemanIR_tiny_x2.yml"
+    leaf = ROOT / "options" / "sr" / "SemanIR_tiny_x2.yml"
     stages = "datasets:train:progressive=[{iters: 10000000, patch_size: 9}]"
     assert main(["-opt", str(leaf), "--force_yml", stages]) == 2
     error = capsys.readouterr().err

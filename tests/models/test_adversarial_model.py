@@ -14,8 +14,8 @@ from torch import nn
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
 from semanir_arch.archs import build_network
+from semanir_arch.commands import train
 from semanir_arch.data.files.image_io import write_image
-from semanir_arch.engine import train
 from semanir_arch.models.adversarial_model import AdversarialModel
 from semanir_arch.utils.checkpoint import load_state, save_checkpoint
 from semanir_arch.utils.options import resolve
@@ -141,7 +141,7 @@ def test_what_is_missing_is_named(options, changes, message):
         build(options)
 
 
-LEAF = ROOT / "options/train/realworld/SemanIR_x2_gan.yml"
+LEAF = ROOT / "options/realworld/SemanIR_x2_gan.yml"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.options import OptionError, to_yaml
 from tests.helpers import ROOT
 
-LEAF = str(ROOT / "options" / "train" / "denoising" / "SemanIR_color.yml")
+LEAF = str(ROOT / "options" / "denoising" / "SemanIR_color.yml")
 FRAGMENTS = ROOT / "options" / "_base_"
 
 

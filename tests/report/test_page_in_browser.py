@@ -66,7 +66,7 @@ RESULT = Table("Set5", ["set", "ours", "paper"], [["Set5", "33.0", "33.1"]], [],
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "page.html"
     facts = {
-        "command": "python test.py -opt options/test/denoising/SemanIR_color_sigma25.yml",
+        "command": "python test.py -opt options/denoising/SemanIR_color_sigma25.yml",
         "time": "26.5 s, median 4.68 s per image",
         "commit": "fdfae139411c6e4f96dacd5052d5b128be9d6fc3",
     }

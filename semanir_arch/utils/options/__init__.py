@@ -14,7 +14,7 @@ from semanir_arch.utils.options.declaration import (
 )
 from semanir_arch.utils.options.files import check_files, leave_out_missing
 from semanir_arch.utils.options.loading import to_yaml
-from semanir_arch.utils.options.overview import Header, overview, read_header
+from semanir_arch.utils.options.overview import Header, find_leaves, overview, read_header
 from semanir_arch.utils.options.problems import OptionError, Problem, hint
 from semanir_arch.utils.options.resolution import Resolved, derive_name, resolve
 from semanir_arch.utils.options.typing_rules import declare, signature_options
@@ -38,6 +38,7 @@ __all__ = [
     "check_files",
     "declare",
     "derive_name",
+    "find_leaves",
     "hint",
     "leave_out_missing",
     "overview",

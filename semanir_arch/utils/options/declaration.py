@@ -76,7 +76,8 @@ class Option:
         choices: The allowed values, where they can be listed.
         evaluation: Of a data set's option: what a value may be in validation and tests, where that
             is less; None for the same.
-        training_only: Of a data set's option: only training reads it, and may require it.
+        training_only: Of an option of a data set or at the top of a file: only training reads it,
+            and may require it.
     """
 
     type: Any

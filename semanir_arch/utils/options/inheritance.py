@@ -2,7 +2,7 @@
 
 The depth is two: a leaf names fragments, fragments name nothing. Fragments must not set the same
 key, so the order of the list has no meaning; the leaf overrides. Mappings merge, everything else
-replaces.
+replaces. What a test reads of a leaf is chosen by `roles.py`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,18 @@ from typing import Any
 
 from semanir_arch.utils.options.loading import Source, find_references, load_file
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join, shown
+from semanir_arch.utils.options.roles import (
+    BASE_KEY,
+    ROLE,
+    TEST_KEY,
+    Role,
+    choose_fragments,
+    leave_out_training,
+    leave_out_variables,
+    split_test,
+)
+from semanir_arch.utils.shipped import renamed
 from semanir_arch.utils.values import show
-
-BASE_KEY = "_base_"
 
 _MOST_FRAGMENTS = 32
 
@@ -50,43 +59,86 @@ class Merged:
         return shown(self.path)
 
 
-def merge_file(path: str | os.PathLike[str]) -> Merged:
+def merge_file(path: str | os.PathLike[str], role: Role = "train") -> Merged:
     """Read a leaf and its fragments.
 
+    Args:
+        path: A leaf, or a file without `_base_`.
+        role: What for.
+
     Raises:
-        OptionError: A file is missing or malformed, a fragment has a `_base_`, or two fragments set
-            one key.
+        OptionError: A file is missing or malformed, a fragment has a `_base_` or a `test`, two
+            fragments set one key, or a block `test` holds what only a training reads.
     """
-    leaf = load_file(path)
-    inherits = BASE_KEY in leaf.data
-    listed = leaf.data.pop(BASE_KEY, [])
-    origin = f"{shown(leaf.path)}:{leaf.lines.get((BASE_KEY,), 1)}"
+    leaf = load_file(renamed(path))
+    if BASE_KEY not in leaf.data:
+        merged = Merged(leaf.path, leaf.data, {}, [], references=find_references(leaf.data))
+        _record(merged, leaf)
+        return merged
+    own = split_test(leaf)
+    fragments = _read_fragments(leaf, role)
+    instead = _read_fragments(own, role, (TEST_KEY,)) if own else []
+    sources = {fragment: _load_fragment(fragment, leaf) for fragment in [*fragments, *instead]}
+    if role == "train":
+        return _merge([sources[fragment] for fragment in fragments], [leaf])
+    written = [*sources.values(), leaf]
+    if own is not None or any("train" in source.data for source in written):
+        sources = {path: leave_out_training(source) for path, source in sources.items()}
+        leaf = leave_out_training(leaf, is_leaf=True)
+    chosen = [sources[fragment] for fragment in choose_fragments(fragments, instead)]
+    leaves = [leaf, *([own] if own else [])]
+    merged = _merge(chosen, leaves)
+    written += [own] if own else []
+    merged.references = leave_out_variables(merged.options, written, [*chosen, *leaves])
+    return merged
+
+
+def _merge(fragments: list[Source], leaves: list[Source]) -> Merged:
+    """Fragments, which must not overlap, and what overrides them."""
+    merged = Merged(leaves[0].path, {}, {}, [source.path for source in fragments], True)
+    for source in fragments:
+        _add_fragment(merged, source)
+    for source in leaves:
+        _override(merged.options, source.data)
+        _record(merged, source)
+    for source in [*fragments, *leaves]:
+        merged.references |= find_references(source.data)
+    return merged
+
+
+def _read_fragments(source: Source, role: Role, above: KeyPath = ()) -> list[Path]:
+    """The files of `_base_`, which is taken out of the data."""
+    listed = source.data.pop(BASE_KEY, [])
+    key = (*above, BASE_KEY)
+    origin = f"{shown(source.path)}:{source.lines.get((BASE_KEY,), 1)}"
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise OptionError(
-            Problem(origin, (BASE_KEY,), f"expected a list of files, received {show(listed)}")
+            Problem(origin, key, f"expected a list of files, received {show(listed)}")
         )
     if len(listed) > _MOST_FRAGMENTS:
         text = f"received {len(listed)} files; allowed: {_MOST_FRAGMENTS} at most"
-        raise OptionError(Problem(origin, (BASE_KEY,), text))
-    fragments = [Path(os.path.normpath(leaf.path.parent / name)) for name in listed]
-    for name, fragment in zip(listed, fragments, strict=True):
+        raise OptionError(Problem(origin, key, text))
+    fragments = []
+    for name in listed:
+        path = Path(os.path.normpath(source.path.parent / name.replace(ROLE, role)))
+        fragment = renamed(path)
         if not fragment.is_file():
-            raise OptionError(
-                Problem(origin, (BASE_KEY,), f"no such file: {name} (looked for {shown(fragment)})")
-            )
-    merged = Merged(leaf.path, {}, {}, fragments, inherits)
-    for fragment in fragments:
-        source = load_file(fragment)
-        if BASE_KEY in source.data:
-            line = source.lines[BASE_KEY,]
-            text = f"a fragment cannot inherit; list its fragments in {shown(leaf.path)} instead"
-            raise OptionError(Problem(f"{shown(fragment)}:{line}", (BASE_KEY,), text))
-        merged.references |= find_references(source.data)
-        _add_fragment(merged, source)
-    merged.references |= find_references(leaf.data)
-    _override(merged.options, leaf.data)
-    _record(merged, leaf)
-    return merged
+            text = f"no such file: {name} (looked for {shown(path)})"
+            raise OptionError(Problem(origin, key, text))
+        fragments.append(fragment)
+    return fragments
+
+
+def _load_fragment(path: Path, leaf: Source) -> Source:
+    source = load_file(path)
+    for key, text in (
+        (BASE_KEY, f"a fragment cannot inherit; list its fragments in {shown(leaf.path)} instead"),
+        (TEST_KEY, f"a fragment has no block for tests; write it in {shown(leaf.path)} instead"),
+    ):
+        if key in source.data:
+            line = source.lines[key,]
+            raise OptionError(Problem(f"{shown(path)}:{line}", (key,), text))
+    return source
 
 
 def _add_fragment(merged: Merged, source: Source) -> None:

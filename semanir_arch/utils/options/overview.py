@@ -19,7 +19,7 @@ from typing import Any
 
 from semanir_arch.utils.options.resolution import resolve
 
-__all__ = ["Header", "overview", "read_header"]
+__all__ = ["Header", "find_leaves", "overview", "read_header"]
 
 _COLUMNS = ("task", "network", "file", "trained on", "tested on", "protocol", "from the paper")
 _TITLE = re.compile(r"# (.*?), ([^,]*?)\.(?: |$)")
@@ -66,17 +66,24 @@ def overview(root: Path) -> str:
     """The table, in Markdown.
 
     Args:
-        root: Folder with `train/` and `test/`, such as `options`.
+        root: Folder with a folder for each task, such as `options`.
 
     Raises:
-        FileNotFoundError: There are no such folders.
+        FileNotFoundError: There are no option files below it.
         ValueError: A leaf is wrong; see `resolve` and `read_header`.
     """
-    leaves = sorted((root / "test").rglob("*.yml"), key=lambda path: (path.parent, path.stem))
+    leaves = sorted(find_leaves(root), key=lambda path: (path.parent, path.stem))
     if not leaves:
-        raise FileNotFoundError(f"{root}: expected option files in {root / 'test'}")
+        raise FileNotFoundError(f"{root}: expected option files in its folders")
     rows = [_COLUMNS, ("---",) * len(_COLUMNS), *_rows(root, leaves)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def find_leaves(root: Path) -> Iterator[Path]:
+    """Option files of a folder, without fragments, sorted by their paths."""
+    for path in sorted(root.rglob("*.yml")):
+        if "_base_" not in path.relative_to(root).parts:
+            yield path
 
 
 def _rows(root: Path, leaves: list[Path]) -> Iterator[tuple[str, ...]]:
@@ -84,10 +91,10 @@ def _rows(root: Path, leaves: list[Path]) -> Iterator[tuple[str, ...]]:
         header = read_header(leaf)
         if header is None:
             continue
-        name = leaf.relative_to(root / "test")
-        partner = root / "train" / name
-        trained = _sets(resolve(partner).options, "train") if partner.is_file() else "-"
-        options = resolve(leaf).options
+        name = leaf.relative_to(root)
+        training = resolve(leaf).options
+        trained = _sets(training, "train") if "train" in training else "-"
+        options = resolve(leaf, role="test").options
         protocol = (options.get("val") or {}).get("protocol")
         yield (
             header.task,

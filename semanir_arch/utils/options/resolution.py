@@ -11,6 +11,7 @@ from typing import Any
 from semanir_arch.utils.options.inheritance import Merged, merge_file
 from semanir_arch.utils.options.overrides import apply_overrides
 from semanir_arch.utils.options.problems import KeyPath
+from semanir_arch.utils.options.roles import Role
 from semanir_arch.utils.options.substitution import substitute
 
 
@@ -34,17 +35,20 @@ class Resolved:
     overridden: list[KeyPath]
 
 
-def resolve(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Resolved:
+def resolve(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), role: Role = "train"
+) -> Resolved:
     """Merge, override, substitute. The result is not validated yet.
 
     Args:
         path: A leaf option file, or a plain BasicSR option file.
         overrides: `key:key=value` entries of `--force_yml`.
+        role: Whether a training reads it, or a test.
 
     Raises:
         OptionError: See the four steps.
     """
-    merged = merge_file(path)
+    merged = merge_file(path, role)
     inherits = merged.inherits
     overridden = apply_overrides(merged, overrides)
     if inherits:
@@ -63,13 +67,18 @@ def _leave_out_null_datasets(options: dict[str, Any]) -> None:
 
 
 def derive_name(path: Path) -> str:
-    """Name of a run: the path below `options/train` or `options/test`, joined by underscores.
+    """Name of a run: the path of its leaf below `options`, joined by underscores.
 
-    `options/train/denoising/SemanIR_color.yml` and `options/test/denoising/SemanIR_color.yml` are
-    both `denoising_SemanIR_color`, so that a test finds what its training wrote.
+    `options/denoising/SemanIR_color.yml` is `denoising_SemanIR_color`; so are files of that name
+    below `options/train` and `options/test`, where leaves lay formerly. A file elsewhere is called
+    by its own name.
     """
-    parts = path.resolve().with_suffix("").parts
+    resolved = path.resolve().with_suffix("")
+    parts = resolved.parts
     for index in range(len(parts) - 2, 0, -1):
         if parts[index - 1] == "options" and parts[index] in ("train", "test"):
             return "_".join(parts[index + 1 :])
+    for folder in resolved.parents:
+        if folder.name == "options" and (folder / "_base_").is_dir():
+            return "_".join(resolved.relative_to(folder).parts)
     return parts[-1]

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from semanir_arch.utils.options import basicsr_keys as host
 from semanir_arch.utils.options import engine_keys as engine
 from semanir_arch.utils.options.declaration import Option
-from semanir_arch.utils.options.inheritance import BASE_KEY
+from semanir_arch.utils.options.roles import BASE_KEY, TEST_KEY, TRAINING_ROOT
 from semanir_arch.utils.options.substitution import VARS_KEY
 from semanir_arch.utils.options.validation import Catalogue
 from semanir_arch.utils.values import Bounds, Entries, FileName, Length, OneOf, Strength
@@ -73,19 +73,26 @@ def build_schema(catalogue: Catalogue) -> Schema:
     for name, block in blocks.items():
         properties[name] = {**block, "description": root[name].help}
     properties["model_type"] = _or_reference({"enum": sorted(catalogue.models)})
+    properties = {
+        BASE_KEY: {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "fragments to inherit from, relative to this file",
+        },
+        VARS_KEY: {"type": "object", "description": "values that ${name} stands for"},
+        **properties,
+    }
+    test = {
+        "type": "object",
+        "description": "what only tests read; its fragments replace those of the same folder",
+        "properties": {key: value for key, value in properties.items() if key not in TRAINING_ROOT},
+        "additionalProperties": False,
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Option file of semanir_arch",
         "type": "object",
-        "properties": {
-            BASE_KEY: {
-                "type": "array",
-                "items": {"type": "string"},
-                "description": "fragments to inherit from, relative to this file",
-            },
-            VARS_KEY: {"type": "object", "description": "values that ${name} stands for"},
-            **properties,
-        },
+        "properties": {**properties, TEST_KEY: test},
         "patternProperties": {"^network_": {"type": ["object", "null"]}},
         "additionalProperties": False,
         "$defs": _definitions(catalogue),

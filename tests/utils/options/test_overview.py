@@ -11,25 +11,30 @@ HEADER = """# Deblurring, of many kinds, NetA. More about it.
 # Paper: NetA (arXiv 1234.56789): all values, for 8 GPUs.
 # Data: prepare.py GoPro; extract_patches.py --preset gopro
 """
-TEST = """name: a
-datasets:
-  val_1: {name: GoPro, type: T}
-  val_2: {name: HIDE, type: T}
-val: {protocol: deblur_matlab}
+LEAF = """_base_: [../_base_/data/crops.yml, ../_base_/benchmark/centres.yml]
+name: a
+train: {total_iter: 5}
+test:
+  _base_: [../_base_/benchmark/sets.yml]
 """
-TRAIN = """name: a
-datasets:
-  train: {name: Crops, type: T}
-  val: {name: GoPro, type: T}
-"""
+FRAGMENTS = {
+    "data/crops.yml": "datasets: {train: {name: Crops, type: T}}",
+    "benchmark/centres.yml": "datasets: {val: {name: centres, type: T}}",
+    "benchmark/sets.yml": "datasets: {val_1: {name: GoPro, type: T}, val_2: {name: HIDE, type: T}}"
+    "\nval: {protocol: deblur_matlab}",
+}
 
 
 @pytest.fixture
 def options(tmp_path):
-    for kind, text in (("train", TRAIN), ("test", TEST)):
-        (tmp_path / kind / "deblurring").mkdir(parents=True)
-        (tmp_path / kind / "deblurring" / "a.yml").write_text(HEADER + text)
-    (tmp_path / "test" / "without_paper.yml").write_text("# A quick start.\nname: b\n")
+    files = {
+        "deblurring/a.yml": HEADER + LEAF,
+        "quickstart/without_paper.yml": "# A quick start.\nname: b\n",
+        **{f"_base_/{name}": text for name, text in FRAGMENTS.items()},
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     return tmp_path
 
 
@@ -46,9 +51,10 @@ def test_a_row_says_what_is_trained_on_what_and_how_it_is_measured(options, caps
 
 
 def test_what_only_tests_and_what_a_server_scores_have_a_row_too(options):
-    (options / "train" / "deblurring" / "a.yml").unlink()
-    leaf = options / "test" / "deblurring" / "a.yml"
-    leaf.write_text(leaf.read_text().replace("deblur_matlab", "null"))
+    base = "_base_: [../_base_/benchmark/sets.yml]\nname: a\n"
+    (options / "deblurring" / "a.yml").write_text(HEADER + base)
+    sets = options / "_base_" / "benchmark" / "sets.yml"
+    sets.write_text(sets.read_text().replace("deblur_matlab", "null"))
     assert "| `deblurring/a` | - | GoPro, HIDE | its server's |" in overview(options)
 
 
@@ -61,7 +67,7 @@ def test_what_only_tests_and_what_a_server_scores_have_a_row_too(options):
     ],
 )
 def test_a_header_of_another_form_is_refused_with_the_name_of_the_file(options, old, new):
-    leaf = options / "test" / "deblurring" / "a.yml"
+    leaf = options / "deblurring" / "a.yml"
     leaf.write_text(leaf.read_text().replace(old, new))
     with pytest.raises(ValueError, match=r"a\.yml: expected a title, '# Paper:' and '# Data:'"):
         read_header(leaf)

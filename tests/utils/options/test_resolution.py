@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from semanir_arch.utils.options import OptionError, derive_name, resolve
@@ -94,8 +92,14 @@ def test_plain_files_keep_dollar_signs_and_get_no_name(write):
         ("options/train/denoising/SemanIR_color.yml", "denoising_SemanIR_color"),
         ("options/test/denoising/SemanIR_color.yml", "denoising_SemanIR_color"),
         ("options/train/x.yml", "x"),
+        ("options/denoising/SemanIR_color.yml", "denoising_SemanIR_color"),
         ("somewhere/else/x.yml", "x"),
     ],
 )
-def test_names_come_from_the_path(path, name):
-    assert derive_name(Path(path)) == name
+def test_names_come_from_the_path(tmp_path, path, name):
+    (tmp_path / "options" / "_base_").mkdir(parents=True)
+    assert derive_name(tmp_path / path) == name
+
+
+def test_a_folder_called_options_without_fragments_gives_no_name(tmp_path):
+    assert derive_name(tmp_path / "options" / "mine" / "x.yml") == "x"
