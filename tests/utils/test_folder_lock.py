@@ -62,7 +62,7 @@ def test_the_lock_for_windows_keeps_a_folder_for_one_process(tmp_path):
 
 
 def test_on_windows_a_folder_is_moved_only_while_nobody_holds_a_file_in_it(tmp_path, monkeypatch):
-    """Windows refuses to move a folder with an open file; so does this stand-in for its `rename`."""
+    """Windows refuses to move a folder with an open file, and so does this stand-in."""
     held = set()
     lock, locked_by_another = folder_lock._lock_file, []
 
