@@ -9,6 +9,7 @@ import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import semanir_arch
 from semanir_arch.host import HostError
@@ -39,11 +40,15 @@ REFUSED = 2
 def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Resolved:
     """Resolve and validate an option file.
 
+    A test leaves out training data, unless the file is a plain one of BasicSR.
+
     Raises:
         OptionError: Everything that is wrong with it.
         HostError: BasicSR cannot be used.
     """
     resolved = resolve(file, overrides)
+    if not is_train and resolved.inherits:
+        _leave_out_training_data(resolved.options)
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
     from semanir_arch.runs.catalogue import build_catalogue
 
@@ -51,6 +56,15 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
         if os.environ.get("RANK", "0") == "0":
             sys.stderr.write(f"note: {problem}\n")
     return resolved
+
+
+def _leave_out_training_data(options: dict[str, Any]) -> None:
+    """Let the file of a training be that of its test, on the sets that validate it."""
+    sets = options.get("datasets")
+    if isinstance(sets, dict):
+        others = {key: block for key, block in sets.items() if key.split("_")[0] != "train"}
+        # a test on training data alone stays an error
+        options["datasets"] = others or sets
 
 
 def prepare_run(arguments: Namespace, is_train: bool) -> Run:
