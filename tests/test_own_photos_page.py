@@ -84,10 +84,10 @@ def run(words):
 
 
 def write_photos(folder):
-    """Pictures that look like nothing else, a little larger than a patch."""
+    """Small pictures, each unlike the others; smaller than a patch, so they stay whole."""
     for number in range(1, 21):
         coarse = np.random.default_rng(number).integers(0, 256, (9, 11, 3), dtype=np.uint8)
-        picture = cv2.resize(coarse, (300, 260), interpolation=cv2.INTER_CUBIC)
+        picture = cv2.resize(coarse, (72, 60), interpolation=cv2.INTER_CUBIC)
         write_image(folder / f"IMG_{number:04}.jpg", picture)
 
 
