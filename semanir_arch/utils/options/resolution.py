@@ -70,7 +70,9 @@ def _leave_out_null_datasets(options: dict[str, Any]) -> None:
 def _name_datasets(options: dict[str, Any]) -> None:
     """Name data sets that have no name after their folder."""
     blocks = options.get("datasets")
-    for key, block in blocks.items() if isinstance(blocks, dict) else ():
+    if not isinstance(blocks, dict):
+        return
+    for key, block in blocks.items():
         if isinstance(block, dict) and "name" not in block:
             name = derive_set_name(block)
             if name is not None:
