@@ -263,7 +263,7 @@ def choose_tasks(wanted: str) -> tuple[str, ...]:
         return ()
     if wanted == LIGHT:
         return (LIGHT,)
-    leaves = ROOT / "options/train/shipped"
+    leaves = ROOT / "options/shipped"
     return tuple(task for task in SHIPPED if (leaves / f"{task}.yml").is_file())
 
 

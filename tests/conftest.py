@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.accelerators import accelerators  # noqa: F401 - fixture
 from tests.browser import browser, chromium  # noqa: F401 - fixtures
 
 # What somebody has compiled on this computer decides about no test, also not in the processes that

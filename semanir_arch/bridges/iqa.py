@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semanir_arch.utils import devices
+
 __all__ = ["semanir_pyiqa"]
 
 _INSTALL = "pip install --no-deps pyiqa timm einops (alone it would bring a second OpenCV)"
@@ -63,7 +65,10 @@ def _measure(name: str) -> Any:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"metric={name!r} is none of pyiqa's {len(known)} measures{hint}")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = devices.accelerator()
+    if device in (None, "mps"):
+        # Apple's lacks float64, which measures of this kind use
+        device = "cpu"
     return pyiqa.create_metric(name, device=torch.device(device), as_loss=False)
 
 

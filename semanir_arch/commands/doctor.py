@@ -235,25 +235,49 @@ def describe_devices() -> Iterator[str]:
     """Lines with the processors that torch can use; needs torch."""
     import torch
 
+    from semanir_arch.utils import devices
+
     yield (
         f"cpu: {os.cpu_count()} logical cores, {torch.get_num_threads()} threads, "
         f"{torch.backends.cpu.get_cpu_capability()}"
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        kind = devices.accelerator()
+        count = 0 if kind is None else torch.accelerator.device_count()
     for index in range(count):
-        gpu = torch.cuda.get_device_properties(index)
-        yield (
-            f"cuda:{index}: {gpu.name}, {gpu.total_memory / 2**30:.1f} GiB, capability "
-            f"{gpu.major}.{gpu.minor}"
-        )
+        yield f"{kind}:{index}: {_describe_accelerator(str(kind), index)}"
     if count == 0:
-        target = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
         reason = f"; {_first_line(caught[0].message)}" if caught else ""
-        yield f"cuda: none (torch is built for {target}{reason}); everything runs on the CPU"
-    if torch.backends.mps.is_available():
-        yield "mps: available"
+        yield f"GPU: none (torch is built for {_target()}{reason}); everything runs on the CPU"
+
+
+def _describe_accelerator(kind: str, index: int) -> str:
+    """Name, memory and capability, as far as torch knows them."""
+    import torch
+
+    from semanir_arch.utils import devices
+
+    facts = [devices.name_of(kind, index)]
+    ask = getattr(torch.get_device_module(kind), "get_device_properties", None)
+    if ask is not None:
+        gpu = ask(index)
+        facts.append(f"{gpu.total_memory / 2**30:.1f} GiB")
+        if kind == "cuda":
+            facts.append(f"capability {gpu.major}.{gpu.minor}")
+    return ", ".join(facts)
+
+
+def _target() -> str:
+    """The accelerator that torch was built for."""
+    import torch
+
+    for name in ("CUDA", "HIP", "XPU"):
+        version = getattr(torch.version, name.lower(), None)
+        if version:
+            return f"{name} {version}"
+    built_for = torch.accelerator.current_accelerator()
+    return "the CPU" if built_for is None else str(built_for)
 
 
 def describe_backends() -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 import semanir_arch
+from semanir_arch.utils import devices
 
 __all__ = ["identify"]
 
@@ -99,4 +100,5 @@ def _digest_code() -> str:
 
 
 def _device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    kind = devices.accelerator()
+    return "cpu" if kind is None else devices.name_of(kind)

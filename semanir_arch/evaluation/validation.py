@@ -30,7 +30,7 @@ from semanir_arch.metrics.naming import Extra, is_lower_better, name_metrics
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.metrics.scores import Evaluation, Example, Keeper, Row
 from semanir_arch.modules.key_count import set_k
-from semanir_arch.utils import processes
+from semanir_arch.utils import devices, processes
 from semanir_arch.utils.memory import peak_memory
 from semanir_arch.utils.options import Option
 
@@ -166,8 +166,8 @@ class Validation(SRModel):
         self.feed_data(data)
         start = time.perf_counter()
         self.test()
-        if self.output.is_cuda:
-            torch.cuda.synchronize()
+        if self.output.device.type != "cpu":
+            devices.synchronize()
         seconds = time.perf_counter() - start
         if path is not None:
             write_image(path, _to_image(self.output))

@@ -17,7 +17,7 @@ def check_precision(precision: str, device: str) -> None:
 
     Args:
         precision: One of `PRECISIONS`.
-        device: "cpu" or "cuda".
+        device: Device type, for example "cpu" or "cuda".
 
     Raises:
         ValueError: Unknown, or not possible there; says what is.

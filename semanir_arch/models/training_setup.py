@@ -21,6 +21,7 @@ from semanir_arch.models.objective import Objective
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.precision import PRECISIONS, check_precision, loss_scaler
 from semanir_arch.models.schedules import build_schedule, learning_rate
+from semanir_arch.utils import devices
 from semanir_arch.utils.options import Bounds, Length, Option, hint, read_options
 
 __all__ = ["TrainingSetup"]
@@ -103,7 +104,7 @@ class TrainingSetup(SRModel):
         if clip is not None and clip <= 0:
             raise ValueError(f"train:clip_grad_norm: received {clip}; must be above 0, or null")
         self._precision = opt.get("precision", "fp32")
-        device = "cuda" if opt["num_gpu"] else "cpu"
+        device = devices.device_of_run(opt["num_gpu"])
         check_precision(self._precision, device)
         special = self._precision != "fp32" or settings["compile"]
         if special and opt["num_gpu"] > 1 and not opt["dist"]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from semanir_arch.utils import devices
 from semanir_arch.utils.suggestions import did_you_mean
 
 __all__ = [
@@ -223,7 +224,7 @@ def report(device: str | None = None) -> dict[str, str | None]:
     """Say which backends run on this machine.
 
     Args:
-        device: Device type; default: "cuda" where there is a GPU, else "cpu".
+        device: Device type; default: the accelerator where there is one, else "cpu".
 
     Returns:
         Name of each backend -> None if it can run a typical window (1024 tokens, 512 kept, 6 heads
@@ -231,7 +232,7 @@ def report(device: str | None = None) -> dict[str, str | None]:
         channels, float32), else the reason why not.
     """
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = devices.accelerator() or "cpu"
     request = _typical(device)
     return {name: backend.why_not(request) for name, backend in ATTENTION_BACKENDS.items()}
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from semanir_arch import __version__
+from semanir_arch.utils import devices
 
 __all__ = ["describe_computer", "find_commit", "list_versions"]
 
@@ -52,11 +53,11 @@ def describe_computer(device: str) -> dict[str, Any]:
     """Device, threads and precision of the computation.
 
     Args:
-        device: `cpu`, or `cuda` for the current GPU.
+        device: `cpu`, or the type of the current accelerator.
     """
     facts: dict[str, Any] = {"device": _name_processor(), "threads": torch.get_num_threads()}
-    if device == "cuda":
-        facts["device"] = torch.cuda.get_device_name()
+    if device != "cpu":
+        facts["device"] = devices.name_of(device)
     tf32 = device == "cuda" and torch.backends.cudnn.allow_tf32
     facts["precision"] = "fp32, convolutions in tf32" if tf32 else "fp32"
     return facts

@@ -124,7 +124,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 def _add_computing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("computing")
     group.add_argument(
-        "--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, ..."
+        "--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu, ..."
     )
     group.add_argument(
         "--precision", default="fp32", choices=("fp32", "bf16"), help="default: fp32"

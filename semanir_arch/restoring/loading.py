@@ -9,6 +9,7 @@ import torch
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.bridges.opening import find_weights, open_network
 from semanir_arch.ops.backend import ATTENTION_BACKENDS
+from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.weights import TASKS, Task
 
@@ -22,15 +23,14 @@ def choose_device(name: str) -> torch.device:
     """Find a device and make sure that it works.
 
     Args:
-        name: "auto" for a GPU where there is one, or a name that torch knows.
+        name: "auto" for the accelerator (CUDA, ROCm, XPU, MPS) where there is one, or a name that
+            torch knows.
 
     Raises:
         ValueError: The name is unknown, or this machine has no such device.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device(devices.accelerator() or "cpu")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()

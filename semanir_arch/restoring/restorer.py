@@ -35,6 +35,7 @@ from semanir_arch.restoring.strength import (
     limit_noise,
     limit_to_quality,
 )
+from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.ensemble import self_ensemble
 from semanir_arch.utils.memory import is_out_of_memory
@@ -75,7 +76,7 @@ class Restorer:
     Args:
         weights: A file written by `train.py`, one that spandrel knows (docs/bridges.md), or
             `hf:USER/REPO[@REVISION]`; None for the one that the package ships for `task`.
-        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps", ...
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps", "xpu", ...
         precision: "fp32", or "bf16": faster where the hardware has it, slightly less exact.
         k: Keys kept per token, fewer for speed; None for the number the network was built with.
         backend: Implementation of the attention; see `semanir_arch.ops.backend`.
@@ -264,8 +265,7 @@ class Restorer:
                 return
             canvas.restart()
             self._too_large = count_pixels(tiling, size, self.network.size_multiple)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            devices.empty_cache(self.device)
         raise MemoryError(
             f"not enough memory on {self.device} to restore {size[1]} x {size[0]} pixels in "
             f"{self.precision} with tile {self._tile}; choose a smaller tile (128), another "

@@ -21,7 +21,7 @@ from semanir_arch.archs.base import KeySemanticNetwork
 from semanir_arch.ops import native
 from semanir_arch.ops.backend import choose_freely, keep_to, list_offered
 from semanir_arch.report.provenance import describe_computer
-from semanir_arch.utils import processes
+from semanir_arch.utils import devices, processes
 
 __all__ = ["Arithmetic", "agree", "observe"]
 
@@ -80,7 +80,7 @@ def observe(options: Mapping[str, Any]) -> Arithmetic:
     Args:
         options: Complete options.
     """
-    device = "cuda" if options.get("num_gpu") != 0 and torch.cuda.is_available() else "cpu"
+    device = devices.device_of_run(options.get("num_gpu"))
     name = _backend(options)
     return Arithmetic(
         device, tuple(list_offered(device, name)) if name is not None else (), _facts(device)

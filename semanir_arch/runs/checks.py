@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from semanir_arch.archs import NETWORKS
@@ -19,7 +18,7 @@ from semanir_arch.models.precision import check_precision
 from semanir_arch.models.schedules import build_schedule
 from semanir_arch.runs.batch_schedule import read_stages
 from semanir_arch.runs.dry_run import build_without_memory, try_optimizer
-from semanir_arch.utils import processes
+from semanir_arch.utils import devices, processes
 from semanir_arch.utils.checkpoint import check_fit, load_checkpoint, load_state
 from semanir_arch.utils.options import OptionError, Problem, Resolved, hint
 
@@ -31,20 +30,24 @@ _OUR_MODELS = ("RestorationModel", "AdversarialModel")
 
 
 def check_devices(resolved: Resolved) -> None:
-    """Compare `num_gpu` with the GPUs there are.
+    """Compare `num_gpu` with the GPUs there are: all of CUDA or ROCm, one of any other kind.
 
     Among several processes, each uses one, and the number only says whether to use any: the
     computers of a run may have different numbers of them.
 
     Raises:
-        OptionError: More are asked for.
+        OptionError: More are asked for, or several processes where there is neither CUDA nor ROCm.
     """
-    wanted, present = resolved.options.get("num_gpu"), torch.cuda.device_count()
-    if isinstance(wanted, int) and processes.started_by_torchrun(os.environ):
-        wanted = min(wanted, 1)
+    wanted, present = resolved.options.get("num_gpu"), devices.count()
+    if processes.started_by_torchrun(os.environ):
+        kind = devices.device_of_run(wanted)
+        if kind not in ("cpu", "cuda"):
+            text = f"received {wanted}, but several processes cannot share {kind}; allowed here: 0"
+            raise OptionError(_located(resolved, ("num_gpu",), text))
+        wanted = min(wanted, 1) if isinstance(wanted, int) else wanted
     if isinstance(wanted, int) and wanted > present:
         text = f"received {wanted}, but torch finds {present} here; allowed: 0 to {present}, auto"
-        raise OptionError(Problem(resolved.merged.origin(("num_gpu",)), ("num_gpu",), text))
+        raise OptionError(_located(resolved, ("num_gpu",), text))
 
 
 def check_network(resolved: Resolved) -> None:
@@ -161,9 +164,7 @@ def check_training(resolved: Resolved) -> None:
 
 def _check_made(resolved: Resolved, train: dict[str, Any]) -> None:
     """What a training is made of, besides the network."""
-    device = "cpu" if resolved.options.get("num_gpu") == 0 else "cuda"
-    if not torch.cuda.is_available():
-        device = "cpu"
+    device = devices.device_of_run(resolved.options.get("num_gpu"))
     precision = resolved.options.get("precision", "fp32")
     tries: dict[KeyPath, Callable[[], object]] = {
         ("train", "scheduler"): lambda: build_schedule(train["scheduler"]),

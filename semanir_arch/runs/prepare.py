@@ -48,6 +48,8 @@ REFUSED = 2
 def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Resolved:
     """Resolve and validate an option file.
 
+    A test leaves out training data, unless the file is a plain one of BasicSR.
+
     Raises:
         OptionError: Everything that is wrong with it.
         HostError: BasicSR cannot be used.

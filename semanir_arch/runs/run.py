@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from semanir_arch import host
-from semanir_arch.utils import processes
+from semanir_arch.utils import devices, processes
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.options import to_yaml
 
@@ -76,6 +76,7 @@ class Run:
             stack.enter_context(host.checked_run())
             stack.callback(processes.leave)
             _wrap(stack, host.load("basicsr.utils.options"), "init_dist", self._start_processes)
+            _wrap(stack, base_model, "__init__", _choose_device)
             _wrap(stack, base_model, "model_to_device", _distribute)
             _wrap(stack, base_model, "validation", _validate_unwrapped)
             _wrap(stack, base_model, "save_network", _save_network)
@@ -99,6 +100,9 @@ class Run:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))
             path = Path(folder) / self.file
             given, lists = _without_lists_of_roots(self.options)
+            if given.get("num_gpu") == "auto":
+                # BasicSR counts CUDA's only
+                given["num_gpu"] = devices.count()
             path.write_text(to_yaml(given), encoding="utf-8")
             command = [sys.argv[0], "-opt", str(path), "--launcher", self.launcher]
             command += ["--auto_resume"] * self.auto_resume + ["--debug"] * self.debug
@@ -110,8 +114,8 @@ class Run:
         options["root_path"] = str(self.root)
         for block, roots in lists.items():
             options["datasets"][block] |= roots
-        if options["num_gpu"] == 0:
-            _load_without_gpu(options["datasets"])
+        if devices.device_of_run(options["num_gpu"]) != "cuda":
+            _load_without_cuda(options["datasets"])
         completed: dict[str, Any] = options
         return completed
 
@@ -131,7 +135,7 @@ class Run:
         if launcher == "pytorch":
             processes.join(os.environ, uses_gpu=self.options.get("num_gpu") != 0)
         elif torch.cuda.device_count() == 0:
-            raise ValueError(f"--launcher {launcher} needs GPUs; without them use torchrun")
+            raise ValueError(f"--launcher {launcher} needs GPUs (CUDA); without them use torchrun")
         else:
             original(launcher, **arguments)
             processes.complete_join()
@@ -160,12 +164,18 @@ def _without_lists_of_roots(
     return {**options, "datasets": blocks}, lists
 
 
-def _load_without_gpu(datasets: dict[str, Any]) -> None:
-    """Turn off loader settings that need a GPU: BasicSR's CUDA prefetcher fails without one."""
+def _load_without_cuda(datasets: dict[str, Any]) -> None:
+    """Turn off loader settings that need CUDA: BasicSR's prefetcher fails without it."""
     for block in datasets.values():
         block["pin_memory"] = False
         if block.get("prefetch_mode") == "cuda":
             block["prefetch_mode"] = None
+
+
+def _choose_device(original: Callable[..., None], model: Any, opt: dict[str, Any]) -> None:
+    """Compute on the machine's accelerator, where BasicSR knows no other than CUDA."""
+    original(model, opt)
+    model.device = torch.device(devices.device_of_run(opt["num_gpu"]))
 
 
 def _distribute(original: Callable[..., nn.Module], model: Any, network: nn.Module) -> nn.Module:

@@ -14,6 +14,7 @@ from semanir_arch.data.sources.opening import open_source
 from semanir_arch.report.provenance import describe_computer, find_commit, list_versions
 from semanir_arch.shipping.choosing import is_better, validate
 from semanir_arch.shipping.training import Attempt
+from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.options import resolve
@@ -55,7 +56,7 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     candidate = experiment / f"{task.name}.safetensors"
     content = {"network_g": dict(options["network_g"]), "metadata": {"task": task.name, **record}}
     write_tensors(candidate, params, content)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = devices.accelerator() or "cpu"
     new = validate(candidate, options, device)
     shipped = folder / f"{task.name}.safetensors"
     old = validate(shipped, options, device) if shipped.is_file() else {}
@@ -97,7 +98,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Everything that someone needs to judge and repeat a training."""
     block = options["datasets"]["train"]
-    uses_gpu = options["num_gpu"] != 0 and torch.cuda.is_available()
+    device = devices.device_of_run(options["num_gpu"])
     return {
         "title": task.title,
         "network": dict(options["network_g"]),
@@ -111,7 +112,7 @@ def _describe(
                 "list": "options/shipped/photographs.txt",
             },
             "started_from": attempt.started_from,
-            "hardware": describe_computer("cuda" if uses_gpu else "cpu")["device"],
+            "hardware": describe_computer(device)["device"],
             "threads": torch.get_num_threads(),
             "precision": options.get("precision", "fp32"),
             "patch_size": block["patch_size"],

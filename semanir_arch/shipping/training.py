@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from signal import Signals
 
-import torch
-
 from semanir_arch.runs.arguments import parse_arguments
 from semanir_arch.runs.prepare import prepare_run
 from semanir_arch.shipping.pacing import Clock, run_paced
 from semanir_arch.shipping.warm_start import prepare_start
 from semanir_arch.training.progress import ProgressLine
 from semanir_arch.training.trainer import Training
+from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.options import resolve
 from semanir_arch.weights.catalogue import FOLDER
@@ -150,6 +149,6 @@ def train(
 def _device_options(device: str) -> dict[str, str]:
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device={device!r}; allowed: auto, cpu, cuda")
-    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+    if device == "cpu" or (device == "auto" and devices.accelerator() is None):
         return {"num_gpu": "0"}
     return {"num_gpu": "1", **ON_GPU}

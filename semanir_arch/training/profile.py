@@ -6,10 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import torch
-
 from semanir_arch.training.observer import Facts, Observer, Times
-from semanir_arch.utils import processes
+from semanir_arch.utils import devices, processes
 from semanir_arch.utils.memory import describe_peak
 
 __all__ = ["Profile", "ProfileFinished"]
@@ -76,12 +74,12 @@ class Profile(Observer):
 
     @contextmanager
     def _measure(self, name: str) -> Iterator[None]:
-        _synchronize()
+        devices.synchronize()
         start = time.perf_counter()
         try:
             yield
         finally:
-            _synchronize()
+            devices.synchronize()
             self._parts[name] = self._parts.get(name, 0.0) + time.perf_counter() - start
 
     def _table(self) -> str:
@@ -96,8 +94,3 @@ class Profile(Observer):
             f"{processes.world_size()} processes:"
         )
         return "\n".join([head, *rows, f"Memory at most: {describe_peak()}\n"])
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.synchronize()

@@ -15,6 +15,8 @@ from enum import IntEnum
 import numpy as np
 import torch
 
+from semanir_arch.utils import devices
+
 __all__ = ["Purpose", "derive_seed", "preserved_states", "seed_process", "seed_sample"]
 
 
@@ -47,10 +49,7 @@ def seed_process(seed: int, purpose: Purpose, *position: int) -> None:
     """Set the global states of `random`, NumPy and torch (CPU and GPUs) in this process."""
     derived = derive_seed(seed, purpose, *position)
     _seed_cpu(derived)
-    # torch.manual_seed would do the same, but where no GPU is in use it takes a quarter of a
-    # millisecond to note from where it was called.
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(derived)
+    devices.seed(derived)
 
 
 def seed_sample(seed: int, position: int) -> None:

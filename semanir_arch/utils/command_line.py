@@ -105,9 +105,12 @@ def spell_command(argv: Sequence[str]) -> str:
         argv: Arguments without the name of the command.
 
     Returns:
-        `python train.py ...`, `python -m semanir_arch.x ...` or `semanir-train ...`.
+        `python train.py ...`, `python -m semanir_arch train ...`, `python -m semanir_arch.x ...` or
+        `semanir-train ...`.
     """
     script = Path(sys.argv[0])
+    # `python -m semanir_arch` is several commands: the first argument says which
+    word = sys.argv[1:2] if script.parts[-2:] == ("semanir_arch", "__main__.py") else []
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is not None and spec.name != "__main__" and spec.name.startswith("semanir_arch"):
         start = ["python", "-m", spec.name.removesuffix(".__main__")]
@@ -115,4 +118,4 @@ def spell_command(argv: Sequence[str]) -> str:
         start = ["python", sys.argv[0]]
     else:
         start = [script.name]
-    return shlex.join([*start, *argv])
+    return shlex.join([*start, *word, *argv])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["Claim", "archive"]
@@ -26,21 +27,32 @@ class Claim:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._lock = _lock(folder)
+        self._unlock = _lock(folder)
         for stale in folder.rglob(".*.tmp"):
             # What a killed run was writing: nobody else writes here.
             stale.unlink(missing_ok=True)
 
     def start_afresh(self) -> None:
         """Move what is in the folder aside, as BasicSR does."""
-        if any(path.name != _LOCK for path in self._folder.iterdir()):
-            archive(self._folder)
+        if not any(path.name != _LOCK for path in self._folder.iterdir()):
+            return
+        if os.name == "nt":
+            # A folder with an open file cannot be moved there. A run that takes it in between
+            # keeps it: then it cannot be moved either.
             self.release()
-            self._lock = _lock(self._folder)
+        try:
+            archive(self._folder)
+        except PermissionError as error:
+            if os.name == "nt":
+                raise ValueError(_refusal(self._folder)) from error
+            raise
+        if os.name != "nt":
+            self.release()
+        self._unlock = _lock(self._folder)
 
     def release(self) -> None:
         """Let others have the folder."""
-        os.close(self._lock)
+        self._unlock()
 
 
 def archive(folder: Path) -> None:
@@ -59,22 +71,49 @@ def archive(folder: Path) -> None:
     folder.rename(target)
 
 
-def _lock(folder: Path) -> int:
-    """Lock the file in a folder, and return its descriptor."""
+def _lock(folder: Path) -> Callable[[], None]:
+    """Lock the file in a folder, and return what unlocks it.
+
+    Raises:
+        ValueError: Another run has locked it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _LOCK
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    if os.name == "nt":
-        return descriptor
-    # A lock of the process, unlike flock's: loading processes that outlive it do not hold it.
+    unlock = (_lock_file_of_windows if os.name == "nt" else _lock_file)(folder / _LOCK)
+    if unlock is None:
+        raise ValueError(_refusal(folder))
+    return unlock
+
+
+def _refusal(folder: Path) -> str:
+    return (
+        f"{folder}: another run of this name is in progress; wait for it, stop it, or give "
+        "this one another name"
+    )
+
+
+def _lock_file(path: Path) -> Callable[[], None] | None:
+    """Lock a file for this process; None if another has it."""
     import fcntl
 
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
+        # A lock of the process. That of filelock would be flock's: loading processes inherit it,
+        # and hold the folder when they outlive a process that was killed.
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except OSError:
         os.close(descriptor)
-        raise ValueError(
-            f"{folder}: another run of this name is in progress; wait for it, stop it, or give "
-            "this one another name"
-        ) from error
-    return descriptor
+        return None
+    return lambda: os.close(descriptor)
+
+
+def _lock_file_of_windows(path: Path) -> Callable[[], None] | None:
+    """The same where there is no `fcntl`, and no process inherits a lock."""
+    from filelock import FileLock, Timeout
+
+    # not of the thread: whoever releases it may be another
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock.release

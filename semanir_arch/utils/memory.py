@@ -7,6 +7,8 @@ import sys
 
 import torch
 
+from semanir_arch.utils import devices
+
 __all__ = ["describe_peak", "is_out_of_memory", "peak_memory"]
 
 
@@ -16,8 +18,11 @@ def peak_memory() -> int | None:
     Returns:
         None where the system does not tell (Windows).
     """
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_reserved()
+    if devices.is_in_use():
+        module = torch.get_device_module(devices.accelerator())
+        # Apple's has none: it shares the main memory
+        if hasattr(module, "max_memory_reserved"):
+            return int(module.max_memory_reserved())
     if sys.platform == "win32":
         return None
     resource = importlib.import_module("resource")
@@ -30,7 +35,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether torch or Python could not get memory.
 
     Args:
-        error: What was raised; only CUDA has an exception of its own.
+        error: What was raised; not every kind of device has an exception of its own.
     """
     return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(
         phrase in str(error).lower() for phrase in ("out of memory", "can't allocate memory")

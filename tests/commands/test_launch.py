@@ -91,11 +91,15 @@ def test_a_defect_of_ours_keeps_its_traceback():
         ("train.py", None, "python train.py -opt 'a b.yml'"),
         ("/x/bin/semanir-train", None, "semanir-train -opt 'a b.yml'"),
         ("/x/train.py", "semanir_arch.commands.train", "python -m semanir_arch.commands.train"),
-        ("/x/__main__.py", "semanir_arch.__main__", "python -m semanir_arch -opt"),
+        (
+            "/x/semanir_arch/__main__.py",
+            "semanir_arch.__main__",
+            "python -m semanir_arch train -opt",
+        ),
     ],
 )
 def test_a_command_is_shown_as_it_was_typed(monkeypatch, script, module, spelled):
-    monkeypatch.setattr(sys, "argv", [script])
+    monkeypatch.setattr(sys, "argv", [script, "train", "-opt", "a b.yml"])
     spec = None if module is None else type("Spec", (), {"name": module})()
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
     assert spell_command(["-opt", "a b.yml"]).startswith(spelled)

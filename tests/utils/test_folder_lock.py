@@ -9,6 +9,7 @@ import time
 import pytest
 
 from semanir_arch import host
+from semanir_arch.utils import folder_lock
 from semanir_arch.utils.folder_lock import Claim, archive
 
 FORK = multiprocessing.get_context("fork")
@@ -39,6 +40,65 @@ def test_a_folder_belongs_to_one_process_until_it_is_released(tmp_path):
     assert "another run of this name is in progress" in ask_another_process(tmp_path / "run")
     claim.release()
     assert ask_another_process(tmp_path / "run") == "claimed"
+
+
+@pytest.fixture
+def locks_of_windows(monkeypatch):
+    """The lock that Windows gets, on the system of the test: filelock chooses what that offers."""
+    monkeypatch.setattr(folder_lock, "_lock_file", folder_lock._lock_file_of_windows)
+
+
+@pytest.mark.usefixtures("locks_of_windows")
+@pytest.mark.skipif(os.name == "nt", reason="forks")
+def test_the_lock_for_windows_keeps_a_folder_for_one_process(tmp_path):
+    claim = Claim(tmp_path / "run")
+    assert "another run of this name is in progress" in ask_another_process(tmp_path / "run")
+    (tmp_path / "run" / "models").mkdir()
+    claim.start_afresh()
+    assert "another run of this name is in progress" in ask_another_process(tmp_path / "run")
+    claim.release()
+    assert ask_another_process(tmp_path / "run") == "claimed"
+    Claim(tmp_path / "run").release()
+
+
+def test_on_windows_a_folder_is_moved_only_while_nobody_holds_a_file_in_it(tmp_path, monkeypatch):
+    """Windows refuses to move a folder with an open file, and so does this stand-in."""
+    held = set()
+    lock, locked_by_another = folder_lock._lock_file, []
+
+    def noted(path):
+        unlock = lock(path)
+        held.add(path.parent)
+        return lambda: (held.discard(path.parent), unlock())
+
+    def moved(folder):
+        if folder in held or locked_by_another:
+            raise PermissionError(13, "Access is denied", str(folder))
+        archive(folder)
+
+    monkeypatch.setattr(folder_lock, "_lock_file_of_windows", noted)
+    monkeypatch.setattr(folder_lock, "archive", moved)
+    # Python's own modules look at os.name too, pathlib among them
+    monkeypatch.setattr(folder_lock, "os", Windows())
+    (tmp_path / "run" / "models").mkdir(parents=True)
+    claim = Claim(tmp_path / "run")
+    claim.start_afresh()
+    assert len([*tmp_path.glob("run_archived_*")]) == 1
+    assert held == {tmp_path / "run"}
+    (tmp_path / "run" / "models").mkdir()
+    locked_by_another.append(True)
+    with pytest.raises(ValueError, match="another run of this name is in progress"):
+        claim.start_afresh()
+    assert (tmp_path / "run" / "models").is_dir()
+
+
+class Windows:
+    """The module `os`, but for the name of the system."""
+
+    name = "nt"
+
+    def __getattr__(self, attribute):
+        return getattr(os, attribute)
 
 
 def hold(folder, ready):

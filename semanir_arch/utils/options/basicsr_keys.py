@@ -151,7 +151,7 @@ VAL: Section = {
 }
 
 DATASET: Section = {
-    "name": Option(NAME, help="name in logs, tables and folders"),
+    "name": Option(NAME, help="name in logs, tables and folders; default: its folder"),
     "type": Option(str, help="dataset class"),
     "io_backend": Option(
         Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from semanir_arch.utils.options.overrides import apply_overrides
 from semanir_arch.utils.options.problems import KeyPath
 from semanir_arch.utils.options.roles import Role
 from semanir_arch.utils.options.substitution import substitute
+
+_NO_NAMES = ("/", "\\", ".", "..", "~")
+"""Parts of a path that name no folder."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def resolve(
         merged.options = {"name": derive_name(merged.path), **merged.options}
         substitute(merged)
     _leave_out_null_datasets(merged.options)
+    if inherits:
+        _name_datasets(merged.options)
     return Resolved(merged.path, merged.options, merged, inherits, overridden)
 
 
@@ -64,6 +69,48 @@ def _leave_out_null_datasets(options: dict[str, Any]) -> None:
     datasets = options.get("datasets")
     if isinstance(datasets, dict):
         options["datasets"] = {name: block for name, block in datasets.items() if block is not None}
+
+
+def _name_datasets(options: dict[str, Any]) -> None:
+    """Name data sets that have no name after their folder."""
+    blocks = options.get("datasets")
+    if not isinstance(blocks, dict):
+        return
+    for key, block in blocks.items():
+        if isinstance(block, dict) and "name" not in block:
+            name = derive_set_name(block)
+            if name is not None:
+                # first, as people write it
+                blocks[key] = {"name": name, **block}
+
+
+def derive_set_name(block: Mapping[str, Any]) -> str | None:
+    """Name of a data set: its folder below `datasets`, joined by underscores.
+
+    `datasets/photos/test` is `photos_test`. Of a folder elsewhere the last two parts count, of
+    pairs the folder that holds both, and a set of several folders is named after the first.
+
+    Args:
+        block: Options of the data set.
+
+    Returns:
+        None where the options name no folder.
+    """
+    roots = [value for key, value in block.items() if key.startswith("dataroot")]
+    lists = [root if isinstance(root, list) else [root] for root in roots]
+    first = [Path(root[0]) for root in lists if root and isinstance(root[0], str)]
+    if not first:
+        return None
+    together = Path(os.path.commonpath(first)) if len({f.anchor for f in first}) == 1 else first[0]
+    parts = [part for part in together.parts if part not in _NO_NAMES]
+    if "datasets" in parts[:-1]:
+        parts = parts[len(parts) - parts[::-1].index("datasets") :]
+    else:
+        parts = parts[-2:]
+    more = max(map(len, lists)) - 1
+    if not parts:
+        return None
+    return "_".join([*parts, *([f"and_{more}_more"] if more else [])]).removesuffix(".lmdb")
 
 
 def derive_name(path: Path) -> str:

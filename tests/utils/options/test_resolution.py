@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from semanir_arch.utils.options import OptionError, derive_name, resolve
+from semanir_arch.utils.options.resolution import derive_set_name
 
 
 @pytest.fixture
@@ -103,3 +104,34 @@ def test_names_come_from_the_path(tmp_path, path, name):
 
 def test_a_folder_called_options_without_fragments_gives_no_name(tmp_path):
     assert derive_name(tmp_path / "options" / "mine" / "x.yml") == "x"
+
+
+@pytest.mark.parametrize(
+    ("roots", "name"),
+    [
+        ({"dataroot_gt": "datasets/photos/test"}, "photos_test"),
+        ({"dataroot_gt": "/data/datasets/photos/train.lmdb"}, "photos_train"),
+        ({"dataroot_gt": "/home/me/pictures/2026/trip/"}, "2026_trip"),
+        ({"dataroot_gt": "~/trip"}, "trip"),
+        ({"dataroot_gt": "../trip"}, "trip"),
+        ({"dataroot_gt": "datasets"}, "datasets"),
+        ({"dataroot_gt": "datasets/p/target", "dataroot_lq": "datasets/p/input"}, "p"),
+        ({"dataroot_gt": ["datasets/a", "b", "c"]}, "a_and_2_more"),
+        ({"dataroot_gt": "/here/a", "dataroot_lq": "b"}, "here_a"),
+        ({"dataroot_gt": "."}, None),
+        ({"dataroot_gt": 5}, None),
+        ({"dataroot_gt": []}, None),
+        ({}, None),
+    ],
+)
+def test_a_data_set_is_named_after_its_folder(roots, name):
+    assert derive_set_name(roots) == name
+
+
+def test_only_a_data_set_without_a_name_gets_one_after_overrides_too(write):
+    text = "_base_: []\ndatasets:\n  train: {dataroot_gt: a/b}\n  val: {name: v, dataroot_gt: c/d}"
+    leaf = write("x.yml", text)
+    blocks = resolve(leaf, ["datasets:train:dataroot_gt=datasets/mine"]).options["datasets"]
+    assert {key: block["name"] for key, block in blocks.items()} == {"train": "mine", "val": "v"}
+    plain = resolve(write("plain.yml", text.partition("\n")[2])).options["datasets"]
+    assert "name" not in plain["train"]
