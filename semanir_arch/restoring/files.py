@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_encoding import check_format, lost_metadata
-from semanir_arch.data.files.image_io import Image, load_image, write_image
+from semanir_arch.data.files.image_io import Image, load_image, load_mosaic, write_image
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress, Restorer
 
@@ -83,17 +83,25 @@ def restore_file(
     _refuse_closed(job.target.parent)
     with _silent_libraries():
         image = load_image(job.source)
+        mosaic = load_mosaic(job.source) if restorer.demosaics else None
     _check_result(job.target, image, restorer, settings)
-    pixels = image.pixels
-    if settings.depth == 16 and image.bit_depth == 8:
+    if mosaic is not None and settings.bayer not in (None, mosaic.bayer):
+        raise ValueError(
+            f"{job.source}: the camera's mosaic is {mosaic.bayer}; leave out --bayer "
+            f"{settings.bayer}"
+        )
+    pixels = image.pixels if mosaic is None else mosaic.pixels
+    if settings.depth == 16 and pixels.dtype == np.uint8:
         pixels = pixels.astype(np.uint16) * np.uint16(_DEEPER)
     restored = restorer.restore(
         pixels,
         sigma=settings.sigma,
         quality=settings.quality,
-        bayer=settings.bayer,
+        bayer=settings.bayer if mosaic is None else mosaic.bayer,
         progress=progress,
     )
+    if mosaic is not None:
+        restored = mosaic.finish(restored)
     if settings.depth == 8:
         restored = _to_8_bit(restored)
     write_image(

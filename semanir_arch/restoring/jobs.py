@@ -11,21 +11,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, INSTALL, RAW_SUFFIXES
 from semanir_arch.data.sources.name_table import natural_order
 from semanir_arch.data.sources.scanning import (
     IMAGE_SUFFIXES,
-    READABLE_SUFFIXES,
     is_image_name,
+    readable_suffixes,
     scan_names,
 )
 
 __all__ = ["Job", "Plan", "is_address", "make_plan"]
 
 _HINTS = {
-    (".heic", ".heif"): "save HEIC photos as JPEG or PNG first",
-    (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef"): (
-        "develop camera raw files to 16-bit TIFF first"
-    ),
+    HEIC_SUFFIXES: f"HEIC photos are read after {INSTALL}",
+    RAW_SUFFIXES: f"camera raw files are read after {INSTALL}",
     (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"): (
         "take pictures out of films first (ffmpeg -i FILM frames/%06d.png)"
     ),
@@ -167,7 +166,7 @@ def _passed_over(given: str, output: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     if not given or not os.path.isdir(given):  # noqa: PTH112
         return counts
-    below = _real(output)
+    below, readable = _real(output), readable_suffixes()
     for folder, subfolders, files in os.walk(given):
         subfolders[:] = [
             name
@@ -177,7 +176,7 @@ def _passed_over(given: str, output: Path) -> Counter[str]:
         counts.update(
             Path(name).suffix.lower() or "without suffix"
             for name in files
-            if not name.startswith(".") and not is_image_name(name, READABLE_SUFFIXES)
+            if not name.startswith(".") and not is_image_name(name, readable)
         )
     return counts
 
@@ -249,7 +248,7 @@ def _scan(folder: Path, problems: list[str]) -> list[Path]:
         unread = folder / os.path.relpath(error.filename, folder)
         problems.append(f"{unread}: this folder cannot be read: {error.strerror}")
 
-    names = scan_names(folder, suffixes=READABLE_SUFFIXES, on_error=tell)
+    names = scan_names(folder, suffixes=readable_suffixes(), on_error=tell)
     return [folder / name for name in names]
 
 
@@ -264,7 +263,7 @@ def _matches(pattern: str, problems: list[str]) -> list[tuple[Path, Path]]:
             with suppress(ValueError):
                 # without images: perhaps another match has some
                 paths |= dict.fromkeys(_scan(path, problems))
-        elif is_image_name(path.name, READABLE_SUFFIXES):
+        elif is_image_name(path.name, readable_suffixes()):
             paths[path] = None
     return [(path, path.relative_to(fixed)) for path in paths]
 
