@@ -19,6 +19,7 @@ from semanir_arch.data.sources.scanning import (
     readable_suffixes,
     scan_names,
 )
+from semanir_arch.utils.same_names import folded
 
 __all__ = ["Job", "Plan", "is_address", "make_plan"]
 
@@ -135,19 +136,18 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
             return plan
         found = [Job(found[0].source, output)]
     sources = {_real(job.source) for job in found}
-    taken: dict[Path, Path] = {}
+    taken: dict[str, Job] = {}
     for job in found:
         target = _real(job.target)
         if target in sources:
             plan.problems.append(f"{job.source}: the result would overwrite an input, {job.target}")
-        elif target in taken:
-            plan.problems.append(
-                f"{job.source}: its result would replace that of {taken[target]}, {job.target}"
-            )
+        elif (twin := taken.get(folded(str(target)))) is not None:
+            plan.problems.append(_clash(job, twin))
         else:
-            taken[target] = job.source
+            taken[folded(str(target))] = job
             plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
-    plan.jobs = list(_with_own_pictures(plan.jobs, sources | set(taken)))
+    names = {folded(str(source)) for source in sources}
+    plan.jobs = list(_with_own_pictures(plan.jobs, names | set(taken)))
     return plan
 
 
@@ -194,11 +194,18 @@ def _each_once(jobs: Iterable[Job]) -> list[Job]:
     return list(once.values())
 
 
-def _with_own_pictures(jobs: Sequence[Job], taken: set[Path]) -> Iterator[Job]:
+def _clash(job: Job, twin: Job) -> str:
+    text = f"{job.source}: its result would replace that of {twin.source}, {job.target}"
+    if _real(job.target) == _real(twin.target):
+        return text
+    return f"{text}: on some systems, names that differ only in case or accents are one"
+
+
+def _with_own_pictures(jobs: Sequence[Job], taken: set[str]) -> Iterator[Job]:
     """Rename before/after pictures that would be in the place of a photo, result or another."""
     for job in jobs:
         named, number = job, 1
-        while (picture := _real(named.picture)) in taken:
+        while (picture := folded(str(_real(named.picture)))) in taken:
             middle = "compare" if number == 1 else f"compare{number}"
             named = replace(job, picture_name=f"{job.target.name}_{middle}.png")
             number += 1

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from semanir_arch.engine import train
 from torch import nn
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
 from semanir_arch.archs import build_network
 from semanir_arch.data.files.image_io import write_image
-from semanir_arch.engine import train
 from semanir_arch.models.adversarial_model import AdversarialModel
 from semanir_arch.utils.checkpoint import load_state, save_checkpoint
 from semanir_arch.utils.options import resolve

@@ -29,6 +29,7 @@ from semanir_arch.data.files.bounds import Opened, opened
 from semanir_arch.data.files.camera_raw import Mosaic, RawFile
 from semanir_arch.data.files.decoding import decode_pixels
 from semanir_arch.data.files.heic import heic_notes
+from semanir_arch.data.files.hidden_colors import with_visible_colors
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_metadata import Metadata, read_metadata, read_raw_metadata
 from semanir_arch.data.sources.scanning import scan_names
@@ -62,8 +63,12 @@ class Image:
 
     @property
     def color(self) -> NDArray[Any]:
-        """The pixels without alpha: (H, W, 1) or (H, W, 3)."""
-        return self.pixels[..., : 1 if self.pixels.shape[2] <= 2 else 3]
+        """The pixels without alpha: (H, W, 1) or (H, W, 3).
+
+        Colours that alpha hides are filled from visible pixels, as `hidden_colors` does.
+        """
+        alpha = self.pixels.shape[2] in (2, 4)
+        return with_visible_colors(self.pixels)[..., :-1] if alpha else self.pixels
 
     @property
     def alpha(self) -> NDArray[Any] | None:
@@ -141,8 +146,9 @@ def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDA
 
     Args:
         path: The file.
-        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray. None: the
-            channels that the file has, alpha included.
+        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray; colours
+            that alpha hides are filled from visible pixels. None: the channels that the file has,
+            alpha included, as stored.
 
     Returns:
         (H, W, C) float32 in [0, 1], RGB order: uint8 / 255 or uint16 / 65535.
