@@ -11,6 +11,7 @@ import pytest
 
 from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, RAW_SUFFIXES
 from semanir_arch.data.files.image_io import decode_image, load_image
+from semanir_arch.restoring.chain import Chain
 from semanir_arch.restoring.cli import main
 from semanir_arch.restoring.files import Settings, restore_file
 from semanir_arch.restoring.jobs import Job
@@ -30,9 +31,12 @@ LEVELS = (1.055 * SCENE ** (1 / 2.4) - 0.055) * 65535
 class Demosaicking:
     """In place of a network: it knows the picture, and keeps what it was given."""
 
-    demosaics, upscale = True, 1
+    demosaics, upscale, task = True, 1, None
 
-    def restore(self, pixels, *, sigma, quality, bayer, progress):
+    def check_arguments(self, **given):
+        self.given = given
+
+    def restore(self, pixels, *, strength, progress, bayer):
         self.pixels, self.bayer = pixels, bayer
         return np.rint(LEVELS).astype(np.uint16)
 
@@ -66,7 +70,8 @@ def test_demosaicking_gets_the_mosaic_of_the_sensor(tmp_path, orientation):
     values = seen_through(SCENE, pattern)
     path.write_bytes(dng(values, orientation=orientation, pattern=pattern))
     network = Demosaicking()
-    restore_file(Job(path, tmp_path / "a.png"), network, Settings())
+    chain = Chain([network])
+    restore_file(Job(path, tmp_path / "a.png"), chain, Settings())
     assert network.bayer == "bggr"
     np.testing.assert_allclose(network.pixels[::2, ::2, 0], LEVELS[::2, ::2, 2], atol=40)
     np.testing.assert_allclose(network.pixels[1::2, 1::2, 0], LEVELS[::2, ::2, 0], atol=40)
@@ -74,7 +79,7 @@ def test_demosaicking_gets_the_mosaic_of_the_sensor(tmp_path, orientation):
     assert result.shape == ((48, 64, 3) if orientation == 1 else (64, 48, 3))
     np.testing.assert_allclose(result, np.broadcast_to(LEVELS[0, 0], result.shape), atol=40)
     with pytest.raises(ValueError, match=r"a\.dng: the camera's mosaic is bggr; leave out --bayer"):
-        restore_file(Job(path, tmp_path / "b.png"), network, Settings(bayer="rggb"))
+        restore_file(Job(path, tmp_path / "b.png"), chain, Settings(bayer="rggb"))
 
 
 def test_the_page_takes_them():

@@ -18,6 +18,7 @@ from pathlib import Path
 from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, RAW_SUFFIXES, Extra, is_installed
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.spelling import hint_at_path
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Names of image files that are read and written, in any case."""
@@ -27,13 +28,16 @@ DATA_SUFFIXES = (*IMAGE_SUFFIXES, *HEIC_SUFFIXES, *RAW_SUFFIXES)
 
 _ALSO_READ = (".gif", ".jfif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif")
 
+READABLE_SUFFIXES = (*DATA_SUFFIXES, *_ALSO_READ)
+"""All that are read, some of them only with packages of the extra `formats`."""
+
 # a folder changed during the scan may change again without a new time stamp: file systems count
 # time in steps of up to two seconds
 _SETTLED = 3 * 10**9
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Those of a person's photos: all that can be read with the packages that are there."""
+    """Those that count among a person's photos: what the packages that are there can read."""
     heic = HEIC_SUFFIXES if is_installed(Extra.HEIC) else ()
     raw = RAW_SUFFIXES if is_installed(Extra.RAW) else ()
     return (*IMAGE_SUFFIXES, *_ALSO_READ, *heic, *raw)
@@ -65,7 +69,7 @@ def scan_names(
         ValueError: There is no image in it.
     """
     if not Path(root).is_dir():
-        raise FileNotFoundError(f"{root}: no such folder or image")
+        raise FileNotFoundError(f"{root}: no such folder or image{hint_at_path(root)}")
     index = (
         None if index_cache is None else _Index(Path(root).absolute(), Path(index_cache), suffixes)
     )
