@@ -89,5 +89,5 @@ clean:
 	@touch $@
 
 .venv/.installed-test: .venv/.installed
-	@$(PIP_INSTALL) --no-build-isolation -e '.[train,serve,export,metrics,spandrel,hub,test]' || { echo "$$INSTALL_FAILED" >&2; exit 1; }
+	@$(PIP_INSTALL) --no-build-isolation -e '.[train,serve,export,metrics,formats,spandrel,hub,test]' || { echo "$$INSTALL_FAILED" >&2; exit 1; }
 	@touch $@

@@ -29,11 +29,12 @@ from typing import Any
 
 from semanir_arch.data.files.image_io import load_image, scan_images, write_image
 from semanir_arch.data.files.image_metadata import Metadata
-from semanir_arch.data.preparation.extraction import extract
+from semanir_arch.data.preparation.extraction import check_names, extract
 from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
 from semanir_arch.data.preparation.patches import Group, Tiling, View
 from semanir_arch.data.preparation.presets import PRESETS, preset_groups
 from semanir_arch.data.preparation.work import default_workers, run_script, say
+from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.suggestions import did_you_mean
 
 SKIMAGE = "skimage"
@@ -66,11 +67,13 @@ def find_images(source: str) -> dict[str, Path]:
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder")
     images = {path.relative_to(root).as_posix(): path for path in scan_images(root)}
-    seen: dict[Path, str] = {}
+    seen: dict[str, str] = {}
     for name in images:
-        twin = seen.setdefault(Path(name).with_suffix(""), name)
+        twin = seen.setdefault(folded(Path(name).with_suffix("").as_posix()), name)
         if twin != name:
-            raise ValueError(f"{root}: {twin} and {name} differ only in their suffix")
+            same = Path(twin).with_suffix("") == Path(name).with_suffix("")
+            only = "their suffix" if same else "case or in how accents are written"
+            raise ValueError(f"{root}: {twin} and {name} differ only in {only}; rename one")
     return images
 
 
@@ -124,6 +127,7 @@ def _run_preset(arguments: argparse.Namespace) -> list[str]:
     preset = PRESETS[arguments.preset]
     is_lmdb = arguments.lmdb is not None
     groups = preset_groups(preset, arguments.root, is_lmdb=is_lmdb, report=say)
+    check_names(groups)
     parameters = {"preset": arguments.preset, **asdict(preset.tiling), "lmdb": arguments.lmdb}
     outputs = list(dict.fromkeys(view.output for group in groups for view in group.views))
     return _extract(groups, PatchManifest(outputs[0], parameters), outputs, arguments)
@@ -147,6 +151,7 @@ def _run_images(arguments: argparse.Namespace) -> list[str]:
         Group(name, (View(path, output, Path(name).with_suffix("").as_posix()),), tiling)
         for name, path in kept.items()
     ]
+    check_names(groups)
     manifest = PatchManifest(output, _parameters(tiling, excluded, held_out, arguments.lmdb))
     problems = []
     if held_out:
@@ -173,6 +178,8 @@ def _extract(
     outputs: Sequence[Path],
     arguments: argparse.Namespace,
 ) -> list[str]:
+    if manifest.note:
+        say(f"note: {manifest.note}")
     gone = sorted(set(manifest.images) - {group.name for group in groups})
     if gone:
         raise ValueError(f"{manifest.folder} holds patches of {gone[0]}, which the input lacks")

@@ -45,6 +45,7 @@ from semanir_arch.data.preparation.work import (
 )
 from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES
 from semanir_arch.utils.options.loading import parse_value
+from semanir_arch.utils.same_names import first_clash
 
 _SHORTCUTS = ("sigma", "scale", "quality")
 
@@ -77,9 +78,14 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
             inside = path.relative_to(source)
             target = output / inside.with_name(f"{template.format(inside.stem)}.png")
             jobs[inside.as_posix()] = (path, target)
-    targets = [target.resolve() for _, target in jobs.values()]
-    if len(set(targets)) < len(targets):
-        raise ValueError(f"{source}: two images differ only in their suffix")
+    twins = first_clash(str(target.resolve()) for _, target in jobs.values())
+    if twins is not None:
+        one, other = (Path(target).name for target in twins)
+        same = "differ only in their suffix"
+        if one != other:
+            same = f"would become {one} and {other}, which are one name on some systems"
+        raise ValueError(f"{source}: two images {same}")
+    targets = {target.resolve() for _, target in jobs.values()}
     for clean, _ in jobs.values():
         if clean.resolve() in targets:
             raise ValueError(f"{clean}: the result would replace it; choose another output")
@@ -141,6 +147,8 @@ def _run_folder(
     fixed = {"seed": arguments.seed, "template": arguments.template}
     parameters = {**degradation.record(), **fixed}
     manifest = PatchManifest(arguments.output, parameters, may_hold_others=True)
+    if manifest.note:
+        say(f"note: {manifest.note}")
     pending = [job for job in jobs if not manifest.is_done(job, _is_file)]
     manifest.write()
     problems, progress = [], Progress()

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, RAW_SUFFIXES
 from semanir_arch.utils.command_line import Parser
 from semanir_arch.weights import TASKS, get_task
 
@@ -14,7 +15,10 @@ __all__ = ["FORMATS", "build_parser", "parse_arguments"]
 FORMATS = ("png", "jpg", "tif", "webp", "bmp")
 """What results may be written as, by the suffix."""
 
-_ONLY_READ = ("gif", "ppm", "pgm", "jp2", "avif", "heic")
+_ONLY_READ = (
+    *("gif", "ppm", "pgm", "jp2", "avif"),
+    *(suffix[1:] for suffix in (*HEIC_SUFFIXES, *RAW_SUFFIXES)),
+)
 
 _NOT_EXPLAINED = (
     *("list", "serve", "host", "port", "sigma", "quality", "format", "depth", "save_quality"),

@@ -74,8 +74,12 @@ class Chain:
         bayer: str | None = None,
         strength: float | None = None,
         progress: Progress | None = None,
+        finish: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None,
     ) -> npt.NDArray[Any]:
-        """Restore one image; arguments and errors as `Restorer.restore`."""
+        """Restore one image; arguments and errors as `Restorer.restore`.
+
+        `finish` is done to the result of the first network; see `Mosaic.finish`.
+        """
         count = len(self.restorers)
         result = image
         for place, (restorer, given) in enumerate(
@@ -83,6 +87,8 @@ class Chain:
         ):
             told = _part(progress, place, count)
             result = restorer.restore(result, **given, strength=strength, progress=told)
+            if finish is not None and place == 0:
+                result = finish(result)
         return result
 
     def _shares(

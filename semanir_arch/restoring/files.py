@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_encoding import check_format, lost_metadata
-from semanir_arch.data.files.image_io import Image, load_image, write_image
+from semanir_arch.data.files.image_io import Image, load_image, load_mosaic, write_image
 from semanir_arch.restoring.chain import Chain, Chooser, change_in_words
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress
@@ -107,14 +107,7 @@ def restore_file(
         pixels = pixels.astype(np.uint16) * np.uint16(_DEEPER)
     restored = pixels
     if restorer is not None:
-        restored = restorer.restore(
-            pixels,
-            sigma=settings.sigma,
-            quality=settings.quality,
-            bayer=settings.bayer,
-            strength=settings.strength,
-            progress=progress,
-        )
+        restored = _restore(pixels, job, restorer, settings, progress)
         said.append(change_in_words(pixels, restored))
     if settings.depth == 8:
         restored = _to_8_bit(restored)
@@ -136,6 +129,36 @@ def restore_file(
     height, width = restored.shape[:2]
     notes = (*image.notes, *lost)
     return Outcome(height, width, notes, tuple(said), tuple(demonstrations))
+
+
+def _restore(
+    pixels: npt.NDArray[Any],
+    job: Job,
+    restorer: Chain,
+    settings: Settings,
+    progress: Progress | None,
+) -> npt.NDArray[Any]:
+    """Restore pixels, or, where a network demosaics, what the sensor of a raw file saw.
+
+    Raises:
+        ValueError: The sensor has another mosaic than the settings say, or none.
+    """
+    bayer, finish = settings.bayer, None
+    if restorer.demosaics and (mosaic := load_mosaic(job.source)) is not None:
+        if bayer not in (None, mosaic.bayer):
+            raise ValueError(
+                f"{job.source}: the camera's mosaic is {mosaic.bayer}; leave out --bayer {bayer}"
+            )
+        pixels, bayer, finish = mosaic.pixels, mosaic.bayer, mosaic.finish
+    return restorer.restore(
+        pixels,
+        sigma=settings.sigma,
+        quality=settings.quality,
+        bayer=bayer,
+        strength=settings.strength,
+        progress=progress,
+        finish=finish,
+    )
 
 
 def _is_as_wanted(job: Job, image: Image, settings: Settings) -> bool:

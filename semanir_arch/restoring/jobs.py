@@ -11,22 +11,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, INSTALL, RAW_SUFFIXES
 from semanir_arch.data.sources.name_table import natural_order
 from semanir_arch.data.sources.scanning import (
     IMAGE_SUFFIXES,
-    READABLE_SUFFIXES,
     is_image_name,
+    readable_suffixes,
     scan_names,
 )
+from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.spelling import hint_at_path
 
 __all__ = ["Job", "Plan", "is_address", "make_plan"]
 
 _HINTS = {
-    (".heic", ".heif"): "save HEIC photos as JPEG or PNG first",
-    (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef"): (
-        "develop camera raw files to 16-bit TIFF first"
-    ),
+    HEIC_SUFFIXES: f"HEIC photos are read after {INSTALL}",
+    RAW_SUFFIXES: f"camera raw files are read after {INSTALL}",
     (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"): (
         "take pictures out of films first (ffmpeg -i FILM frames/%06d.png)"
     ),
@@ -137,19 +137,18 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
             return plan
         found = [Job(found[0].source, output)]
     sources = {_real(job.source) for job in found}
-    taken: dict[Path, Path] = {}
+    taken: dict[str, Job] = {}
     for job in found:
         target = _real(job.target)
         if target in sources:
             plan.problems.append(f"{job.source}: the result would overwrite an input, {job.target}")
-        elif target in taken:
-            plan.problems.append(
-                f"{job.source}: its result would replace that of {taken[target]}, {job.target}"
-            )
+        elif (twin := taken.get(folded(str(target)))) is not None:
+            plan.problems.append(_clash(job, twin))
         else:
-            taken[target] = job.source
+            taken[folded(str(target))] = job
             plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
-    plan.jobs = list(_with_own_pictures(plan.jobs, sources | set(taken)))
+    names = {folded(str(source)) for source in sources}
+    plan.jobs = list(_with_own_pictures(plan.jobs, names | set(taken)))
     return plan
 
 
@@ -168,7 +167,7 @@ def _passed_over(given: str, output: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     if not given or not os.path.isdir(given):  # noqa: PTH112
         return counts
-    below = _real(output)
+    below, readable = _real(output), readable_suffixes()
     for folder, subfolders, files in os.walk(given):
         subfolders[:] = [
             name
@@ -178,7 +177,7 @@ def _passed_over(given: str, output: Path) -> Counter[str]:
         counts.update(
             Path(name).suffix.lower() or "without suffix"
             for name in files
-            if not name.startswith(".") and not is_image_name(name, READABLE_SUFFIXES)
+            if not name.startswith(".") and not is_image_name(name, readable)
         )
     return counts
 
@@ -196,11 +195,18 @@ def _each_once(jobs: Iterable[Job]) -> list[Job]:
     return list(once.values())
 
 
-def _with_own_pictures(jobs: Sequence[Job], taken: set[Path]) -> Iterator[Job]:
+def _clash(job: Job, twin: Job) -> str:
+    text = f"{job.source}: its result would replace that of {twin.source}, {job.target}"
+    if _real(job.target) == _real(twin.target):
+        return text
+    return f"{text}: on some systems, names that differ only in case or accents are one"
+
+
+def _with_own_pictures(jobs: Sequence[Job], taken: set[str]) -> Iterator[Job]:
     """Rename before/after pictures that would be in the place of a photo, result or another."""
     for job in jobs:
         named, number = job, 1
-        while (picture := _real(named.picture)) in taken:
+        while (picture := folded(str(_real(named.picture)))) in taken:
             middle = "compare" if number == 1 else f"compare{number}"
             named = replace(job, picture_name=f"{job.target.name}_{middle}.png")
             number += 1
@@ -250,7 +256,7 @@ def _scan(folder: Path, problems: list[str]) -> list[Path]:
         unread = folder / os.path.relpath(error.filename, folder)
         problems.append(f"{unread}: this folder cannot be read: {error.strerror}")
 
-    names = scan_names(folder, suffixes=READABLE_SUFFIXES, on_error=tell)
+    names = scan_names(folder, suffixes=readable_suffixes(), on_error=tell)
     return [folder / name for name in names]
 
 
@@ -265,7 +271,7 @@ def _matches(pattern: str, problems: list[str]) -> list[tuple[Path, Path]]:
             with suppress(ValueError):
                 # without images: perhaps another match has some
                 paths |= dict.fromkeys(_scan(path, problems))
-        elif is_image_name(path.name, READABLE_SUFFIXES):
+        elif is_image_name(path.name, readable_suffixes()):
             paths[path] = None
     return [(path, path.relative_to(fixed)) for path in paths]
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.protected_json import DamagedError, protect, read_protected
 
 __all__ = [
     "Manifest",
@@ -35,9 +36,6 @@ __all__ = [
 ]
 
 _BLOCK = 2**20
-
-_CHECKSUM = "sha256"
-"""Key of a manifest's checksum of itself."""
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "iteration": int,
@@ -88,7 +86,7 @@ class Manifest:
         """
         content = asdict(self)
         del content["note"]
-        text = _protect(json.dumps(content, indent=1))
+        text = protect(json.dumps(content, indent=1))
         write_text(manifest_path(experiment, self.iteration), text)
 
 
@@ -227,19 +225,16 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
         CheckpointError: See `read_manifest`.
     """
     try:
-        text = data.decode("utf-8")
-        content: dict[str, Any] = json.loads(text)
-        is_protected = content.pop(_CHECKSUM, None) is not None
+        content, is_protected = read_protected(data)
         for name, value in content.items():
             if not isinstance(value, _TYPES[name]):
                 raise TypeError(name)
         files = {name: (int(size), str(sha)) for name, (size, sha) in content["files"].items()}
         manifest = Manifest(**{**content, "files": files})
+    except DamagedError as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path}: cut short or not a manifest") from error
-    # to the byte: a change that leaves the meaning alone is still a damaged disk
-    if is_protected and text != _protect(text[:-_TAIL_LENGTH] + _END):
-        raise CheckpointError(f"{path}: damaged: its checksum is not that of its content")
     if str(manifest.iteration) != path.stem:
         raise CheckpointError(f"{path}: it describes iteration {manifest.iteration}")
     if is_protected:
@@ -249,21 +244,6 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
         "would not be noticed"
     )
     return replace(manifest, note=note)
-
-
-_END = "\n}"
-
-
-def _protect(text: str) -> str:
-    """Add the checksum of a JSON object as its last entry."""
-    return text.removesuffix(_END) + _tail(hashlib.sha256(text.encode("utf-8")).hexdigest())
-
-
-def _tail(digest: str) -> str:
-    return f',\n "{_CHECKSUM}": "{digest}"{_END}\n'
-
-
-_TAIL_LENGTH = len(_tail(64 * "0"))
 
 
 def remove_state(experiment: Path, iteration: int) -> None:

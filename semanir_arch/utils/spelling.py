@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from semanir_arch.utils.same_names import folded
+
 __all__ = ["hint_at_names", "hint_at_path"]
 
 
@@ -24,9 +26,9 @@ def hint_at_names(wanted: Iterable[str], present: Iterable[str]) -> str:
     Returns:
         Empty where there is none.
     """
-    alike = {_fold(name): name for name in present}
+    alike = {folded(name): name for name in present}
     for name in wanted:
-        near = alike.get(_fold(name))
+        near = alike.get(folded(name))
         if near is not None:
             return f"; {near} is there, {_tell_apart(name, near)}: rename one of them"
     return ""
@@ -41,7 +43,7 @@ def hint_at_path(path: str | os.PathLike[str]) -> str:
                 present = os.listdir(part.parent)  # noqa: PTH208
             except OSError:
                 return ""
-            near = {_fold(name): name for name in present}.get(_fold(part.name))
+            near = {folded(name): name for name in present}.get(folded(part.name))
             if near is not None:
                 return f"; {part.parent / near} is there, {_tell_apart(part.name, near)}"
     return ""
@@ -51,7 +53,3 @@ def _tell_apart(name: str, near: str) -> str:
     if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", near):
         return "but its letters are stored in another way (Unicode NFC and NFD)"
     return "in another case"
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

@@ -16,7 +16,9 @@ import pytest
 from datasets_prep import extract_patches as script
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation import extraction
-from semanir_arch.data.preparation.patches import Tiling, positions
+from semanir_arch.data.preparation.extraction import check_names
+from semanir_arch.data.preparation.patch_manifest import PatchManifest
+from semanir_arch.data.preparation.patches import Group, Tiling, View, positions
 from semanir_arch.data.sources.opening import open_source
 from tests.helpers import ROOT, make_image
 
@@ -236,7 +238,7 @@ def test_bad_images_are_reported_at_the_end_and_the_rest_is_cut(photos, capsys):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--exclude", "aa"], "aa: no such image in the input; did you mean a?"),
+        (["--exclude", "aa"], "aa: no such image in the input; did you mean 'a'?"),
         (["--holdout", "a"], "--holdout needs --holdout-output"),
         (["--exclude", "a", "b", "c"], "no image is left"),
         (["--size", "0"], "size must be 1 or more, received 0"),
@@ -265,3 +267,68 @@ def test_photographs_of_scikit_image_are_found():
     assert len(images) == 9
     for path in images.values():
         assert load_image(path).pixels.shape[2] == 3
+
+
+@pytest.mark.parametrize("twin", ["A.png", "sub/C.jpg", "Sub/c.png"])
+def test_images_whose_patches_would_be_one_file_on_some_systems_are_refused(photos, capsys, twin):
+    write_image(photos / twin, make_image((20, 20, 3)))
+    assert run(photos) == 2
+    assert "differ only in case or in how accents are written" in capsys.readouterr().err
+    assert not patches_of(photos)
+
+
+def groups_of(folder, *stems, **tiling):
+    output = folder / "patches"
+    return [
+        Group(stem, (View(folder / f"{stem}.png", output, stem),), Tiling(8, 8, **tiling))
+        for stem in stems
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stems", "tiling"),
+    [(("a", "a"), {}), (("a", "A"), {}), (("b", "a", "a_0001"), {"max_whole": 10})],
+)
+def test_patches_of_one_name_are_told_before_any_is_cut(tmp_path, stems, tiling):
+    with pytest.raises(ValueError, match=r"a\.png and .*\.png .*rename one of them"):
+        check_names(groups_of(tmp_path, *stems, **tiling))
+
+
+def test_numbers_in_names_are_no_clash(tmp_path):
+    check_names(groups_of(tmp_path, "a", "a_0001", "a_0001_0001"))
+    check_names(groups_of(tmp_path, "a_0001", "a_0002", "b_1", max_whole=10))
+
+
+def test_a_changed_record_is_noticed(photos, capsys):
+    assert run(photos) == 0
+    path = photos.parent / "patches" / "manifest.json"
+    good = path.read_bytes()
+    place = good.index(b'"patches": ') + len(b'"patches": ')
+    path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+    assert run(photos) == 2
+    assert "manifest.json: damaged; delete" in capsys.readouterr().err
+    path.write_bytes(good)
+    assert run(photos) == 0
+    assert "note" not in capsys.readouterr().out
+    content = json.loads(good)
+    del content["sha256"]
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    assert run(photos) == 0
+    assert "written by an earlier version, without a checksum" in capsys.readouterr().out
+    assert path.read_bytes() == good
+
+
+def test_what_a_damaged_line_of_the_journal_was_about_is_cut_again(tmp_path):
+    manifest = PatchManifest(tmp_path / "patches", {"size": 8})
+    manifest.write()
+    for name in ("a", "b"):
+        manifest.add(name, {"bytes": 70, "patches": 3})
+    path = tmp_path / "patches" / "manifest.journal"
+    good = path.read_bytes()
+    assert PatchManifest(tmp_path / "patches", {"size": 8}).images.keys() == {"a", "b"}
+    for bit in range(8 * good.index(b"\n")):
+        changed = bytearray(good)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        found = PatchManifest(tmp_path / "patches", {"size": 8}).images
+        assert found == {"b": {"bytes": 70, "patches": 3}}

@@ -98,7 +98,7 @@ def test_clean_image_is_never_replaced(gray_photo, capsys):
 def test_bad_images_are_reported_and_the_rest_is_written(gray_photo, tmp_path, capsys):
     (gray_photo.parent / "broken.png").write_bytes(b"nothing")
     assert run(gray_photo.parent, tmp_path / "noisy") == 1
-    assert "broken.png: not an image" in capsys.readouterr().err
+    assert "broken.png: cannot be read as an image" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "noisy").glob("*.png")] == ["photo.png"]
 
 
@@ -242,3 +242,19 @@ def test_bad_parameters_are_refused_in_one_line(tmp_path, capsys, damage, extra,
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "lq.png").exists()
+
+
+def test_results_that_are_one_file_on_some_systems_are_refused(tmp_path, capsys):
+    for name in ("caf\u00e9.png", "CAFE\u0301.png"):
+        write_image(tmp_path / "clean" / name, make_image((8, 8, 3)))
+    assert run(tmp_path / "clean", tmp_path / "noisy") == 2
+    assert "which are one name on some systems" in capsys.readouterr().err
+    assert not (tmp_path / "noisy").exists()
+
+
+def test_hidden_colours_do_not_get_into_results(tmp_path):
+    pixels = np.full((24, 24, 4), 200, np.uint8)
+    pixels[:, 12:] = 0
+    write_image(tmp_path / "a.png", pixels)
+    assert run_damage("jpeg", tmp_path / "a.png", tmp_path / "b.png", "--quality", 100) == 0
+    np.testing.assert_allclose(load_image(tmp_path / "b.png").pixels.astype(int), 200, atol=2)

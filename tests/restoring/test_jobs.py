@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from semanir_arch.data.sources import scanning
 from semanir_arch.restoring.jobs import Job, make_plan
 
 
@@ -241,13 +242,38 @@ def test_results_are_never_laid_among_the_photos(photos, given):
     ]
 
 
-def test_what_is_passed_over_is_counted_by_suffix(photos):
-    for name in ("a.heic", "trip/B.HEIC", "film.mp4", "README", ".hidden.heic", "out/old.xyz"):
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_is_passed_over_is_counted_by_suffix(photos, monkeypatch, is_there):
+    monkeypatch.setattr(scanning, "is_installed", lambda extra: is_there)
+    for name in ("a.heic", "trip/B.HEIC", "c.DNG", "film.mp4", "README", ".hidden.heic"):
         Path("photos", name).parent.mkdir(exist_ok=True)
         Path("photos", name).touch()
+    (photos / "out").mkdir()
+    (photos / "out" / "old.xyz").touch()
     plan = plan_of([photos, photos / "img2.png"], photos / "out")
-    assert len(plan.jobs) == 3
-    assert plan.skipped == {".heic": 2, ".mp4": 1, ".txt": 1, "without suffix": 1}
-    assert plan.note.startswith("passed over in folders: 2 .heic, 1 ")
-    assert "; save HEIC photos as JPEG or PNG first; take pictures out of films first" in plan.note
+    others = {".mp4": 1, ".txt": 1, "without suffix": 1}
+    extra = {} if is_there else {".heic": 2, ".dng": 1}
+    assert plan.skipped == {**others, **extra}
+    assert len(plan.jobs) == (6 if is_there else 3)
+    install = "are read after pip install 'semanir-arch[formats]'"
+    assert (f"; HEIC photos {install}; camera raw files {install}; take" in plan.note) != is_there
     assert plan_of([photos / "img2.png"], Path("out")).note == ""
+
+
+def test_heic_and_raw_become_png(photos):
+    (photos / "c.DNG").touch()
+    (job,) = plan_of([photos / "c.DNG"], Path("out")).jobs
+    assert job.target == Path("out/c.png")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("IMG.png", "img.PNG"), ("caf\u00e9.jpg", "cafe\u0301.jpg")]
+)
+def test_results_that_are_one_file_on_some_systems_are_refused(photos, one, other):
+    for name in (one, other):
+        (photos / "trip" / name).touch()
+    plan = plan_of([photos / "trip"], Path("out"))
+    assert len(plan.jobs) == 2
+    (problem,) = plan.problems
+    assert "its result would replace that of photos/trip/" in problem
+    assert problem.endswith("names that differ only in case or accents are one")

@@ -10,17 +10,22 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 
 import PIL.Image
 
+from semanir_arch.data.files.camera_raw import RawFile, open_raw
 from semanir_arch.data.files.directories import check_directories, embedded_directories
-from semanir_arch.data.files.foreign import is_raw, name_of_foreign
+from semanir_arch.data.files.extra_formats import Extra, extra_format, require
+from semanir_arch.data.files.foreign import name_of_foreign
+from semanir_arch.data.files.heic import check_extents, open_heic
 from semanir_arch.data.files.parts import PNG_SIGNATURE, png_chunks
+from semanir_arch.data.files.tiff_directories import full_picture_first
 
-__all__ = ["DECODER_ERRORS", "LEAST_SIDE", "opened", "read_size"]
+__all__ = ["DECODER_ERRORS", "LEAST_SIDE", "Opened", "opened", "read_size"]
 
 # not all that Pillow knows: EPS would start Ghostscript, and others have no signature
 _READABLE_FORMATS = (
@@ -56,15 +61,31 @@ _JPEG_START_OF_SCAN, _JPEG_END = 0xDA, 0xD9
 _JPEG_WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD9))
 
 _TIFF_TILE_SIDES = (322, 323)
-# TIFF 6.0, section 8; DNG specification, chapter 4
-_TIFF_KIND, _TIFF_REDUCED, _DNG_VERSION = 254, 1, 50706
+# TIFF 6.0, section 8
+_TIFF_KIND, _TIFF_REDUCED = 254, 1
 
 
+_NOT_FIRST = "begins with a small copy; the full picture behind it is read, with its own metadata"
 _NO_FORMAT = "is of no format or pixel type that is read here, or damaged at its beginning"
 
 
+@dataclass(frozen=True)
+class Opened:
+    """An image file of which the header was read.
+
+    Args:
+        file: What decodes it.
+        data: Its contents; of a TIFF file that begins with a small copy, they begin elsewhere.
+        notes: What is not read, in words.
+    """
+
+    file: PIL.Image.Image | RawFile
+    data: bytes
+    notes: tuple[str, ...] = ()
+
+
 @contextmanager
-def opened(data: bytes, name: str) -> Iterator[PIL.Image.Image]:
+def opened(data: bytes, name: str) -> Iterator[Opened]:
     """Open an image file; its header is read, its pixels are not.
 
     Args:
@@ -80,22 +101,55 @@ def opened(data: bytes, name: str) -> Iterator[PIL.Image.Image]:
     """
     if not data:
         raise ValueError(f"{name}: the file is empty")
+    extra = None
     try:
-        if is_raw(data):
-            raise PIL.UnidentifiedImageError
-        _check_contents(data)
-        stream = _Metered(data)
-        with PIL.Image.open(stream, formats=_readable_formats()) as file:
-            stream.lifted = file.format in _READS_BYTES
-            _check_size(file, len(data))
-            yield file
+        extra = extra_format(data)
+        with _OPENERS[extra](data) as found:
+            yield found
     except PIL.UnidentifiedImageError as error:
         reason = name_of_foreign(data) or _NO_FORMAT
         raise ValueError(f"{name}: cannot be read as an image: it {reason}") from error
     except DECODER_ERRORS as error:
-        foreign = name_of_foreign(data)
+        foreign = name_of_foreign(data) if extra is None else None
         reason = _reason(error) if foreign is None else f"it {foreign}"
         raise ValueError(f"{name}: cannot be read as an image: {reason}") from error
+
+
+@contextmanager
+def _open_ordinary(data: bytes) -> Iterator[Opened]:
+    _check_contents(data)
+    chosen = full_picture_first(data)
+    notes = () if chosen is data else (_NOT_FIRST,)
+    stream = _Metered(chosen)
+    with PIL.Image.open(stream, formats=_readable_formats()) as file:
+        stream.lifted = file.format in _READS_BYTES
+        _check_picture(file, len(data))
+        yield Opened(file, chosen, notes)
+
+
+@contextmanager
+def _open_heic(data: bytes) -> Iterator[Opened]:
+    require(Extra.HEIC)
+    _check_contents(data)
+    check_extents(data)
+    with open_heic(_Metered(data)) as file:
+        _check_size(file.size, file.width * file.height, len(data))
+        yield Opened(file, data)
+
+
+@contextmanager
+def _open_raw(data: bytes) -> Iterator[Opened]:
+    require(Extra.RAW)
+    with open_raw(data) as file:
+        _check_size(file.size, file.stored_pixels, len(data))
+        yield Opened(file, data)
+
+
+_OPENERS: dict[Extra | None, Callable[[bytes], AbstractContextManager[Opened]]] = {
+    None: _open_ordinary,
+    Extra.HEIC: _open_heic,
+    Extra.RAW: _open_raw,
+}
 
 
 def read_size(data: bytes, name: str) -> tuple[int, int]:
@@ -104,8 +158,8 @@ def read_size(data: bytes, name: str) -> tuple[int, int]:
     Raises:
         ValueError: As `opened`.
     """
-    with opened(data, name) as file:
-        return file.size
+    with opened(data, name) as found:
+        return found.file.size
 
 
 class _Metered(io.BytesIO):
@@ -159,28 +213,44 @@ def _check_contents(data: bytes) -> None:
             check_directories(block)
 
 
-def _check_size(file: PIL.Image.Image, size: int) -> None:
+def _check_picture(file: PIL.Image.Image, size: int) -> None:
     """Refuse a header that makes the decoder reserve gigabytes for a few bytes of picture.
 
     Also one that names a small copy of another picture: nobody means that.
     """
     tags = getattr(file, "tag_v2", {})
-    if _DNG_VERSION in tags:
-        raise ValueError("it is a camera raw file (DNG); develop it to a 16-bit TIFF first")
     if tags.get(_TIFF_KIND, 0) & _TIFF_REDUCED:
+        # BigTIFF, of which only the first picture is looked at
         raise ValueError("its first picture is a small copy of another, which is not read")
-    tile = [tags.get(tag, 1) for tag in _TIFF_TILE_SIDES]
-    pixels = max(file.width * file.height, math.prod(tile))
-    if file.mode != "1" and pixels > max(_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE * size):
-        raise ValueError(f"{file.width} x {file.height} pixels cannot be in {size} bytes")
-    if math.prod(max(side, LEAST_SIDE) for side in file.size) > _LARGEST_PIXELS or (
-        math.prod(tile) > _LARGEST_PIXELS
-    ):
-        raise ValueError(
-            f"{file.width} x {file.height} pixels are too many; allowed: "
-            f"{_LARGEST_PIXELS // 1_000_000} megapixels, where a side counts as {LEAST_SIDE} at "
-            "least"
-        )
+    tile = math.prod(tags.get(tag, 1) for tag in _TIFF_TILE_SIDES)
+    if file.mode == "1":
+        # packed so tightly that its size says nothing
+        size = _LARGEST_PIXELS
+    _check_size(file.size, max(file.width * file.height, tile), size)
+    if tile > _LARGEST_PIXELS:
+        raise _too_many(file.size)
+
+
+def _check_size(sides: tuple[int, int], pixels: int, size: int) -> None:
+    """Refuse too many pixels, and more than a file of so many bytes can hold.
+
+    Args:
+        sides: Width and height of the picture.
+        pixels: How many the decoder reserves.
+        size: Of the file.
+    """
+    width, height = sides
+    if pixels > max(_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE * size):
+        raise ValueError(f"{width} x {height} pixels cannot be in {size} bytes")
+    if math.prod(max(side, LEAST_SIDE) for side in sides) > _LARGEST_PIXELS:
+        raise _too_many(sides)
+
+
+def _too_many(sides: tuple[int, int]) -> ValueError:
+    return ValueError(
+        f"{sides[0]} x {sides[1]} pixels are too many; allowed: "
+        f"{_LARGEST_PIXELS // 1_000_000} megapixels, where a side counts as {LEAST_SIDE} at least"
+    )
 
 
 def _check_jpeg(data: bytes) -> None:

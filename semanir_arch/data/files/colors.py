@@ -3,7 +3,7 @@
 | format | where |
 | --- | --- |
 | PNG | chunks cICP, sRGB, cHRM and gAMA, in this order (PNG specification, third edition, 4.3) |
-| AVIF | box colr of type nclx (ISO/IEC 23000-22; codes of ITU-T H.273) |
+| AVIF, HEIC | box colr of type nclx (ISO/IEC 23000-22; codes of ITU-T H.273) |
 | JPEG 2000 | box colr: a profile, or a number (ISO/IEC 15444-1, I.5.3.3; 15444-2, M.11.7.3) |
 | BMP | headers of version 4 and 5: primaries and gammas, or a profile |
 | GIF | application block ICCRGBG1 |
@@ -106,7 +106,7 @@ def read_colors(file: PIL.Image.Image, data: bytes, exif: PIL.Image.Exif) -> Col
     own = _FORMATS.get(file.format or "", _nothing)
     profile = file.info.get("icc_profile")
     try:
-        found = own(data, gray)
+        found = _from_heic(file.info, gray) if file.format == "HEIF" else own(data, gray)
     except (struct.error, ValueError, IndexError):
         found = Colors(notes=(_DAMAGED,))
     overrides = file.format == "PNG" and found != Colors() and found.notes != (_DAMAGED,)
@@ -179,6 +179,14 @@ def _from_avif(data: bytes, gray: bool) -> Colors:
             primaries, transfer = struct.unpack_from(">HH", data, place + 8)
             return _coded(primaries, transfer, gray=gray)
     return Colors()
+
+
+def _from_heic(info: dict[Any, Any], gray: bool) -> Colors:
+    """As pillow-heif found them for the main picture."""
+    codes = info.get("nclx_profile")
+    if codes is None:
+        return Colors()
+    return _coded(codes["color_primaries"], codes["transfer_characteristics"], gray=gray)
 
 
 _JP2_KNOWN = (16, 17, 18)

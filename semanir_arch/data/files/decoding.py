@@ -53,6 +53,11 @@ def decode_pixels(file: PIL.Image.Image, data: bytes) -> tuple[NDArray[Any], int
         Exception: Of any type, where it is damaged.
     """
     bits = bits_per_sample(file, data)
+    if file.format == "HEIF":
+        # its decoder turns it; how it was held, its XMP may still say
+        pixels = decode_deep(file, data, bits) if bits > 8 else _decode_8_bit(file, data)
+        turned = file.info.get("original_orientation") or 1
+        return _upright(pixels.reshape(*pixels.shape[:2], -1), 1), turned
     if bits > 8:
         # OpenCV itself turns TIFF files upright
         orientation = 1 if file.format == "TIFF" else _orientation(file)

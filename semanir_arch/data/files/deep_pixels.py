@@ -5,6 +5,7 @@
 | PNG, TIFF of 16 bits | OpenCV | as stored |
 | gray TIFF of 12 bits | Pillow | scaled to 16 bits |
 | JPEG 2000 of 9 to 16 bits, AVIF of 10 and 12 bits | OpenCV | scaled to 16 bits |
+| HEIC of 10 and 12 bits | pillow-heif | scaled to 16 bits |
 | PPM and PGM with values above 255 | here | scaled to 16 bits |
 
 What none of them can read is refused in words, never reduced.
@@ -20,6 +21,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from semanir_arch.data.files.heic import decode_deep_heic
 from semanir_arch.data.files.parts import PNG_SIGNATURE, boxes
 
 __all__ = ["bits_per_sample", "decode_deep", "name_of_pixels", "with_transparent"]
@@ -77,6 +79,8 @@ def bits_per_sample(file: PIL.Image.Image, data: bytes) -> int:
         return 8 if header is None else int(header[4]).bit_length()
     if file.format == "JPEG2000":
         return max(_precisions(data), default=8)
+    if file.format == "HEIF":
+        return int(file.info.get("bit_depth", 8))
     return _av1_bits(data) if file.format == "AVIF" else 8
 
 
@@ -95,6 +99,8 @@ def decode_deep(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
         ValueError: It cannot be decoded, or has pixels of a kind that is not read.
         OSError: It is cut short.
     """
+    if file.format == "HEIF":
+        return _decode_heic(file, data, bits)
     # OpenCV may fill up what is missing from a file that was cut short; Pillow raises
     file.load()
     if file.format == "TIFF":
@@ -112,6 +118,13 @@ def decode_deep(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
         pixels = pixels[..., [0, 3]]
     transparent = file.info.get("transparency")
     return pixels if transparent is None else with_transparent(pixels, transparent)
+
+
+def _decode_heic(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
+    pixels = _widened(decode_deep_heic(data), bits)
+    if file.mode.endswith("a"):
+        _divide_by_alpha(pixels)
+    return pixels
 
 
 def with_transparent(pixels: NDArray[Any], level: int | tuple[int, ...]) -> NDArray[Any]:

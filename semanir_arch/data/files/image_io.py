@@ -1,12 +1,14 @@
 """Image files in and out: 8 and 16 bit, gray, colour and alpha, with errors that name the file.
 
-PNG, JPEG, TIFF, WebP and BMP in and out; GIF, PPM, JPEG 2000 and, where Pillow has it, AVIF in.
+PNG, JPEG, TIFF, WebP and BMP in and out; GIF, PPM, JPEG 2000 and, where Pillow has it, AVIF in;
+HEIC and camera raw files with the packages of the extra `formats`.
 Everywhere here an image is an array (H, W, C) in RGB order, where C is 1 (gray), 2 (gray and
 alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow, because it refuses
 truncated files, and deeper ones as `deep_pixels` says, because Pillow reduces colour to 8 bits.
 
 - `scan_images(root)`: paths of all images of a folder, in natural order
 - `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and metadata
+- `load_mosaic(path)`: what the sensor saw, of camera raw files
 - `read_image(path, channels)`: float32 in [0, 1], gray or RGB
 - `write_image(path, pixels)`: atomic; the suffix chooses the format
 - `to_float`, `to_integer`: between stored pixels and [0, 1]
@@ -21,13 +23,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-import PIL.Image
 from numpy.typing import DTypeLike, NDArray
 
-from semanir_arch.data.files.bounds import opened
+from semanir_arch.data.files.bounds import Opened, opened
+from semanir_arch.data.files.camera_raw import Mosaic, RawFile
 from semanir_arch.data.files.decoding import decode_pixels
+from semanir_arch.data.files.heic import heic_notes
+from semanir_arch.data.files.hidden_colors import with_visible_colors
 from semanir_arch.data.files.image_encoding import encode_image
-from semanir_arch.data.files.image_metadata import Metadata, read_metadata
+from semanir_arch.data.files.image_metadata import Metadata, read_metadata, read_raw_metadata
 from semanir_arch.data.sources.scanning import scan_names
 from semanir_arch.utils.atomic import replacing
 
@@ -59,8 +63,12 @@ class Image:
 
     @property
     def color(self) -> NDArray[Any]:
-        """The pixels without alpha: (H, W, 1) or (H, W, 3)."""
-        return self.pixels[..., : 1 if self.pixels.shape[2] <= 2 else 3]
+        """The pixels without alpha: (H, W, 1) or (H, W, 3).
+
+        Colours that alpha hides are filled from visible pixels, as `hidden_colors` does.
+        """
+        alpha = self.pixels.shape[2] in (2, 4)
+        return with_visible_colors(self.pixels)[..., :-1] if alpha else self.pixels
 
     @property
     def alpha(self) -> NDArray[Any] | None:
@@ -88,17 +96,16 @@ def scan_images(root: str | os.PathLike[str]) -> list[Path]:
 def load_image(path: str | os.PathLike[str]) -> Image:
     """Read a file in the depth and with the channels it has.
 
-    Of an animation or a file with several pages, the first image is read, and the notes say so.
+    Of an animation or a file with several pages, the first image is read, and the notes say so;
+    never a small copy of it. Camera raw files are developed, with the camera's white balance, to
+    16 bits in sRGB.
 
     Raises:
         FileNotFoundError: No such file.
         ValueError: The file is empty, cut short, damaged, no image, or of another pixel type.
     """
     path = Path(path)
-    if not path.is_file():
-        reason = "is a folder, not an image" if path.is_dir() else "no such file"
-        raise FileNotFoundError(f"{path}: {reason}")
-    return decode_image(path.read_bytes(), str(path))
+    return decode_image(_contents(path), str(path))
 
 
 def decode_image(data: bytes, name: str) -> Image:
@@ -114,8 +121,19 @@ def decode_image(data: bytes, name: str) -> Image:
     Raises:
         ValueError: As `load_image`.
     """
-    with opened(data, name) as file:
-        return _decode(file, data)
+    with opened(data, name) as found:
+        return _decode(found)
+
+
+def load_mosaic(path: str | os.PathLike[str]) -> Mosaic | None:
+    """What the sensor saw, of a camera raw file; None for a file of another format.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: As `load_image`; or the sensor has no Bayer filter.
+    """
+    with opened(_contents(Path(path)), str(path)) as found:
+        return found.file.mosaic() if isinstance(found.file, RawFile) else None
 
 
 def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDArray[np.float32]:
@@ -128,8 +146,9 @@ def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDA
 
     Args:
         path: The file.
-        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray. None: the
-            channels that the file has, alpha included.
+        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray; colours
+            that alpha hides are filled from visible pixels. None: the channels that the file has,
+            alpha included, as stored.
 
     Returns:
         (H, W, C) float32 in [0, 1], RGB order: uint8 / 255 or uint16 / 65535.
@@ -228,11 +247,26 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
     return np.rint(scaled).astype(dtype)
 
 
-def _decode(file: PIL.Image.Image, data: bytes) -> Image:
+def _contents(path: Path) -> bytes:
+    if not path.is_file():
+        reason = "is a folder, not an image" if path.is_dir() else "no such file"
+        raise FileNotFoundError(f"{path}: {reason}")
+    return path.read_bytes()
+
+
+def _decode(found: Opened) -> Image:
+    file, data = found.file, found.data
+    if isinstance(file, RawFile):
+        pixels = file.develop()
+        return Image(pixels, *read_raw_metadata(file))
     # counting them all would take time that grows with their square
     several = bool(getattr(file, "is_animated", False))
+    is_heic = file.format == "HEIF"
     pixels, orientation = decode_pixels(file, data)
-    notes = ["holds more than one picture; only the first is read"] if several else []
+    notes = [*found.notes, *(heic_notes(file.info) if is_heic else [])]
+    if several:
+        which = "main" if is_heic else "first"
+        notes.append(f"holds more than one picture; only the {which} is read")
     if file.mode == "CMYK":
         notes.append("its inks (CMYK) are converted to RGB without their colour profile")
     metadata, more = read_metadata(file, data, orientation)

@@ -15,12 +15,13 @@ import PIL.Image
 from PIL.ExifTags import IFD
 
 from semanir_arch.data.files.bounds import DECODER_ERRORS
+from semanir_arch.data.files.camera_raw import RawFile
 from semanir_arch.data.files.colors import Colors, read_colors
 from semanir_arch.data.files.directories import read_exif
 from semanir_arch.data.files.profiles import color_from_gray
 from semanir_arch.data.files.xmp import current_xmp
 
-__all__ = ["Metadata", "exif_for", "fit_to_format", "read_metadata"]
+__all__ = ["Metadata", "exif_for", "fit_to_format", "read_metadata", "read_raw_metadata"]
 
 # Descriptions, maker, software, dates, people and rights (EXIF 2.3, table 4; Windows' XP tags).
 _KEPT_TAGS = (270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096))
@@ -92,6 +93,23 @@ def read_metadata(
         cicp=colors.cicp,
     )
     return metadata, (*notes, *colors.notes, *said)
+
+
+def read_raw_metadata(file: RawFile) -> tuple[Metadata, tuple[str, ...]]:
+    """Take from a camera raw file what may be kept: EXIF, of files with TIFF's directories.
+
+    XMP is left out: it tells programs how to develop the file.
+
+    Returns:
+        What is kept; and notes on what cannot be.
+    """
+    try:
+        exif = file.exif()
+        kept = None if exif is None else _keep_exif(exif)
+    except DECODER_ERRORS:
+        return Metadata(srgb_intent=0), ("its EXIF data are damaged and left out",)
+    notes = () if exif is not None else ("the EXIF data of this kind of raw file are not kept",)
+    return Metadata(exif=kept, srgb_intent=0), notes
 
 
 def fit_to_format(metadata: Metadata, file_format: str, channels: int) -> Metadata:

@@ -12,12 +12,14 @@ from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import (
     Group,
     Record,
+    View,
     cut_to_files,
     cut_to_values,
     patch_path,
 )
 from semanir_arch.data.preparation.work import Progress, run_jobs
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
+from semanir_arch.utils.same_names import folded
 
 
 def extract(
@@ -51,6 +53,37 @@ def extract(
         ]
         manifest.write()
         return _record(_stored(pending, workers, writers, lmdb == "raw"), groups, manifest)
+
+
+def check_names(groups: Sequence[Group]) -> None:
+    """Compare the names of patches before any is cut.
+
+    Raises:
+        ValueError: Patches of two images could have the same name, for some file system at least.
+    """
+    views = [(group, view) for group in groups for view in group.views]
+    stems: dict[str, View] = {}
+    for _, view in views:
+        twin = stems.setdefault(folded(str(view.output / view.stem)), view)
+        if twin is not view:
+            raise ValueError(_clash(twin, view))
+    for group, view in views:
+        if group.tiling.max_whole and "{" in group.numbering:
+            # one that is kept whole, with the name of a patch
+            number = re.sub(r"\{.*\}", r"[0-9]+", group.numbering)
+            other, count = re.subn(rf"{number}$", "", view.stem)
+            twin = stems.get(folded(str(view.output / other)), view) if count else view
+            if twin is not view:
+                raise ValueError(_clash(twin, view))
+
+
+def _clash(one: View, other: View) -> str:
+    reason = "differ only in their suffix"
+    if one.stem != other.stem:
+        reason = "could give patches of the same name; upper and lower case are one on some systems"
+    elif one.source.with_suffix("") != other.source.with_suffix(""):
+        reason = "would give patches of the same name"
+    return f"{one.source} and {other.source} {reason}; rename one of them"
 
 
 def _results(groups: Sequence[Group], workers: int) -> Iterator[tuple[Group, Record | Exception]]:

@@ -1,18 +1,21 @@
 """The record in a folder of patches, by which an interrupted extraction continues.
 
-`manifest.json` holds the parameters and the groups that are done. While the work goes on, a line is
-added to `manifest.journal` for every group, so that a killed run has lost only what it was cutting.
+`manifest.json` holds the parameters, the groups that are done, and a checksum of itself. While the
+work goes on, a line is added to `manifest.journal` for every group, with a checksum too, so that a
+killed run has lost only what it was cutting. What a damaged line was about is cut again.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from semanir_arch.data.files.image_io import replace_file
 from semanir_arch.data.preparation.patches import Record
+from semanir_arch.utils.protected_json import protect, read_protected
 
 MANIFEST = "manifest.json"
 """File name of the record."""
@@ -44,7 +47,8 @@ class Recorded(Protocol):
 class PatchManifest:
     """What a folder of results holds: the parameters, and a record of everything that is done.
 
-    `is_new` tells whether there was no record before.
+    `is_new` tells whether there was no record before, and `note` what the user should know about
+    one that was.
 
     Args:
         folder: The folder, or `*.lmdb`; it need not exist.
@@ -61,6 +65,7 @@ class PatchManifest:
         self.folder = folder
         self.parameters = parameters
         self.images: dict[str, Record] = {}
+        self.note = ""
         self._path = folder / MANIFEST
         self._journal = folder / JOURNAL
         self.is_new = not self._path.is_file()
@@ -94,21 +99,26 @@ class PatchManifest:
         """Note that something is done."""
         self.images[name] = record
         with self._journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([name, dict(record)]) + "\n")
+            file.write(_line(name, record) + "\n")
 
     def write(self) -> None:
         """Save everything in one file; the folder is made if needed."""
         content = {"parameters": self.parameters, "images": self.images}
-        replace_file(self._path, (json.dumps(content, indent=1) + "\n").encode())
+        replace_file(self._path, protect(json.dumps(content, indent=1)).encode())
         self._journal.unlink(missing_ok=True)
 
     def _read(self) -> None:
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            content, is_protected = read_protected(self._path.read_bytes())
             earlier, self.images = content["parameters"], content["images"]
             self.images.update(self._read_journal())
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{self._path}: damaged; {self._remedy()}") from error
+        if not is_protected:
+            self.note = (
+                f"{self._path}: written by an earlier version, without a checksum; earlier damage "
+                "to it was not noticed"
+            )
         if earlier != self.parameters:
             changes = ", ".join(
                 f"{key} {earlier.get(key)} instead of {value}"
@@ -123,11 +133,26 @@ class PatchManifest:
         if not self._journal.is_file():
             return {}
         # what comes after the last line break was being written when the run was killed
-        lines = self._journal.read_text(encoding="utf-8").split("\n")[:-1]
-        return dict(json.loads(line) for line in lines)
+        lines = self._journal.read_bytes().split(b"\n")[:-1]
+        return dict(found for found in map(_read_line, lines) if found is not None)
 
     def _remedy(self) -> str:
         return f"delete {self.folder} or choose another folder"
+
+
+def _line(name: str, record: Record) -> str:
+    content = json.dumps([name, dict(record)])
+    return f'{content[:-1]}, "{zlib.crc32(content.encode()):08x}"]'
+
+
+def _read_line(line: bytes) -> tuple[str, Record] | None:
+    """Name and record; None of a line that was changed, or has no checksum."""
+    try:
+        text = line.decode("utf-8")
+        name, record, _ = json.loads(text)
+        return (name, record) if text == _line(name, record) else None
+    except (ValueError, TypeError):
+        return None
 
 
 def is_used(folder: Path) -> bool:

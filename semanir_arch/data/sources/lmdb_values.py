@@ -76,7 +76,8 @@ def summarize(value: memoryview, name: str) -> Summary:
     """
     if bytes(value[: len(_MARK)]) == _MARK:
         return _raw_header(value, name)[0]
-    with opened(bytes(value), name) as file:
+    with opened(bytes(value), name) as found:
+        file = found.file
         return Summary(file.height, file.width, len(file.getbands()), str(file.format).lower())
 
 

@@ -15,29 +15,39 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, RAW_SUFFIXES, Extra, is_installed
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.spelling import hint_at_path
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-"""File names that count as images, in any case."""
+"""Names of image files that are read and written, in any case."""
 
-READABLE_SUFFIXES = (
-    *IMAGE_SUFFIXES,
-    *(".gif", ".jfif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
-)
-"""Those of a person's photos: also what is read but not written."""
+DATA_SUFFIXES = (*IMAGE_SUFFIXES, *HEIC_SUFFIXES, *RAW_SUFFIXES)
+"""Those that count in data sets; the same on all computers, whichever packages they have."""
+
+_ALSO_READ = (".gif", ".jfif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif")
+
+READABLE_SUFFIXES = (*DATA_SUFFIXES, *_ALSO_READ)
+"""All that are read, some of them only with packages of the extra `formats`."""
 
 # a folder changed during the scan may change again without a new time stamp: file systems count
 # time in steps of up to two seconds
 _SETTLED = 3 * 10**9
 
 
+def readable_suffixes() -> tuple[str, ...]:
+    """Those that count among a person's photos: what the packages that are there can read."""
+    heic = HEIC_SUFFIXES if is_installed(Extra.HEIC) else ()
+    raw = RAW_SUFFIXES if is_installed(Extra.RAW) else ()
+    return (*IMAGE_SUFFIXES, *_ALSO_READ, *heic, *raw)
+
+
 def scan_names(
     root: str | os.PathLike[str],
     index_cache: str | None = None,
     *,
-    suffixes: tuple[str, ...] = IMAGE_SUFFIXES,
+    suffixes: tuple[str, ...] = DATA_SUFFIXES,
     on_error: Callable[[OSError], None] | None = None,
 ) -> NameTable:
     """Find the images of a folder and its sub-folders.
@@ -47,7 +57,7 @@ def scan_names(
 
     Args:
         root: The folder.
-        index_cache: Folder for lists of files; made if needed. It does not know the suffixes.
+        index_cache: Folder for lists of files; made if needed.
         suffixes: Lower-case endings of the names that count, in any case.
         on_error: Told of each folder that cannot be read; None passes over it.
 
@@ -60,7 +70,9 @@ def scan_names(
     """
     if not Path(root).is_dir():
         raise FileNotFoundError(f"{root}: no such folder or image{hint_at_path(root)}")
-    index = None if index_cache is None else _Index(Path(root).absolute(), Path(index_cache))
+    index = (
+        None if index_cache is None else _Index(Path(root).absolute(), Path(index_cache), suffixes)
+    )
     names = None if index is None else index.load()
     if names is None:
         started = time.time_ns()
@@ -70,7 +82,7 @@ def scan_names(
         if index is not None and settled:
             index.save(names, folders)
     if not names:
-        raise ValueError(f"{root}: holds no image (looked for {', '.join(suffixes)})")
+        raise ValueError(f"{root}: holds no image (looked for {_shown(suffixes)})")
     return names
 
 
@@ -97,11 +109,17 @@ def _walk(
     return found, stamps
 
 
+def _shown(suffixes: tuple[str, ...]) -> str:
+    raw = "camera raw files"
+    kinds = dict.fromkeys(raw if suffix in RAW_SUFFIXES else suffix for suffix in suffixes)
+    return ", ".join(kinds)
+
+
 def _stamp(status: os.stat_result) -> list[int]:
     return [status.st_mtime_ns, status.st_ino]
 
 
-def is_image_name(name: str, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> bool:
+def is_image_name(name: str, suffixes: tuple[str, ...]) -> bool:
     """Whether a file of this name counts as an image."""
     return name.lower().endswith(suffixes) and not name.startswith(".")
 
@@ -109,8 +127,9 @@ def is_image_name(name: str, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> bool
 class _Index:
     """The list of one folder's files on disk: time stamps in JSON, then the names, compressed."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, suffixes: tuple[str, ...]) -> None:
         self.root = str(root)
+        self._suffixes = [*suffixes]
         digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         self._path = folder / f"{root.name}-{digest}.index"
 
@@ -122,6 +141,8 @@ class _Index:
             stamps = content["folders"]
             if content["root"] != self.root or content["crc"] != zlib.crc32(body):
                 return None
+            if content["suffixes"] != self._suffixes:
+                return None
             if any(_stamp(Path(folder).stat()) != stamp for folder, stamp in stamps.items()):
                 return None
             text = zlib.decompress(body).decode("utf-8", "surrogateescape")
@@ -132,6 +153,7 @@ class _Index:
     def save(self, names: NameTable, folders: dict[str, list[int]]) -> None:
         body = zlib.compress("\0".join(names).encode("utf-8", "surrogateescape"), 1)
         header = {"root": self.root, "folders": folders, "crc": zlib.crc32(body)}
+        header["suffixes"] = self._suffixes
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self._path) as file:
             file.write(json.dumps(header).encode() + b"\n")

@@ -83,7 +83,7 @@ class Workshop:
             restorer.network,
             report,
             job.cancelled,
-            passes=_passes(restorer, image.color.shape[2]),
+            passes=_passes(restorer, 1 if image.pixels.shape[2] <= 2 else 3),
             tile=min(1.0, _TILE_PIXELS / image.pixels[..., 0].size),
         )
         strength = self._choices[job.task].strength

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.utils.options.pairs import pair_problems
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint
 from semanir_arch.utils.options.resolution import Resolved
 from semanir_arch.utils.spelling import hint_at_path
@@ -16,12 +17,15 @@ def check_files(resolved: Resolved) -> None:
     """Look for data folders, lists of images and weights.
 
     Raises:
-        OptionError: Something is missing or empty; lists everything that is.
+        OptionError: Something is missing or empty, or folders of BasicSR's pairs do not belong
+            together; lists everything that is.
     """
-    problems = [
-        Problem(resolved.merged.origin(key), key, problem)
-        for key, problem in [*_data_problems(resolved.options), *_weight_problems(resolved.options)]
+    found = [
+        *_data_problems(resolved.options),
+        *pair_problems(resolved.options),
+        *_weight_problems(resolved.options),
     ]
+    problems = [Problem(resolved.merged.origin(key), key, problem) for key, problem in found]
     if problems:
         raise OptionError(problems)
 

@@ -189,7 +189,7 @@ def test_cache_reports_all_bad_files_at_once(folder):
 def test_bad_file_is_named_by_the_worker_that_reads_it(folder):
     (folder / "2.png").write_bytes(b"nothing")
     loader = DataLoader(training_set(folder), num_workers=1)
-    with pytest.raises(ValueError, match=r"2\.png: not an image"):
+    with pytest.raises(ValueError, match=r"2\.png: cannot be read as an image"):
         list(loader)
 
 

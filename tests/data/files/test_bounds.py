@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from semanir_arch.data.files import extra_formats
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image
@@ -235,11 +236,6 @@ def test_sound_files_of_small_parts_are_read():
         (b"\0\0\0\x18ftypisom\0\0\2\0isommp41", "it is a film; take pictures out of it first"),
         (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "it is a film"),
         (b"\x1aE\xdf\xa3" + bytes(40), "it is a film"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is a HEIC photo, as iPhones take them"),
-        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "it is a HEIC photo"),
-        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "it is a camera raw file; develop it"),
-        (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "it is a camera raw file; develop it"),
-        (saved("TIFF", tiffinfo={50706: b"\1\4\0\0"}), r"it is a camera raw file \(DNG\)"),
         (saved("TIFF", tiffinfo={254: 1}), "its first picture is a small copy of another"),
         (b"<!DOCTYPE html><html>", "it is a web page"),
         (b"<?xml version='1.0'?>\n<svg xmlns=''/>", "it is a drawing"),
@@ -249,3 +245,34 @@ def test_well_known_foreign_files_are_named_with_what_to_do(data, said):
     for work in (decode_image, lambda data, name: check_size(data, name, 1)):
         with pytest.raises(ValueError, match=rf"^file: cannot be read as an image: {said}"):
             work(data, "file")
+
+
+HEIC = "it is a HEIC photo, as iPhones take them; to read it: pip install 'semanir-arch[formats]'"
+RAW = "it is a camera raw file; to read it: pip install 'semanir-arch[formats]'"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", HEIC),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", HEIC),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", RAW),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), RAW),
+        (b"FUJIFILMCCD-RAW 0201", RAW),
+        (saved("TIFF", tiffinfo={50706: b"\1\4\0\0"}), RAW),
+        (saved("TIFF", "L", tiffinfo={262: 32803}), RAW),
+    ],
+)
+@pytest.mark.parametrize("is_there", [False, True])
+def test_heic_and_raw_need_a_package_and_are_never_taken_for_something_else(
+    data, said, is_there, monkeypatch
+):
+    if is_there:
+        pytest.importorskip("rawpy", reason="extra `formats`")
+        pytest.importorskip("pillow_heif", reason="extra `formats`")
+    monkeypatch.setattr(extra_formats, "is_installed", lambda extra: is_there)
+    for work in (decode_image, lambda data, name: check_size(data, name, 1)):
+        with pytest.raises(ValueError, match=r"^file: cannot be read as an image: ") as found:
+            work(data, "file")
+        assert (said in str(found.value)) != is_there
+        assert ("film" in str(found.value)) is False

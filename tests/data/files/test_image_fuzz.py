@@ -7,6 +7,7 @@ import struct
 import time
 import zlib
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image, load_image
 from semanir_arch.data.sources.lmdb_values import summarize, unpack
 from semanir_arch.data.sources.opening import open_source
-from tests.data.files.made import plain_png, with_opencv
+from tests.data.files.made import dng, heic, plain_png, seen_through, with_opencv
 from tests.helpers import make_image
 
 resource = pytest.importorskip("resource", reason="not on Windows")
@@ -84,6 +85,11 @@ FILES = {
         (b"gAMA", bytes([0, 0, 177, 143])), (b"cICP", bytes([12, 13, 0, 1])), (b"tRNS", bytes(6))
     ),
 }
+if find_spec("pillow_heif"):
+    FILES["heic"] = heic(make_image((64, 64, 3)))
+    FILES["heic 10 bit"] = heic(make_image((64, 64, 4), np.uint16))
+if find_spec("rawpy") and find_spec("tifffile"):
+    FILES["raw"] = dng(seen_through(make_image((48, 64, 3)) / 255))
 SECONDS = 2
 MEGABYTES = 600
 
@@ -111,7 +117,9 @@ def peak_megabytes():
 def test_files_cut_at_many_points(name):
     data = FILES[name]
     # some formats end with bytes that no decoder needs
-    needed = len(data) - (len(data) if name.startswith(("tiff", "mpo", "avif")) else 40)
+    needed = len(data) - (
+        len(data) if name.startswith(("tiff", "mpo", "avif", "heic", "raw")) else 40
+    )
     for length in range(0, len(data), max(1, len(data) // 60)):
         pixels = refuse_or_decode(data[:length])
         if length < needed:

@@ -21,7 +21,7 @@ from semanir_arch.data.files.image_io import (
     write_image,
 )
 from semanir_arch.data.files.image_metadata import Metadata
-from tests.helpers import make_image
+from tests.helpers import make_image, make_visible
 
 tifffile = pytest.importorskip("tifffile", reason="tifffile comes with scikit-image")
 
@@ -78,7 +78,7 @@ def test_jpeg_is_decoded_as_opencv_does(tmp_path):
 
 
 def test_gray_with_alpha_and_16_bits_becomes_rgb_with_alpha(tmp_path):
-    pixels = make_image((5, 4, 2), np.uint16)
+    pixels = make_visible((5, 4, 2), np.uint16)
     write_image(tmp_path / "image.png", pixels)
     image = load_image(tmp_path / "image.png")
     np.testing.assert_array_equal(image.color, np.repeat(pixels[..., :1], 3, axis=2))
@@ -220,7 +220,7 @@ def test_integers_are_clipped_and_rounded():
 
 
 def test_gray_is_repeated_and_colour_becomes_luma(tmp_path):
-    gray, color = make_image((6, 5, 1)), make_image((6, 5, 4), seed=1)
+    gray, color = make_image((6, 5, 1)), make_visible((6, 5, 4))
     write_image(tmp_path / "gray.png", gray)
     write_image(tmp_path / "color.png", color)
     np.testing.assert_array_equal(
@@ -233,6 +233,18 @@ def test_gray_is_repeated_and_colour_becomes_luma(tmp_path):
     assert read_image(tmp_path / "color.png").shape == (6, 5, 4)
     with pytest.raises(ValueError, match="channels must be 1, 3 or None, received 2"):
         read_image(tmp_path / "gray.png", 2)
+
+
+def test_hidden_colours_do_not_get_into_data_sets_where_alpha_is_dropped(tmp_path):
+    hidden = np.random.default_rng(0).integers(0, 256, (40, 40, 4), dtype=np.uint8)
+    disc = np.hypot(*(np.mgrid[:40, :40] - 19.5)) < 12
+    hidden[disc] = 200
+    hidden[..., 3] = np.where(disc, 255, 0)
+    write_image(tmp_path / "a.png", hidden)
+    np.testing.assert_allclose(read_image(tmp_path / "a.png", 3) * 255, 200, atol=1)
+    np.testing.assert_allclose(read_image(tmp_path / "a.png", 1) * 255, 200, atol=1)
+    np.testing.assert_allclose(load_image(tmp_path / "a.png").color.astype(int), 200, atol=1)
+    np.testing.assert_array_equal(load_image(tmp_path / "a.png").pixels, hidden)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

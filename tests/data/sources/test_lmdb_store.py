@@ -97,8 +97,8 @@ def test_the_map_grows_beyond_every_first_size(tmp_path):
 def test_writing_continues_after_a_kill_without_doing_anything_twice(tmp_path):
     script = """
         import os, sys
-        from semanir_arch.data.sources.base import lmdb_store
-        from tests.data.test_lmdb_store import images
+        from semanir_arch.data.sources import lmdb_store
+        from tests.data.sources.test_lmdb_store import images
         lmdb_store._BATCH = 200
         with lmdb_store.LmdbWriter(sys.argv[1]) as writer:
             for number, (name, pixels) in enumerate(images(10)):

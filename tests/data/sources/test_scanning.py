@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from semanir_arch.data.sources.base import scanning
+from semanir_arch.data.sources import scanning
 from semanir_arch.data.sources.scanning import scan_names
 
 

@@ -1,0 +1,98 @@
+"""Formats that need a package of the extra `formats`: HEIC photos and camera raw files.
+
+Recognised by their contents, so that no other decoder takes their preview for the photo.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from enum import Enum
+from functools import cache
+
+from semanir_arch.data.files.tiff_directories import is_raw_tiff
+
+__all__ = [
+    "HEIC_SUFFIXES",
+    "INSTALL",
+    "RAW_SUFFIXES",
+    "Extra",
+    "extra_format",
+    "is_installed",
+    "require",
+]
+
+INSTALL = "pip install 'semanir-arch[formats]'"
+"""How to get what reads these formats."""
+
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+"""Of HEIC photos, in lower case."""
+
+RAW_SUFFIXES = (
+    *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2"),
+    *(".rwl", ".raf", ".pef", ".srw", ".3fr", ".iiq", ".erf", ".mef", ".mos", ".mrw", ".kdc"),
+    *(".dcr", ".x3f", ".gpr"),
+)
+"""Of camera raw files, in lower case."""
+
+
+class Extra(Enum):
+    """A format; its value is the module that reads it."""
+
+    HEIC = "pillow_heif"
+    RAW = "rawpy"
+
+
+_TEXTS = {
+    Extra.HEIC: "is a HEIC photo, as iPhones take them; to read it: {}; or save it as JPEG or PNG",
+    Extra.RAW: "is a camera raw file; to read it: {}; or develop it to a 16-bit TIFF",
+}
+
+_RAW_BEGINNINGS = (
+    *(b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM"),
+    b"II\x1a\0\0\0HEAPCCDR",
+)
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+# of any codec: what else the file is compatible with decides
+_OPEN_BRANDS = (b"mif1", b"msf1", b"mif2", b"miaf")
+_AVIF_BRANDS = (b"avif", b"avis")
+_RAW_BRAND = b"crx "
+
+
+def extra_format(data: bytes) -> Extra | None:
+    """Which of these formats a file has; None for every other.
+
+    Args:
+        data: Its contents.
+    """
+    if data.startswith(_RAW_BEGINNINGS):
+        return Extra.RAW
+    if data[:2] in (b"II", b"MM"):
+        return Extra.RAW if data[8:11] == b"CR\2" or is_raw_tiff(data) else None
+    if data[4:8] != b"ftyp":
+        return None
+    # ISO/IEC 14496-12, 4.3
+    brand = data[8:12]
+    if brand == _RAW_BRAND:
+        return Extra.RAW
+    if brand in _OPEN_BRANDS:
+        end = min(int.from_bytes(data[:4], "big"), 256)
+        others = {data[place : place + 4] for place in range(16, end - 3, 4)}
+        return None if others & {*_AVIF_BRANDS} else Extra.HEIC
+    return Extra.HEIC if brand in _HEIC_BRANDS else None
+
+
+@cache
+def is_installed(extra: Extra) -> bool:
+    """Whether the package that reads a format is there."""
+    return importlib.util.find_spec(extra.value) is not None
+
+
+def require(extra: Extra) -> None:
+    """Refuse a format whose package is missing.
+
+    Raises:
+        ValueError: Says what the file is, and how to get what reads it.
+    """
+    if not is_installed(extra):
+        raise ValueError(f"it {_TEXTS[extra].format(INSTALL)}")

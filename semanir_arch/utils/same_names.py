@@ -1,0 +1,28 @@
+"""Names that are one and the same for some file systems: in upper or lower case, or composed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+__all__ = ["first_clash", "folded"]
+
+
+def folded(name: str) -> str:
+    """What two names share that macOS or Windows may take for one.
+
+    Capitals become small, and letters with accents one character (NFC) instead of two (NFD, as
+    macOS writes them).
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def first_clash(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first name that is the same as an earlier one, behind that one; None if all differ."""
+    seen: dict[str, str] = {}
+    for name in names:
+        key = folded(name)
+        if key in seen:
+            return seen[key], name
+        seen[key] = name
+    return None
