@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
             clip = {"x": 0, "y": 0, "scale": 1, "width": size["width"], "height": size["height"]}
             _shoot(driver, clip, arguments.output)
-    print(f"wrote {arguments.output}")
+    sys.stdout.write(f"wrote {arguments.output}\n")
 
 
 def _make_photo(folder: Path) -> Path:
