@@ -77,9 +77,10 @@ def side_by_side(
     column = max([width, *(round(font.getlength(label)) for label in panels)]) + _GAP
     top = 2 * text_height
     across = _GAP + column * len(panels)
-    small = ImageFont.load_default(max(_TEXT_HEIGHTS[0], round(0.6 * text_height)))
+    small_height = max(_TEXT_HEIGHTS[0], round(0.6 * text_height))
+    small = ImageFont.load_default(small_height)
     lines = _wrapped(caption, small, across - 2 * _GAP)
-    step = round(1.4 * small.size)
+    step = round(1.4 * small_height)
     below = step * len(lines) + (_GAP if lines else 0)
     canvas = Image.new("RGB", (across, top + height + _GAP + below), "white")
     draw = ImageDraw.Draw(canvas)
@@ -93,7 +94,9 @@ def side_by_side(
     return np.asarray(canvas)
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+def _wrapped(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> list[str]:
     """Lines that fit; a longer word is cut."""
     lines: list[str] = []
     for word in text.split():
