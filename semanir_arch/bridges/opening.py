@@ -63,7 +63,7 @@ def open_network(
     Raises:
         ValueError: Nothing here can build the network, or the weights do not fit; says what helps.
     """
-    ours = checkpoint.network is not None and checkpoint.network.get("type") in NETWORKS
+    ours = _type_of(checkpoint) in NETWORKS
     if ours:
         # without memory first: a file cannot ask for a network larger than its own weights
         with torch.device("meta"):
@@ -99,13 +99,19 @@ def check_usable(checkpoint: Checkpoint) -> Checkpoint:
             f"{checkpoint.source}: {len(broken)} of {len(checkpoint.params)} weights are not "
             f"finite (first: {broken[0]}); is it the file of a finished training?"
         )
-    if checkpoint.network is None or checkpoint.network.get("type") not in NETWORKS:
+    if _type_of(checkpoint) not in NETWORKS:
         _open_foreign(checkpoint)
         return checkpoint
     with torch.device("meta"):
         network = _build(checkpoint)
     check_fit(network, checkpoint)
     return align(network, checkpoint)
+
+
+def _type_of(checkpoint: Checkpoint) -> str | None:
+    """The class of the network that a file names; None where it names none, or no text."""
+    name = (checkpoint.network or {}).get("type")
+    return name if isinstance(name, str) else None
 
 
 def _build(checkpoint: Checkpoint) -> RestorationNetwork:
@@ -118,7 +124,7 @@ def _build(checkpoint: Checkpoint) -> RestorationNetwork:
 
 
 def _open_foreign(checkpoint: Checkpoint) -> RestorationNetwork:
-    name = (checkpoint.network or {}).get("type")
+    name = _type_of(checkpoint)
     problem = None
     if spandrel_reader.is_installed():
         try:
@@ -128,7 +134,7 @@ def _open_foreign(checkpoint: Checkpoint) -> RestorationNetwork:
         else:
             if found is not None:
                 return found
-    entry = basicsr_networks.find_basicsr(name) if isinstance(name, str) else None
+    entry = None if name is None else basicsr_networks.find_basicsr(name)
     if entry is not None:
         return basicsr_networks.build_basicsr(checkpoint, entry)
     if problem is not None:

@@ -49,6 +49,7 @@ class Page:
         pictures: The list of images, in its first order.
         curves: Charts, such as PSNR over k.
         notes: Sentences below the summary.
+        machine: Facts on the computer, folded away.
         details: Long texts by title, folded away: the complete options, for example.
     """
 
@@ -59,6 +60,7 @@ class Page:
     curves: Sequence[Curve] = ()
     notes: Sequence[str] = ()
     details: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_page(path: Path, page: Page, budget: int = BUDGET) -> None:

@@ -7,6 +7,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Name
             number = f"[{job.number}/{len(plan.jobs)}]"
             outcome = _restore_job(job, number, network, settings, reporter)
             if outcome is not None:
-                done.append(job)
+                done.append(replace(job, label=outcome.label))
                 _warn(set(outcome.demonstrations) - warned, reporter)
                 warned.update(outcome.demonstrations)
     finally:

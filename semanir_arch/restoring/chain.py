@@ -50,6 +50,21 @@ class Chain:
         return self.restorers[0].demosaics
 
     @property
+    def settings(self) -> str:
+        """Tasks, weights and what is not as usual, such as `denoise (denoise.safetensors)`."""
+        parts = []
+        for restorer in self.restorers:
+            task = f"{restorer.task.name} " if restorer.task is not None else ""
+            parts.append(f"{task}({restorer.weights})")
+        first = self.restorers[0]
+        unusual = [
+            "self-ensemble" if first.ensemble else "",
+            "" if first.precision == "fp32" else first.precision,
+            "" if first.k is None else f"k={first.k}",
+        ]
+        return ", ".join([" + ".join(parts), *filter(None, unusual)])
+
+    @property
     def demonstrations(self) -> list[str]:
         """Names of those that only show a task."""
         tasks = [restorer.task for restorer in self.restorers]

@@ -27,13 +27,17 @@ def write_compare_page(path: Path, jobs: Sequence[Job], *, overwrite: bool = Fal
     """
     if path.exists() and not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    labels = list(dict.fromkeys(job.label for job in jobs if job.label))
+    # what holds for all of them stands above them
+    several = len(labels) > 1
     pictures = [
         PagePicture(
-            name=job.target.name,
+            name=f"{job.target.name}: {job.label}" if job.label and several else job.target.name,
             dataset=str(job.target.parent),
             before=job.source,
             after=job.target,
         )
         for job in jobs
     ]
-    write_page(path, Page(title="Before and after", pictures=pictures))
+    facts = {} if several or not labels else {"Made by": labels[0]}
+    write_page(path, Page(title="Before and after", facts=facts, pictures=pictures))

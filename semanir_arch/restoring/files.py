@@ -65,6 +65,7 @@ class Outcome:
         notes: What of the input is not in the result, in words.
         said: What was found and done, in words.
         demonstrations: Networks that took part and only show a task.
+        label: Task, weights and settings in words.
     """
 
     height: int
@@ -72,6 +73,7 @@ class Outcome:
     notes: tuple[str, ...]
     said: tuple[str, ...] = ()
     demonstrations: tuple[str, ...] = ()
+    label: str = ""
 
 
 def restore_file(
@@ -103,6 +105,7 @@ def restore_file(
     if restorer is None and _is_as_wanted(job, image, settings):
         _copy(job, settings)
         return Outcome(pixels.shape[0], pixels.shape[1], (), tuple(said))
+    label = _label(restorer, settings)
     if settings.depth == 16 and image.bit_depth == 8:
         pixels = pixels.astype(np.uint16) * np.uint16(_DEEPER)
     restored = pixels
@@ -120,15 +123,25 @@ def restore_file(
     )
     if settings.compare:
         # fonts take a quarter of a second to load
-        from semanir_arch.restoring.comparison import side_by_side
+        from semanir_arch.restoring.comparison import fitting_picture
 
-        picture = side_by_side({"before": image.pixels, "after": restored})
+        picture = fitting_picture({"before": image.pixels, "after": restored}, label)
         write_image(job.picture, picture, metadata=image.metadata, overwrite=settings.overwrite)
     lost = lost_metadata(job.target, image.metadata, restored)
     demonstrations = restorer.demonstrations if restorer else []
     height, width = restored.shape[:2]
     notes = (*image.notes, *lost)
-    return Outcome(height, width, notes, tuple(said), tuple(demonstrations))
+    return Outcome(height, width, notes, tuple(said), tuple(demonstrations), label)
+
+
+def _label(network: Chain | None, settings: Settings) -> str:
+    """Task, weights and settings in words."""
+    if network is None:
+        return "left as it is"
+    given = ("sigma", "quality", "bayer", "strength")
+    values = {name: getattr(settings, name) for name in given}
+    said = [f"{name} {value}" for name, value in values.items() if value is not None]
+    return ", ".join([network.settings, *said])
 
 
 def _restore(

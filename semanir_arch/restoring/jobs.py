@@ -46,12 +46,14 @@ class Job:
         target: The file to write.
         number: Place in the plan, from 1.
         picture_name: Of the before/after picture; None for NAME_compare.png.
+        label: Task, weights and settings, once they are known.
     """
 
     source: Path
     target: Path
     number: int = 1
     picture_name: str | None = None
+    label: str = ""
 
     @property
     def size(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from semanir_arch.restoring.jobs import Job, make_plan
 from semanir_arch.restoring.progress import Reporter, one_line
 from semanir_arch.weights import TASKS, available
 
-__all__ = ["diagnose_all", "interesting_part", "try_all"]
+__all__ = ["candidates", "diagnose_all", "interesting_part", "try_all"]
 
 _DONE, _SOME_FAILED, _NOTHING = 0, 1, 2
 
@@ -79,7 +79,7 @@ def try_all(arguments: argparse.Namespace, reporter: Reporter) -> int:
         part = interesting_part(image.color)
         results: dict[str, npt.NDArray[Any]] = {"input": part}
         choice = choose(diagnose_file(image, job.source), [one.task.name for one in available()])
-        for tasks in _candidates(part, choice.tasks):
+        for tasks in candidates(part, choice.tasks, [one.task.name for one in available()]):
             chain = networks.chain(Choice("", tasks))
             mark = " (chosen)" if tasks == choice.tasks else ""
             shown = " (demo)" if chain.demonstrations else mark
@@ -142,9 +142,16 @@ def _resized(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[An
     return np.asarray(resized).reshape(height, width, image.shape[2])
 
 
-def _candidates(part: npt.NDArray[Any], chosen: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Tasks and chains that fit a picture's colour and have networks; the chosen ones first."""
-    shipped = [one.task.name for one in available()]
+def candidates(
+    part: npt.NDArray[Any], chosen: tuple[str, ...], shipped: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """Tasks and chains that fit a picture's colour and have networks; the chosen ones first.
+
+    Args:
+        part: Of the picture, (H, W, 1) or (H, W, 3).
+        chosen: What the diagnosis chose; may be empty.
+        shipped: Tasks that have a network.
+    """
     gray = diagnose(part, compressed=False).gray
     single = [
         (name,)

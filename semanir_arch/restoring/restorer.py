@@ -120,6 +120,7 @@ class Restorer:
         self.ensemble = ensemble
         file = _file_for(task) if weights is None else find_weights(weights)
         checkpoint = load_checkpoint(file)
+        self.weights, self.k = Path(checkpoint.source).name, k
         self.device = choose_device(device)
         self.precision = precision
         self.network = network_of(checkpoint).to(self.device)

@@ -71,7 +71,7 @@ def check_network(resolved: Resolved) -> None:
     if network is None:
         return
     _check_scale(resolved, network)
-    if block.get("type") not in NETWORKS:
+    if str(block.get("type")) not in NETWORKS:
         return
     for key in (("val", "k"), ("train", "k")):
         k = (resolved.options.get(key[0]) or {}).get(key[1])

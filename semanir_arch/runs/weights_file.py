@@ -47,7 +47,7 @@ def read_weights_file(path: str, network: Mapping[str, Any]) -> WeightsFile:
     """
     file = Path(path).expanduser()
     digest = _digest(file)
-    if network.get("type") not in NETWORKS:
+    if str(network.get("type")) not in NETWORKS:
         return WeightsFile(path, digest)
     checkpoint = load_checkpoint(file)
     return WeightsFile(

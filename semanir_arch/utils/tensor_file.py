@@ -39,7 +39,7 @@ def write_tensors(path: Path, params: Mapping[str, Tensor], record: Mapping[str,
     # weights that share memory would be refused, and views would drag their base along
     tensors = {name: tensor.contiguous().clone() for name, tensor in params.items()}
     network = record.get("network_g")
-    if isinstance(network, Mapping) and network.get("type") in stamp.STAMPED:
+    if isinstance(network, Mapping) and str(network.get("type")) in stamp.STAMPED:
         tensors[stamp.NAME] = stamp.make_stamp(network)
     content = safetensors.torch.save(tensors, texts)
     with replacing(path) as file:

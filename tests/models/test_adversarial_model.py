@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from semanir_arch.engine import train
 from torch import nn
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks

@@ -305,6 +305,7 @@ def test_compare_writes_one_page_for_all(weights, capsys):
     assert run("in", "-o", "out", "--weights", weights, "--compare") == 0
     assert "all to compare in a browser: out/compare.html" in capsys.readouterr().out
     page = Path("out/compare.html").read_text()
+    assert f"({Path(weights).name})" in page
     assert "a.png" in page
     assert "b.jpg" in page
     Path("out/a.png").unlink()

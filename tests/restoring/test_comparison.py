@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from semanir_arch.restoring.comparison import side_by_side
+from semanir_arch.data.files.image_encoding import encode_image
+from semanir_arch.restoring.comparison import fitting_picture, side_by_side
 from tests.helpers import make_image
 
 
@@ -43,3 +46,24 @@ def test_transparent_parts_are_white():
 def test_no_image_is_refused():
     with pytest.raises(ValueError, match="no image"):
         side_by_side({})
+
+
+def test_a_caption_stands_whole_below_the_images():
+    images = {"before": np.full((60, 200, 3), 255, np.uint8)}
+    plain, named = side_by_side(images), side_by_side(images, "denoise (denoise.safetensors) " * 4)
+    assert named.shape[1] == plain.shape[1]
+    below = named[len(plain) :]
+    dark = np.flatnonzero(below.min(axis=(1, 2)) < 100)
+    assert len(dark) > 14, "no second line"
+    # nothing touches the border
+    assert (below[:, -4:] == 255).all()
+    assert (below[-2:] == 255).all()
+
+
+def test_a_picture_of_noise_is_reduced_to_the_bytes_it_may_take():
+    image = make_image((300, 400, 3))
+    picture = fitting_picture({"before": image, "after": image}, "noise", 200_000)
+    size = len(encode_image(picture, Path("a.png")))
+    assert 100_000 < size <= 200_000
+    whole = fitting_picture({"before": image, "after": image}, "noise")
+    np.testing.assert_array_equal(whole, side_by_side({"before": image, "after": image}, "noise"))

@@ -19,7 +19,7 @@ from semanir_arch.restoring.diagnosis.blocks import (
 )
 from semanir_arch.restoring.diagnosis.noise import Noise, measure_noise
 
-__all__ = ["Diagnosis", "diagnose", "diagnose_file"]
+__all__ = ["Diagnosis", "diagnose", "diagnose_data", "diagnose_file"]
 
 _MOST_PIXELS = 2**21
 """Of larger pictures, the middle is looked at."""
@@ -126,8 +126,19 @@ def diagnose_file(image: Image, path: Path) -> Diagnosis:
         image: From `load_image`.
         path: The file, whose tables are read if it is JPEG.
     """
+    return diagnose_data(image, path.read_bytes(), path.name)
+
+
+def diagnose_data(image: Image, data: bytes, name: str) -> Diagnosis:
+    """Look at an image that was decoded.
+
+    Args:
+        image: From `decode_image`.
+        data: The file, whose tables are read if it is JPEG.
+        name: What it is called.
+    """
     tables: dict[int, Any] = {}
-    with contextlib.suppress(ValueError), opened(path.read_bytes(), path.name) as file:
+    with contextlib.suppress(ValueError), opened(data, name) as file:
         tables = dict(getattr(file, "quantization", None) or {})
     return diagnose(image.pixels, tables)
 

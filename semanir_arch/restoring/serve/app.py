@@ -4,17 +4,22 @@
 | --- | --- |
 | `GET /` | the page |
 | `GET /api/options` | tasks and limits |
+| `POST /api/look?name=N` | what is wrong with the file that is the body; `&shown=1`: a picture |
 | `POST /api/jobs?task=T&name=N` | starts with the file that is the body; `&strength=S` bounds it |
+| `POST /api/tries?name=N` | starts every task on a part of it |
 | `GET /api/jobs/ID` | state and progress |
 | `DELETE /api/jobs/ID` | cancels, or drops the result |
 | `POST /api/jobs/ID/forget` | the same, for a page that is being closed |
 | `GET /api/jobs/ID/before`, `after`, `result` | pictures for the screen, and the file |
+| `GET /api/jobs/ID/result?share=S` | the file with a share, 0 to 1, of the change |
+| `GET /api/jobs/ID/sample/I` | part of the photo (0) and what the tasks made of it (1, ...) |
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +30,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from semanir_arch.report.html import read_page_file
-from semanir_arch.restoring.serve.choices import Choice
+from semanir_arch.restoring.serve.choices import Choice, split_choice
 from semanir_arch.restoring.serve.connections import (
     TooSlowError,
     Upload,
@@ -33,39 +38,46 @@ from semanir_arch.restoring.serve.connections import (
     UploadsFullError,
     timed_parts,
 )
+from semanir_arch.restoring.serve.desk import Desk
 from semanir_arch.restoring.serve.guard import Guard, is_loopback
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
-from semanir_arch.restoring.serve.work import BusyError, Job, Queue
+from semanir_arch.restoring.serve.watch import StoppedError
+from semanir_arch.restoring.serve.work import BusyError, Job, Outcome, Queue
+from semanir_arch.weights import TASKS
 
 __all__ = ["make_app"]
 
 _HERE = "semanir_arch.restoring.serve"
 
+_SCRIPTS = ("asking.js", "zip.js", "stage.js", "photos.js", "restoring.js", "page.js")
+
 _FILES = {
     "/": (_HERE, "page.html", "text/html"),
     "/shared.css": ("semanir_arch.report", "shared.css", "text/css"),
     "/page.css": (_HERE, "page.css", "text/css"),
-    "/page.js": (_HERE, "page.js", "text/javascript"),
+    **{f"/{name}": (_HERE, name, "text/javascript") for name in _SCRIPTS},
 }
 
 
-def make_app(choices: Sequence[Choice], queue: Queue, host: str) -> Guard:
+def make_app(choices: Sequence[Choice], queue: Queue, desk: Desk, host: str) -> Guard:
     """The application.
 
     Args:
         choices: What the menu offers; one at least.
         queue: Does the work.
+        desk: Answers at once what needs no network.
         host: What the server listens on.
     """
-    return Guard(Starlette(routes=_Routes(choices, queue, host).routes()), host)
+    return Guard(Starlette(routes=_Routes(choices, queue, desk, host).routes()), host)
 
 
 class _Routes:
     """What the addresses do."""
 
-    def __init__(self, choices: Sequence[Choice], queue: Queue, host: str) -> None:
+    def __init__(self, choices: Sequence[Choice], queue: Queue, desk: Desk, host: str) -> None:
         self._choices = {choice.name: choice for choice in choices}
         self._queue = queue
+        self._desk = desk
         self._host = host
         self._uploads = Uploads()
 
@@ -74,10 +86,13 @@ class _Routes:
         return [
             *(_file_route(address, *file) for address, file in _FILES.items()),
             Route("/api/options", self.options),
+            Route("/api/look", self.look, methods=["POST"]),
             Route("/api/jobs", self.submit, methods=["POST"]),
+            Route("/api/tries", self.try_all, methods=["POST"]),
             Route("/api/jobs/{id}", self.state),
             Route("/api/jobs/{id}", self.forget, methods=["DELETE"]),
             Route("/api/jobs/{id}/forget", self.forget, methods=["POST"]),
+            Route("/api/jobs/{id}/sample/{number:int}", self.sample),
             Route("/api/jobs/{id}/{part}", self.part),
         ]
 
@@ -99,52 +114,76 @@ class _Routes:
                 "maxBytes": MAX_BYTES,
                 "maxPixels": MAX_PIXELS,
                 "local": is_loopback(self._host),
+                "chooses": len(self._choices) > 1,
             }
         )
 
+    async def look(self, request: Request) -> Response:
+        """Say what is wrong with a file."""
+        shown = request.query_params.get("shown") == "1"
+        # of weights of one's own nobody knows what they are good for
+        offered = [choice.name for choice in self._choices.values() if choice.name in TASKS]
+
+        async def answer(data: bytes, name: str) -> Response:
+            def work() -> dict[str, Any]:
+                check_size(data, name, 1)
+                return self._desk.look(data, name, offered, shown=shown)
+
+            return JSONResponse(await run_in_threadpool(work))
+
+        return await self._take(request, answer)
+
     async def submit(self, request: Request) -> Response:
-        """Take a file."""
-        choice = self._choices.get(request.query_params.get("task", ""))
-        name = clean_name(request.query_params.get("name", ""))
-        if choice is None:
-            return _error(400, f"unknown task; allowed: {', '.join(self._choices)}")
+        """Take a file, and start its restoration."""
+        task = request.query_params.get("task", "")
         try:
-            strength = _read_strength(request.query_params.get("strength", ""), choice)
+            chain = split_choice(task, self._choices)
+            strength = _read_strength(request.query_params.get("strength", ""), chain)
         except ValueError as error:
             return _error(400, str(error))
+        scale = math.prod(choice.scale for choice in chain)
+
+        async def answer(data: bytes, name: str) -> Response:
+            return await self._start(Job(task, name, data, strength), scale)
+
+        return await self._take(request, answer)
+
+    async def try_all(self, request: Request) -> Response:
+        """Take a file, and try every task on a part of it."""
+
+        async def answer(data: bytes, name: str) -> Response:
+            return await self._start(Job("", name, data, tries=True), 1)
+
+        return await self._take(request, answer)
+
+    async def _start(self, job: Job, scale: int) -> Response:
+        await run_in_threadpool(check_size, job.data, job.name, scale)
+        self._queue.submit(job)
+        return JSONResponse(self._describe(job), 202)
+
+    async def _take(
+        self, request: Request, answer: Callable[[bytes, str], Awaitable[Response]]
+    ) -> Response:
+        """Receive a file and answer; it counts as an upload until then."""
+        name = clean_name(request.query_params.get("name", ""))
         client = request.client.host if request.client is not None else ""
         try:
             with self._uploads.begin(client) as upload:
-                return await self._receive(request, upload, choice, name, strength)
+                if not await _receive(request, upload):
+                    limit = MAX_BYTES >> 20
+                    text = f"{name} is too large: this page takes files up to {limit} MiB"
+                    return _error(413, text)
+                return await answer(upload.take(), name)
         except UploadsFullError:
             return _error(503, "too many photos are being sent; try again in a minute")
         except TooSlowError:
             return _error(408, "the upload took too long")
         except ClientDisconnect:
             return _error(400, "the upload was not completed")
-
-    async def _receive(
-        self, request: Request, upload: Upload, choice: Choice, name: str, strength: float | None
-    ) -> Response:
-        """Wait for the body, and start the job; the body counts as an upload until then."""
-        too_large = f"{name} is too large: this page takes files up to {MAX_BYTES >> 20} MiB"
-        if int(request.headers.get("content-length", "0")) > MAX_BYTES:
-            return _error(413, too_large)
-        async for part in timed_parts(request):
-            upload.add(part)
-            if upload.size > MAX_BYTES:
-                return _error(413, too_large)
-        job = Job(choice.name, name, bytes(upload.data), strength)
-        # not held twice
-        upload.data.clear()
-        try:
-            await run_in_threadpool(check_size, job.data, name, choice.scale)
-            self._queue.submit(job)
         except ValueError as error:
             return _error(422, str(error))
-        except BusyError:
+        except (BusyError, StoppedError):
             return _error(503, "too many photos are waiting; try again in a minute")
-        return JSONResponse(self._describe(job), 202)
 
     async def state(self, request: Request) -> Response:
         """Say how far a job is."""
@@ -158,19 +197,36 @@ class _Routes:
 
     async def part(self, request: Request) -> Response:
         """Give a finished job's pictures and file."""
-        job = self._queue.find(request.path_params["id"])
-        outcome = job.outcome if job is not None else None
+        outcome = self._outcome(request)
         part = request.path_params["part"]
         if outcome is None or part not in ("before", "after", "result"):
             return _gone()
         if part != "result":
             return Response(getattr(outcome, part), media_type="image/png")
+        try:
+            share = _read_share(request.query_params.get("share", "1"))
+            result = outcome.result
+            if share < 1:
+                result = await run_in_threadpool(self._desk.blend, outcome, share)
+        except ValueError as error:
+            return _error(400, str(error))
+        except (BusyError, StoppedError):
+            return _error(503, "too many photos are waiting; try again in a minute")
         attachment = f"attachment; filename*=UTF-8''{quote(outcome.name)}"
         return Response(
-            outcome.result,
-            media_type=outcome.media_type,
-            headers={"Content-Disposition": attachment},
+            result, media_type=outcome.media_type, headers={"Content-Disposition": attachment}
         )
+
+    async def sample(self, request: Request) -> Response:
+        """Give what a task made of a part of the photo."""
+        outcome, number = self._outcome(request), request.path_params["number"]
+        if outcome is None or number >= len(outcome.samples):
+            return _gone()
+        return Response(outcome.samples[number], media_type="image/png")
+
+    def _outcome(self, request: Request) -> Outcome | None:
+        job = self._queue.find(request.path_params["id"])
+        return job.outcome if job is not None else None
 
     def _describe(self, job: Job) -> dict[str, Any]:
         described: dict[str, Any] = {"id": job.id, "state": job.state}
@@ -195,20 +251,47 @@ def _file_route(address: str, package: str, name: str, media_type: str) -> Route
     return Route(address, give)
 
 
-def _read_strength(text: str, choice: Choice) -> float | None:
+async def _receive(request: Request, upload: Upload) -> bool:
+    """Wait for the body; False if it is too large."""
+    if int(request.headers.get("content-length", "0")) > MAX_BYTES:
+        return False
+    async for part in timed_parts(request):
+        upload.add(part)
+        if upload.size > MAX_BYTES:
+            return False
+    return True
+
+
+def _read_strength(text: str, chain: Sequence[Choice]) -> float | None:
     """A bound, or None for an empty text.
 
     Raises:
-        ValueError: It is no number, or the task has nothing to bound.
+        ValueError: It is no number, or no task has anything to bound.
     """
     if not text:
         return None
-    if choice.strength is None:
-        raise ValueError(f"{choice.title} has no strength that could be bounded")
+    if not any(choice.strength for choice in chain):
+        titles = " + ".join(choice.title for choice in chain)
+        raise ValueError(f"{titles} has no strength that could be bounded")
     try:
         return float(text)
     except ValueError as error:
         raise ValueError(f"{text!r} is no number") from error
+
+
+def _read_share(text: str) -> float:
+    """A share.
+
+    Raises:
+        ValueError: It is no number from 0 to 1.
+    """
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise ValueError(f"share={text!r}; allowed: 0 to 1")
+    return share
 
 
 def _error(status: int, message: str) -> Response:

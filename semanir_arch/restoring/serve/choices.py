@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from semanir_arch.weights import available, find
 
-__all__ = ["Choice", "find_choices"]
+__all__ = ["Choice", "find_choices", "split_choice"]
+
+_LONGEST_CHAIN = 3
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,21 @@ def find_choices(weights: Path | None = None, task: str | None = None) -> Sequen
         )
         for one in shipped
     ]
+
+
+def split_choice(text: str, choices: Mapping[str, Choice]) -> list[Choice]:
+    """The choices that a text such as `jpeg+sr_x2` names, in the order in which they run.
+
+    Raises:
+        ValueError: One is unknown, or demosaicking is not the first.
+    """
+    names = text.split("+")
+    unknown = [name for name in names if name not in choices]
+    if unknown or len(names) > _LONGEST_CHAIN:
+        raise ValueError(
+            f"unknown task; allowed: {', '.join(choices)}, or up to {_LONGEST_CHAIN} of them "
+            "joined by +"
+        )
+    if "demosaic" in names[1:]:
+        raise ValueError("task 'demosaic' must be the first of a chain")
+    return [choices[name] for name in names]

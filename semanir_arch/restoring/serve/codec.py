@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from semanir_arch.data.files.image_io import Image
 from semanir_arch.data.files.image_metadata import Metadata
+from semanir_arch.restoring.diagnosis import Diagnosis
 from semanir_arch.restoring.serve.watch import StoppedError
 
 __all__ = ["Codec"]
@@ -70,6 +71,18 @@ class Codec:
         """
         encoded: bytes = self._ask(("encode", pixels, Path(name), metadata), name, stop)
         return encoded
+
+    def look(
+        self, data: bytes, name: str, stop: threading.Event, *, shown: bool
+    ) -> tuple[Diagnosis, bytes]:
+        """Diagnose a photo; with `shown`, also make a small PNG of it, else empty.
+
+        Raises:
+            StoppedError: `stop` was set.
+            ValueError: As `decode_image`; or it takes too long or too much memory.
+        """
+        found: tuple[Diagnosis, bytes] = self._ask(("look", data, name, shown), name, stop)
+        return found
 
     def close(self) -> None:
         """End the child."""

@@ -158,11 +158,19 @@ class Upload:
         self._uploads = uploads
         self._client = client
         self.data = bytearray()
+        self._taken = 0
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
-        return len(self.data)
+        """Bytes so far, those that were taken included."""
+        return len(self.data) + self._taken
+
+    def take(self) -> bytes:
+        """The whole body, which is not held twice, and counts until the answer."""
+        body = bytes(self.data)
+        self._taken += len(body)
+        self.data.clear()
+        return body
 
     def add(self, part: bytes) -> None:
         """Keep a part.

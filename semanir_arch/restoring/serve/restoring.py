@@ -13,13 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.data.files.image_encoding import check_format, lost_metadata
+from semanir_arch.restoring.diagnosis import choose, diagnose_data
+from semanir_arch.restoring.looking import candidates, interesting_part
 from semanir_arch.restoring.restorer import Restorer
-from semanir_arch.restoring.serve.choices import Choice
+from semanir_arch.restoring.serve.choices import Choice, split_choice
 from semanir_arch.restoring.serve.codec import Codec
 from semanir_arch.restoring.serve.watch import StoppedError, Watch
 from semanir_arch.restoring.serve.work import Job, Outcome
 from semanir_arch.restoring.visible import visible
 from semanir_arch.utils.ensemble import ORIENTATIONS
+from semanir_arch.weights import TASKS
 
 __all__ = ["Workshop"]
 
@@ -60,41 +63,22 @@ class Workshop:
         return self._restorers[task]
 
     def work(self, job: Job) -> Outcome | None:
-        """Restore a job's file; None if it was cancelled.
+        """Restore a job's file, or try all tasks on a part of it; None if it was cancelled.
 
         Raises:
             OSError, TypeError, ValueError, MemoryError, ArithmeticError: As `decode_image` and
                 `Restorer.restore`.
         """
         try:
-            return self._work(job)
+            return self._try_all(job) if job.tries else self._work(job)
         except StoppedError:
             return None
 
     def _work(self, job: Job) -> Outcome:
         image = self._codec.decode(job.data, job.name, job.cancelled)
-        job.data = b""
-        restorer = self.restorer(job.task)
-
-        def report(part: float) -> None:
-            job.progress = part
-
-        watch = Watch(
-            restorer.network,
-            report,
-            job.cancelled,
-            passes=_passes(restorer, 1 if image.pixels.shape[2] <= 2 else 3),
-            tile=min(1.0, _TILE_PIXELS / image.pixels[..., 0].size),
-        )
-        strength = self._choices[job.task].strength
-        with watch:
-            restored = restorer.restore(
-                image.pixels,
-                sigma=job.strength if strength == "sigma" else None,
-                quality=job.strength if strength == "quality" else None,
-                progress=watch.advance,
-            )
-        name = _result_name(job.name, restored)
+        chain = split_choice(job.task, self._choices)
+        restored = self._restore(job, image.pixels, chain, 0.0, 1.0)
+        name = _result_name(job.name, chain, restored)
         result = self._codec.encode(restored, name, image.metadata, job.cancelled)
         lost = lost_metadata(Path(name), image.metadata, restored)
         height, width = restored.shape[:2]
@@ -102,6 +86,8 @@ class Workshop:
             self._codec.encode(_for_screen(pixels), "screen.png", None, job.cancelled)
             for pixels in (image.pixels, restored)
         )
+        # of a mosaic, the photo itself is no step on the way
+        blends = not self.restorer(chain[0].name).demosaics
         return Outcome(
             name=name,
             media_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
@@ -114,9 +100,75 @@ class Workshop:
                 "bytes": len(result),
                 "seconds": round(time.monotonic() - job.started, 1),
                 "reduced": width * height > _SHOWN_PIXELS,
+                "blends": blends,
                 "notes": "; ".join((*image.notes, *lost)),
             },
+            original=job.data if blends else b"",
+            restored=restored if blends else None,
+            scale=width // image.pixels.shape[1],
         )
+
+    def _try_all(self, job: Job) -> Outcome:
+        image = self._codec.decode(job.data, job.name, job.cancelled)
+        part = interesting_part(image.color)
+        known = [name for name in self._choices if name in TASKS]
+        chosen = choose(diagnose_data(image, job.data, job.name), known).tasks
+        chains = candidates(part, chosen, known)
+        chains += [(name,) for name in self._choices if name not in TASKS]
+        samples = [self._sample(job, part)]
+        for place, names in enumerate(chains):
+            chain = [self._choices[name] for name in names]
+            ends = place / len(chains), (place + 1) / len(chains)
+            samples.append(self._sample(job, self._restore(job, part, chain, *ends)))
+        return Outcome(
+            name=job.name,
+            media_type="image/png",
+            result=b"",
+            before=b"",
+            after=b"",
+            facts={
+                "seconds": round(time.monotonic() - job.started, 1),
+                "tried": ["+".join(names) for names in chains],
+                "chosen": "+".join(chosen),
+            },
+            samples=tuple(samples),
+        )
+
+    def _sample(self, job: Job, pixels: npt.NDArray[Any]) -> bytes:
+        return self._codec.encode(visible(pixels), "screen.png", None, job.cancelled)
+
+    def _restore(
+        self,
+        job: Job,
+        pixels: npt.NDArray[Any],
+        chain: Sequence[Choice],
+        begin: float,
+        end: float,
+    ) -> npt.NDArray[Any]:
+        """Run networks one after another; their progress goes from `begin` to `end`."""
+        step = (end - begin) / len(chain)
+        for place, choice in enumerate(chain):
+            restorer = self.restorer(choice.name)
+            start = begin + place * step
+
+            def report(part: float, start: float = start) -> None:
+                job.progress = min(1.0, start + part * step)
+
+            watch = Watch(
+                restorer.network,
+                report,
+                job.cancelled,
+                passes=_passes(restorer, 1 if pixels.shape[2] <= 2 else 3),
+                tile=min(1.0, _TILE_PIXELS / pixels[..., 0].size),
+            )
+            with watch:
+                pixels = restorer.restore(
+                    pixels,
+                    sigma=job.strength if choice.strength == "sigma" else None,
+                    quality=job.strength if choice.strength == "quality" else None,
+                    progress=watch.advance,
+                )
+        return pixels
 
 
 def _passes(restorer: Restorer, channels: int) -> int:
@@ -125,13 +177,15 @@ def _passes(restorer: Restorer, channels: int) -> int:
     return (channels if by_channel else 1) * (ORIENTATIONS if restorer.ensemble else 1)
 
 
-def _result_name(name: str, restored: npt.NDArray[Any]) -> str:
-    """The file's own name; .png in place of a suffix whose format cannot hold the result."""
+def _result_name(name: str, chain: Sequence[Choice], restored: npt.NDArray[Any]) -> str:
+    """The file's name and the task; .png for a suffix whose format cannot hold the result."""
+    path = Path(name)
+    label = "+".join(choice.weights.stem if choice.weights else choice.name for choice in chain)
     try:
-        check_format(Path(name), restored.shape, restored.dtype)
+        check_format(path, restored.shape, restored.dtype)
     except ValueError:
-        return f"{Path(name).stem}.png"
-    return name
+        return f"{path.stem}_{label}.png"
+    return f"{path.stem}_{label}{path.suffix}"
 
 
 def _for_screen(image: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -16,6 +16,7 @@ from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.app import make_app
 from semanir_arch.restoring.serve.choices import Choice, find_choices
 from semanir_arch.restoring.serve.connections import MAX_CONNECTIONS, TimedProtocol
+from semanir_arch.restoring.serve.desk import Desk
 from semanir_arch.restoring.serve.guard import LOOPBACK, Guard, is_loopback
 from semanir_arch.restoring.serve.restoring import Workshop
 from semanir_arch.restoring.serve.work import Queue
@@ -63,15 +64,16 @@ def serve(
         )
     shown = f"[{host}]" if ":" in host else host
     say(f"http://{shown}:{listener.getsockname()[1]}/  (Ctrl-C ends)")
-    queue = Queue(workshop.work)
+    queue, desk = Queue(workshop.work), Desk()
     try:
         # a process that a shell's script started in the background ends without the exception
         with suppress(KeyboardInterrupt):
-            make_server(make_app(choices, queue, host)).run([listener])
+            make_server(make_app(choices, queue, desk, host)).run([listener])
         say("ended")
     finally:
         queue.close()
         workshop.close()
+        desk.close()
         listener.close()
 
 

@@ -8,7 +8,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+import numpy.typing as npt
 
 __all__ = ["BusyError", "Job", "Outcome", "Queue"]
 
@@ -42,6 +44,10 @@ class Outcome:
         before: A picture of the photo that browsers can show.
         after: Of the result.
         facts: Sizes and seconds, for the page.
+        original: The file that was sent, where the result can be blended with it.
+        restored: The network's result, for blends; None where there are none.
+        scale: How many times larger it is than the photo.
+        samples: Small pictures, one for each task that was tried.
     """
 
     name: str
@@ -49,12 +55,17 @@ class Outcome:
     result: bytes
     before: bytes
     after: bytes
-    facts: dict[str, int | float | str | bool]
+    facts: dict[str, Any]
+    original: bytes = b""
+    restored: npt.NDArray[Any] | None = None
+    scale: int = 1
+    samples: tuple[bytes, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return len(self.result) + len(self.before) + len(self.after)
+        files = (self.result, self.before, self.after, self.original, *self.samples)
+        return sum(map(len, files)) + (0 if self.restored is None else self.restored.nbytes)
 
 
 @dataclass
@@ -62,10 +73,11 @@ class Job:
     """One photo of one page.
 
     Attributes:
-        task: Name of the choice that restores it.
+        task: Names of the choices that restore it, joined by `+`; unused where it `tries`.
         name: The file's name.
-        data: The file; dropped when the work begins.
+        data: The file; dropped when the work ends.
         strength: Bound of the task's strength, None for none.
+        tries: Whether a part of the photo is to be restored by every task that fits.
         id: Cannot be guessed, so that only the page that sent the photo gets the result.
         state: What becomes of it.
         progress: Part that is done, 0 to 1.
@@ -78,6 +90,7 @@ class Job:
     name: str
     data: bytes
     strength: float | None = None
+    tries: bool = False
     id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     state: State = "waiting"
     progress: float = 0.0

@@ -17,6 +17,7 @@ import pytest
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.app import make_app
 from semanir_arch.restoring.serve.choices import Choice
+from semanir_arch.restoring.serve.desk import Desk
 from semanir_arch.restoring.serve.restoring import Workshop
 from semanir_arch.restoring.serve.server import make_server
 from semanir_arch.restoring.serve.work import Queue
@@ -87,7 +88,7 @@ def _running(tmp_path_factory) -> Iterator[Running]:
     save_weights(folder / "large.pth", TINY_SR)
     restorers = {name: Restorer(folder / f"{name}.pth", "cpu") for name in ("same", "large")}
     workshop = Workshop(CHOICES, lambda choice: restorers[choice.name])
-    queue = Queue(workshop.work)
+    queue, desk = Queue(workshop.work), Desk()
     listener = socket.create_server(("127.0.0.1", 0))
     running = Running(listener.getsockname()[1], queue)
 
@@ -96,7 +97,7 @@ def _running(tmp_path_factory) -> Iterator[Running]:
 
     for restorer in restorers.values():
         restorer.network.register_forward_pre_hook(wait_for_permission)
-    server = make_server(make_app(CHOICES, queue, "127.0.0.1"))
+    server = make_server(make_app(CHOICES, queue, desk, "127.0.0.1"))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     yield running
@@ -105,6 +106,7 @@ def _running(tmp_path_factory) -> Iterator[Running]:
     thread.join()
     queue.close()
     workshop.close()
+    desk.close()
 
 
 @pytest.fixture

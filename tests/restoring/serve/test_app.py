@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
+from urllib.parse import quote
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
 
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image
+from semanir_arch.restoring.diagnosis import choose, diagnose
 from semanir_arch.restoring.serve import app, work
 from tests.data.files.test_image_fuzz import FILES
 from tests.helpers import make_image
@@ -29,12 +33,13 @@ def test_the_menu_names_tasks_and_limits(running):
 
 
 @pytest.mark.parametrize("name", ["photo.png", "Käse & Brot.tif", "photo.webp", "photo.bmp"])
-def test_a_result_keeps_name_and_format(running, name):
+def test_a_result_keeps_name_and_format_and_says_its_task(running, name):
     data = encoded(name)
     status, job = running.send(data, name)
     assert status == 202
     done = running.finished(job["id"])
-    assert (done["state"], done["name"], done["width"], done["height"]) == ("done", name, 17, 12)
+    own = f"{Path(name).stem}_same{Path(name).suffix}"
+    assert (done["state"], done["name"], done["width"], done["height"]) == ("done", own, 17, 12)
     _, result, headers = running.request("GET", f"/api/jobs/{job['id']}/result")
     np.testing.assert_array_equal(
         decode_image(result, name).pixels, decode_image(data, name).pixels
@@ -57,7 +62,7 @@ def test_a_format_that_cannot_be_written_becomes_png(running):
     buffer = io.BytesIO()
     PIL.Image.fromarray(make_image((9, 8, 3))).save(buffer, "GIF")
     job = running.finished(running.send(buffer.getvalue(), "old.gif")[1]["id"])
-    assert job["name"] == "old.png"
+    assert job["name"] == "old_same.png"
 
 
 def test_super_resolution_enlarges(running):
@@ -140,7 +145,10 @@ def test_large_files_are_refused_with_and_without_a_declared_length(running, mon
 
 def test_an_unknown_task_is_refused_with_those_that_exist(running):
     status, answer = running.send(encoded("a.png"), task="magic")
-    assert (status, answer["error"]) == (400, "unknown task; allowed: same, large")
+    assert (status, answer["error"]) == (
+        400,
+        "unknown task; allowed: same, large, or up to 3 of them joined by +",
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +176,7 @@ def test_two_photos_at_once_wait_for_each_other_and_are_not_mixed(running):
     assert jobs[2]["ahead"] == 2
     running.allowed.set()
     for number, (job, data) in enumerate(zip(jobs, files, strict=True)):
-        assert running.finished(job["id"])["name"] == f"{number}.png"
+        assert running.finished(job["id"])["name"] == f"{number}_same.png"
         result = running.request("GET", f"/api/jobs/{job['id']}/result")[1]
         np.testing.assert_array_equal(
             decode_image(result, "").pixels, decode_image(data, "").pixels
@@ -246,6 +254,77 @@ def test_a_link_on_another_site_may_lead_to_the_page(running):
     headers = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
     status, page, answered = running.request("GET", "/", **headers)
     assert status == 200
-    assert b"Restore a photo" in page
+    assert b"Restore photos" in page
     assert answered["Content-Security-Policy"].startswith("default-src 'none'")
     assert answered["Cache-Control"] == "no-store"
+
+
+def test_a_photo_is_diagnosed_without_a_job(running):
+    image = make_image((80, 90, 3))
+    data = encode_image(image, Path("a.tif"))
+    status, found, _ = running.request("POST", "/api/look?name=a.tif&shown=1", data)
+    assert status == 200
+    assert (found["width"], found["height"], found["tasks"]) == (90, 80, [])
+    expected = choose(diagnose(image), [])
+    assert found["findings"] == expected.findings
+    kind, _, picture = found["preview"].partition(",")
+    assert kind == "data:image/png;base64"
+    np.testing.assert_array_equal(decode_image(base64.b64decode(picture), "a").pixels, image)
+    assert "preview" not in running.request("POST", "/api/look?name=a.tif", data)[1]
+    assert not running.queue._jobs
+
+
+def test_a_look_keeps_the_bounds_of_an_upload(running, monkeypatch):
+    for name, data in {"wrong.png": b"no image", "huge.png": huge(6000, 4001)}.items():
+        status, answer, _ = running.request("POST", f"/api/look?name={name}", data)
+        assert status == 422
+        assert answer["error"].startswith(name)
+    headers = {"Origin": "http://evil.example"}
+    for path in ("look", "tries"):
+        address = f"/api/{path}?name=a.png"
+        assert running.request("POST", address, encoded("a.png"), **headers)[0] == 403
+    monkeypatch.setattr(app, "MAX_BYTES", 2**20)
+    assert running.request("POST", "/api/look?name=a.png", bytes(2**20 + 1))[0] == 413
+
+
+def test_networks_run_one_after_another(running):
+    task = quote("same+large")
+    job = running.finished(running.send(encoded("a.png"), "a.png", task)[1]["id"])
+    assert (job["name"], job["width"], job["height"]) == ("a_same+large.png", 34, 24)
+    too_large = running.send(huge(3000, 2001), "huge.png", task)[1]["error"]
+    assert "6 megapixels, because" in too_large
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_share_of_the_change_is_a_blend_with_the_enlarged_photo(running, dtype):
+    photo = make_image((12, 17, 3), dtype)
+    data = encode_image(photo, Path("a.png"))
+    job = running.finished(running.send(data, "a.png", "large")[1]["id"])["id"]
+
+    def result(share):
+        answer = running.request("GET", f"/api/jobs/{job}/result?share={share}")[1]
+        return decode_image(answer, "").pixels
+
+    enlarged = cv2.resize(photo, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(result(0), enlarged)
+    middle = (enlarged.astype(np.float64) + result(1)) / 2
+    assert np.abs(result(0.5) - middle).max() <= 0.5 + 1e-3
+    for wrong in ("2", "-1", "nan", "much"):
+        assert running.request("GET", f"/api/jobs/{job}/result?share={wrong}")[0] == 400
+
+
+def test_every_task_is_tried_on_the_interesting_part(running):
+    photo = np.full((300, 400, 3), 128, np.uint8)
+    photo[100:292, 200:392] = make_image((192, 192, 3))
+    data = encode_image(photo, Path("a.png"))
+    _, sent, _ = running.request("POST", "/api/tries?name=a.png", data)
+    job = running.finished(sent["id"])
+    assert job["tried"] == ["same", "large"]
+    samples = [
+        decode_image(running.request("GET", f"/api/jobs/{sent['id']}/sample/{n}")[1], "").pixels
+        for n in range(3)
+    ]
+    np.testing.assert_array_equal(samples[1], samples[0])
+    assert [one.shape[:2] for one in samples] == [(192, 192), (192, 192), (384, 384)]
+    assert samples[0].std() > 20
+    assert running.request("GET", f"/api/jobs/{sent['id']}/sample/3")[0] == 404

@@ -25,7 +25,7 @@ CATALOGUE = Catalogue(
         "HostSet": None,
     },
     models={"OurModel": {"val.k": Option(int, default=None)}, "SRModel": None, "HostModel": None},
-    losses={"L1Loss": {"loss_weight": Option(float, default=1.0)}},
+    losses={"L1Loss": {"loss_weight": Option(float, default=1.0)}, "GANLoss": None},
     metrics={"our_psnr": {"crop_border": Option(int, default=0)}, "host_psnr": None},
     optimizers={"Adam": {"lr": Option(float), "betas": Option(list[float], default=None)}},
     ours=frozenset(["OurNet", "OurSet", "OurModel", "our_psnr"]),
@@ -183,7 +183,7 @@ def test_a_plain_file_may_hold_keys_that_nothing_reads(check):
     told = [str(problem) for problem in check(options, inherits=False)]
     assert len(told) == 2
     assert "use_shuffle: unknown key" in told[0]
-    assert "train:optim_g:lrr: unknown key" in told[1]
+    assert "train:use_grad_clip: unknown key" in told[1]
     with pytest.raises(OptionError, match="network_g:depth: unknown key"):
         check(changed("network_g:depth", [1]), inherits=False)
     # BasicSR hands the block over as keyword arguments
@@ -245,7 +245,7 @@ def test_a_model_of_ours_ignores_nothing(check, key, message, inherits):
 
 
 def test_models_of_basicsr_may_have_more_networks(check):
-    options = {**GOOD, "model_type": "HostModel", "network_d": {"type": "X"}}
+    options = {**GOOD, "model_type": "HostModel", "network_d": {"type": "HostNet"}}
     assert check(options) == []
 
 
