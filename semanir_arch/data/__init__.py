@@ -6,6 +6,7 @@ from semanir_arch.data.dual_pixel_defocus_dataset import DualPixelDefocusDataset
 from semanir_arch.data.gaussian_denoising_dataset import GaussianDenoisingDataset
 from semanir_arch.data.jpeg_compression_dataset import JpegCompressionDataset
 from semanir_arch.data.paired_restoration_dataset import PairedRestorationDataset
+from semanir_arch.data.photograph_dataset import PhotographDataset
 from semanir_arch.data.submission_dataset import SubmissionDataset
 from semanir_arch.data.synthetic_defocus_dataset import SyntheticDefocusDataset
 from semanir_arch.data.synthetic_low_light_dataset import SyntheticLowLightDataset
@@ -22,6 +23,7 @@ __all__ = [
     "GaussianDenoisingDataset",
     "JpegCompressionDataset",
     "PairedRestorationDataset",
+    "PhotographDataset",
     "SubmissionDataset",
     "SyntheticDefocusDataset",
     "SyntheticLowLightDataset",
@@ -40,6 +42,7 @@ DATASETS: dict[str, type] = {
         GaussianDenoisingDataset,
         JpegCompressionDataset,
         PairedRestorationDataset,
+        PhotographDataset,
         SubmissionDataset,
         SyntheticDefocusDataset,
         SyntheticLowLightDataset,

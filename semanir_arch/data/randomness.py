@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import torch
 
 _SEEDS = 2**63 - 1
@@ -44,3 +45,8 @@ def uniform(low: float, high: float, generator: torch.Generator) -> float:
 def integer(stop: int, generator: torch.Generator) -> int:
     """An integer drawn uniformly from 0 to `stop` - 1."""
     return int(torch.randint(stop, (), generator=generator))
+
+
+def numpy_generator(generator: torch.Generator) -> np.random.Generator:
+    """A generator for NumPy, seeded by a draw of PyTorch's."""
+    return np.random.default_rng(int(torch.randint(_SEEDS, (), generator=generator)))
