@@ -39,7 +39,7 @@ SOURCE_KNOBS: dict[str, Knob] = {
         (0.8, 0.8), (0, 1), "share of sources enlarged for `camera`, `correlated`", is_chance=True
     ),
     "soft_chance_others": Knob(
-        (0.3, 0.3), (0, 1), "share of sources enlarged for all others", is_chance=True
+        (0.2, 0.2), (0, 1), "share of sources enlarged for all others", is_chance=True
     ),
     "enlarge": Knob((1.2, 3), (1, 8), "factor of enlarged sources"),
     "other": Knob((0.6, 1.3), (0.1, 8), "factor of other sources"),
@@ -66,11 +66,11 @@ class PhotographDataset(CleanImageDataset):
         "mixture": Option(
             dict,
             default={
-                "camera": 0.46,
+                "camera": 0.44,
                 "correlated": 0.26,
                 "gaussian": 0.12,
-                "compressed": 0.06,
-                "clean": 0.1,
+                "compressed": 0.05,
+                "clean": 0.13,
             },
             help=f"relative shares of {', '.join(KINDS)}; what is not named does not occur",
         ),

@@ -48,5 +48,11 @@ def integer(stop: int, generator: torch.Generator) -> int:
 
 
 def numpy_generator(generator: torch.Generator) -> np.random.Generator:
-    """A generator for NumPy, seeded by a draw of PyTorch's."""
-    return np.random.default_rng(int(torch.randint(_SEEDS, (), generator=generator)))
+    """A NumPy generator that continues the randomness of a PyTorch one.
+
+    Args:
+        generator: Of which one number is drawn, the seed of the new one. The algorithm is named
+            (PCG64), because NumPy may change its default one.
+    """
+    seed = int(torch.randint(_SEEDS, (), generator=generator))
+    return np.random.Generator(np.random.PCG64(seed))
