@@ -167,7 +167,7 @@ def _restore_job(
     reporter.finish()
     reporter.say(
         f"{number} {job.source} -> {job.target} ({outcome.width} x {outcome.height} pixels, "
-        f"{seconds:.1f} s)"
+        f"{seconds:.1f} s, {restorer.precision})"
     )
     if settings.compare:
         reporter.say(f"{' ' * len(number)} before and after: {job.picture}")

@@ -20,6 +20,7 @@ from semanir_arch.inference.loading import choose_device, network_of, set_attent
 from semanir_arch.inference.mosaics import OVERLAP as MOSAIC_OVERLAP
 from semanir_arch.inference.mosaics import check_mosaic, mosaic_reader, with_colors
 from semanir_arch.inference.pixels import Canvas, Pixels, split
+from semanir_arch.inference.precision import PRECISIONS, choose_precision
 from semanir_arch.inference.strength import check_strength, limit_noise, limit_to_quality
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.ensemble import self_ensemble
@@ -27,8 +28,6 @@ from semanir_arch.utils.tiling import Tiling, restored_bands
 from semanir_arch.weights import Task, find, get_task
 
 __all__ = ["PRECISIONS", "Restorer", "restore"]
-
-PRECISIONS = ("fp32", "bf16")
 
 OVERLAP = 64
 """Pixels that tiles share unless told otherwise."""
@@ -68,7 +67,8 @@ class Restorer:
         weights: A file written by `train.py`, which names its network; None for the one that the
             package ships for `task`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps", ...
-        precision: "fp32", or "bf16": faster where the hardware has it, slightly less exact.
+        precision: "auto", "fp32", or "bf16": faster where the hardware has it, slightly less exact;
+            see `precision.choose_precision`. The attribute says which was chosen.
         k: Keys kept per token, fewer for speed; None for the number the network was built with.
         backend: Implementation of the attention; see `semanir_arch.ops.backend`.
         tile: Side in pixels of the tiles in which images are restored; None restores them whole;
@@ -89,7 +89,7 @@ class Restorer:
         self,
         weights: str | Path | None = None,
         device: str = "auto",
-        precision: str = "fp32",
+        precision: str = "auto",
         k: int | None = None,
         backend: str = "auto",
         tile: int | str | None = "auto",
@@ -98,8 +98,6 @@ class Restorer:
         task: str | None = None,
         ensemble: bool = False,
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision={precision!r}; allowed: {', '.join(PRECISIONS)}")
         if isinstance(tile, str) and tile != "auto":
             raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
         tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
@@ -111,7 +109,7 @@ class Restorer:
         self.ensemble = ensemble
         checkpoint = load_checkpoint(_file_for(task) if weights is None else weights)
         self.device = choose_device(device)
-        self.precision = precision
+        self.precision = choose_precision(precision, self.device, checkpoint)
         self.network = network_of(checkpoint).to(self.device)
         set_attention(self.network, k, backend)
         self.task: Task | None = task_of(checkpoint) if task is None else get_task(task)
@@ -312,7 +310,7 @@ def restore(
     image: npt.NDArray[Any],
     weights: str | Path | None = None,
     device: str = "auto",
-    precision: str = "fp32",
+    precision: str = "auto",
     k: int | None = None,
     backend: str = "auto",
     tile: int | str | None = "auto",
