@@ -37,7 +37,7 @@ setup(
     package_data={
         "semanir_arch": [
             "py.typed",
-            "inference/*/page_files/*",
+            "restoring/*/page_files/*",
             "ops/native/csrc/*",
             "report/page_files/*",
             "report/published.yml",
@@ -69,7 +69,7 @@ setup(
         ],
         # semanir-restore --serve
         "serve": ["starlette>=1.0", "uvicorn>=0.40"],
-        # python -m semanir_arch.inference.export to ONNX, and its check
+        # python -m semanir_arch.restoring.export to ONNX, and its check
         "export": ["onnx>=1.20", "onnxruntime>=1.23", "onnxscript>=0.6"],
         # LPIPS, and the files of the DND benchmark
         "metrics": ["h5py>=3.12", "lpips>=0.1.4"],
@@ -84,7 +84,7 @@ setup(
             "selenium>=4.30",  # looks at the pages in Debian's Chromium
         ],
     },
-    entry_points={"console_scripts": ["semanir-restore = semanir_arch.inference.cli:main"]},
+    entry_points={"console_scripts": ["semanir-restore = semanir_arch.restoring.cli:main"]},
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.10",

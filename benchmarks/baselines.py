@@ -26,9 +26,9 @@ from semanir_arch.data import (
     GaussianDenoisingDataset,
     JpegCompressionDataset,
 )
-from semanir_arch.data.clean_images import CleanImageDataset
-from semanir_arch.data.image_io import load_image, scan_images
-from semanir_arch.data.matlab_resize import crop_to_multiple, matlab_resize
+from semanir_arch.data.datasets.clean_images import CleanImageDataset
+from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
+from semanir_arch.data.files.image_io import load_image, scan_images
 from semanir_arch.metrics import PROTOCOLS, psnr, rgb_to_y
 from semanir_arch.utils.atomic import write_text
 

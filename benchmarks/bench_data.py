@@ -23,20 +23,21 @@ import torch
 from measure import Timing, compare, header, markdown_table
 from numpy.typing import NDArray
 
+from semanir_arch.data.datasets.gaussian_denoising_dataset import GaussianDenoisingDataset
 from semanir_arch.data.degradations import compress_jpeg, gaussian_noise
-from semanir_arch.data.gaussian_denoising_dataset import GaussianDenoisingDataset
-from semanir_arch.data.image_io import load_image, scan_images, to_float
-from semanir_arch.data.lmdb_store import write_lmdb
-from semanir_arch.data.matlab_resize import matlab_resize
-from semanir_arch.data.name_rules import parse_name_rule
-from semanir_arch.data.name_table import NameTable, natural_order
-from semanir_arch.data.pairing import find_pairs
+from semanir_arch.data.degradations.matlab_resize import matlab_resize
+from semanir_arch.data.files.image_io import load_image, scan_images, to_float
 from semanir_arch.data.preparation.checking import LeakSearch, check_block
 from semanir_arch.data.preparation.extraction import extract
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import Group, Tiling, View
 from semanir_arch.data.preparation.work import Progress
-from semanir_arch.data.sources import ImageSource, open_source
+from semanir_arch.data.sources.base import ImageSource
+from semanir_arch.data.sources.lmdb_store import write_lmdb
+from semanir_arch.data.sources.name_rules import parse_name_rule
+from semanir_arch.data.sources.name_table import NameTable, natural_order
+from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.pairing import find_pairs
 from semanir_arch.host import load
 
 ROOT = Path(__file__).parents[1]

@@ -26,7 +26,7 @@ import numpy as np
 import yaml
 from measure import header, markdown_table
 
-from semanir_arch.data.image_io import write_image
+from semanir_arch.data.files.image_io import write_image
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 24
@@ -293,9 +293,9 @@ def train_with_engine(
 ) -> None:
     """What train.py does."""
     from semanir_arch import host
-    from semanir_arch.engine.saving import Saver
-    from semanir_arch.engine.train import main as train_main
+    from semanir_arch.commands.train import main as train_main
     from semanir_arch.models.training_step import TrainingStep
+    from semanir_arch.training.checkpointing import Saver
 
     for model in (TrainingStep, host.load("basicsr.models.sr_model").SRModel):
         note(model, "optimize_parameters", lambda _, end: ends.append(end))

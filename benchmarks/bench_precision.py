@@ -18,7 +18,7 @@ from measure import Report, header, markdown_line, markdown_rule
 from torch import Tensor, nn
 
 from semanir_arch.archs import build_network
-from semanir_arch.data.image_io import load_image
+from semanir_arch.data.files.image_io import load_image
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
 
 SIGMA = 25 / 255

@@ -27,9 +27,9 @@ from measure import Report, header, markdown_line, markdown_rule
 from numpy.typing import NDArray
 from skimage.restoration import estimate_sigma
 
-from semanir_arch.data.image_io import load_image, scan_images
-from semanir_arch.inference.restorer import Restorer
+from semanir_arch.data.files.image_io import load_image, scan_images
 from semanir_arch.metrics import PROTOCOLS
+from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.weights import available
 
 Picture = NDArray[np.uint8]

@@ -25,9 +25,9 @@ import torch
 from measure import compare, header, markdown_table
 
 from semanir_arch.data.degradations.jpeg import compress_jpeg
-from semanir_arch.data.image_io import load_image, write_image
-from semanir_arch.data.matlab_resize import matlab_resize
-from semanir_arch.inference.restorer import PRECISIONS, Restorer
+from semanir_arch.data.degradations.matlab_resize import matlab_resize
+from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.restoring.restorer import PRECISIONS, Restorer
 from semanir_arch.utils.memory import peak_memory
 from semanir_arch.weights import Task, available
 
@@ -127,7 +127,7 @@ def report_memory(task: Task, megapixels: int) -> list[str]:
 
 def run_command(arguments: list[str]) -> tuple[int, float]:
     """Restore one file by the command; bytes of memory at most, and seconds."""
-    from semanir_arch.inference import cli
+    from semanir_arch.restoring import cli
 
     task, source, folder = arguments
     start = time.perf_counter()

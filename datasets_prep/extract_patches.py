@@ -28,8 +28,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.data.image_io import load_image, scan_images, write_image
-from semanir_arch.data.image_metadata import Metadata
+from semanir_arch.data.files.image_io import load_image, scan_images, write_image
+from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.extraction import extract
 from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
 from semanir_arch.data.preparation.patches import Group, Tiling, View

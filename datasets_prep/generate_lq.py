@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.data.image_io import scan_images
+from semanir_arch.data.files.image_io import scan_images
 from semanir_arch.data.preparation.degrading import (
     TASKS,
     Degradation,
@@ -40,7 +40,7 @@ from semanir_arch.data.preparation.work import (
     run_script,
     say,
 )
-from semanir_arch.data.scanning import IMAGE_SUFFIXES
+from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES
 from semanir_arch.utils.options.loading import parse_value
 
 _SHORTCUTS = ("sigma", "scale", "quality")

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from semanir_arch.data.image_io import Image, convert_channels, to_float
-from semanir_arch.data.name_rules import parse_name_rule
-from semanir_arch.data.pairing import find_pairs
+from semanir_arch.data.datasets.submissions import Submission
+from semanir_arch.data.files.image_io import Image, convert_channels, to_float
 from semanir_arch.data.preparation.work import Progress, run_script, say
-from semanir_arch.data.sources import open_source
-from semanir_arch.data.submissions import Submission
+from semanir_arch.data.sources.name_rules import parse_name_rule
+from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.pairing import find_pairs
 
 
 def main(argv: Sequence[str] | None = None) -> int:

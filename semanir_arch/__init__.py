@@ -7,21 +7,27 @@ networks, data sets, models and metrics in BasicSR, import `semanir_arch.plugin`
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+from semanir_arch.moved import Finder
 
 if TYPE_CHECKING:
     from semanir_arch.archs import build_network
-    from semanir_arch.inference.restorer import Restorer, restore
+    from semanir_arch.restoring.restorer import Restorer, restore
 
 __version__ = "0.1.0"
 
 __all__ = ["Restorer", "__version__", "build_network", "restore"]
 
 _HOMES = {
-    "Restorer": "semanir_arch.inference.restorer",
+    "Restorer": "semanir_arch.restoring.restorer",
     "build_network": "semanir_arch.archs",
-    "restore": "semanir_arch.inference.restorer",
+    "restore": "semanir_arch.restoring.restorer",
 }
+
+
+sys.meta_path.insert(0, Finder())  # before the finder of files, which knows only present names
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from semanir_arch.data.image_io import write_image
+from semanir_arch.data.files.image_io import write_image
 from tests.helpers import ROOT, make_image
 
 DATASETS = ROOT / "datasets" / "test"

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "semanir_arch"
 
 MAY_IMPORT = {
     "utils": set(),
+    "moved": set(),
     "host": {"utils"},
     "ops": set(),
     "modules": {"ops"},
@@ -21,27 +22,70 @@ MAY_IMPORT = {
     "data": {"utils"},
     "losses": {"utils"},
     "metrics": {"utils"},
-    "models": {"archs", "modules", "ops", "data", "losses", "metrics", "host", "utils"},
-    "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
-    "report": {"models", "metrics", "data", "utils"},
     "weights": set(),
-    "inference": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
-    "engine": {
-        *("archs", "modules", "data", "losses", "metrics", "models", "report", "weights"),
-        *("plugin", "host", "utils"),
+    "report": {"metrics", "data", "utils"},
+    "restoring": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
+    "evaluation": {"modules", "data", "metrics", "host", "utils"},
+    "models": {"archs", "modules", "data", "losses", "metrics", "evaluation", "host", "utils"},
+    "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
+    "runs": {
+        *("archs", "models", "evaluation", "report", "plugin", "host", "utils"),
+    },
+    "training": {"runs", "metrics", "host", "utils"},
+    "shipping": {
+        *("archs", "modules", "data", "metrics", "plugin", "runs", "training", "report"),
+        *("weights", "utils"),
     },
     "doctor": {"ops", "host", "utils"},
+    "commands": {
+        *("archs", "data", "doctor", "evaluation", "host", "metrics", "models", "plugin"),
+        *("report", "restoring", "runs", "shipping", "training", "weights", "utils"),
+    },
 }
 """For every part of the package, the parts below or beside it that it may use."""
 
-USES_BASICSR = {"host", "models", "plugin", "engine", "doctor"}
+USES_BASICSR = {
+    *("host", "models", "plugin", "evaluation", "runs", "training", "shipping"),
+    *("commands", "doctor"),
+}
 """The parts that need BasicSR; all others must work where it is not installed."""
-
-ENTRY_POINTS = {"__main__.py"}
-"""Files that start something from the command line: they stand above all layers."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 LIMITS = {"file": 400, "kernel": 700, "function": 60, "script": 25}
+
+
+HOLDS = {
+    "commands": "argument parsers, exit codes and messages of every command; nothing else",
+    "shipping": "trains, chooses, scores and publishes the weights in the package",
+    "training": "the loop, the data stream, saved states, what watches a training",
+    "runs": "from an option file to a run that can start; one command of test.py",
+    "plugin": "registers everything by name in BasicSR",
+    "models": "BasicSR's model classes: the training step, schedules, optimizers",
+    "evaluation": "scores a network on data sets; the cache of scores",
+    "restoring": "image files in, restored files out; the page, `--explain`, export",
+    "report": "tables, figures of papers, the self-contained page",
+    "doctor": "what is installed, what is missing, how to repair it",
+    "archs": "networks: numbers and strings in, never an option dictionary",
+    "modules": "`nn.Module`s that networks share, one idea per file",
+    "ops": "functions on tensors: definition, fast versions, choice of backend",
+    "data": "files, sources, degradations, data sets, preparation",
+    "losses": "pure functions first, registered classes second",
+    "metrics": "scores, protocols, and BasicSR's form of both",
+    "weights": "small trained networks with their records, and the list of tasks",
+    "host": "makes BasicSR 1.4.2 importable today and repairs what we measured to be broken",
+    "utils": "option files, checkpoints, atomic files",
+    "moved": "the old names of modules",
+}
+"""What every part holds, from the top down."""
+
+
+def table():
+    """The table of docs/architecture.md."""
+    rows = ["| part | holds | may import |", "| --- | --- | --- |"]
+    for part, text in HOLDS.items():
+        used = ", ".join(f"`{name}`" for name in HOLDS if name in MAY_IMPORT[part])
+        rows.append(f"| `{part}` | {text} | {used or 'nothing'} |")
+    return "\n".join(rows)
 
 
 def name_of(path):
@@ -66,56 +110,92 @@ def imported(path):
                 yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_part_uses_only_what_lies_below_it(path):
-    part = part_of(path)
-    if part == "__init__" or path.name in ENTRY_POINTS:
-        return
+def parts_used(path):
+    """Parts of the package that a file imports; names of the package itself are no part."""
     used = {name.split(".")[1] for name in imported(path) if name.startswith("semanir_arch.")}
-    # Names of the package itself, such as its version, are no part.
-    parts = {name for name in used if name in MAY_IMPORT}
-    assert parts <= MAY_IMPORT[part] | {part}
+    return used & set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_only_the_host_knows_how_basicsr_is_imported(path):
-    outside = {name.split(".")[0] for name in imported(path)}
-    assert "basicsr" not in outside
-    if path != PACKAGE / "losses" / "perceptual_loss.py":
-        assert "torchvision" not in outside
-    if part_of(path) not in USES_BASICSR and path.name not in ENTRY_POINTS:
-        assert "semanir_arch.host" not in set(imported(path))
+def test_a_part_uses_only_what_lies_below_it():
+    wrong = [
+        f"{name_of(path)} imports {', '.join(sorted(upward))}"
+        for path in FILES
+        if part_of(path) != "__init__"
+        and (upward := parts_used(path) - MAY_IMPORT[part_of(path)] - {part_of(path)})
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_triton_is_imported_by_kernels_alone(path):
-    if "triton" in {name.split(".")[0] for name in imported(path)}:
-        assert path == PACKAGE / "ops" / "backend.py" or path.name == "triton.py"
+def test_no_two_parts_lead_to_each_other():
+    """Below every part there is an order: whatever a part may use never leads back to it."""
+
+    def below(part, seen=()):
+        for other in MAY_IMPORT[part] - set(seen):
+            seen = below(other, (*seen, other))
+        return seen
+
+    assert not [part for part in MAY_IMPORT if part in below(part)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_importing_reads_no_command_line_environment_or_file(path):
-    for statement in ast.parse(path.read_text()).body:
-        if isinstance(statement, (ast.FunctionDef, ast.If)):
-            continue
-        for node in ast.walk(statement):
-            if isinstance(node, (ast.FunctionDef, ast.Lambda)):
-                node.body = []
-        read = {
-            ast.unparse(n) for n in ast.walk(statement) if isinstance(n, (ast.Attribute, ast.Name))
-        }
-        assert not read & {"sys.argv", "os.environ", "os.getenv", "open"}
+def test_the_document_shows_the_same_list():
+    """`python -m tests.test_layering` prints the table of docs/architecture.md."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert table() in page, "docs/architecture.md: put the table that this file prints there"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_files_and_functions_stay_small(path):
-    text = path.read_text()
-    limit = LIMITS["kernel" if path.name == "triton.py" else "file"]
-    assert len(text.splitlines()) <= limit
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and path.name != "triton.py":
-            # The signature of a network lists its options and is as long as they are many.
-            assert node.end_lineno - node.body[0].lineno < LIMITS["function"], node.name
+def test_only_the_host_knows_how_basicsr_is_imported():
+    wrong = []
+    for path in FILES:
+        names = set(imported(path))
+        outside = {name.split(".")[0] for name in names}
+        if "basicsr" in outside:
+            wrong.append(f"{name_of(path)} imports basicsr")
+        if "torchvision" in outside and path != PACKAGE / "losses" / "perceptual_loss.py":
+            wrong.append(f"{name_of(path)} imports torchvision")
+        if "semanir_arch.host" in names and part_of(path) not in USES_BASICSR:
+            wrong.append(f"{name_of(path)} imports the host")
+    assert not wrong
+
+
+def test_triton_is_imported_by_kernels_alone():
+    assert not [
+        name_of(path)
+        for path in FILES
+        if "triton" in {name.split(".")[0] for name in imported(path)}
+        and path != PACKAGE / "ops" / "backend.py"
+        and path.name != "triton.py"
+    ]
+
+
+def test_importing_reads_no_command_line_environment_or_file():
+    wrong = []
+    for path in FILES:
+        for statement in ast.parse(path.read_text()).body:
+            if isinstance(statement, (ast.FunctionDef, ast.If)):
+                continue
+            for node in ast.walk(statement):
+                if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+                    node.body = []
+            names = (n for n in ast.walk(statement) if isinstance(n, (ast.Attribute, ast.Name)))
+            read = {ast.unparse(n) for n in names} & {"sys.argv", "os.environ", "os.getenv", "open"}
+            if read:
+                wrong.append(f"{name_of(path)}: {', '.join(sorted(read))}")
+    assert not wrong
+
+
+def test_files_and_functions_stay_small():
+    wrong = []
+    for path in FILES:
+        text = path.read_text()
+        if len(text.splitlines()) > LIMITS["kernel" if path.name == "triton.py" else "file"]:
+            wrong.append(f"{name_of(path)}: {len(text.splitlines())} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and path.name != "triton.py":
+                # The signature of a network lists its options and is as long as they are many.
+                length = node.end_lineno - node.body[0].lineno
+                if length >= LIMITS["function"]:
+                    wrong.append(f"{name_of(path)}: {node.name} has {length} lines")
+    assert not wrong
 
 
 @pytest.mark.parametrize("script", ["train.py", "test.py"])
@@ -134,7 +214,7 @@ def test_networks_data_metrics_and_inference_work_without_basicsr():
 import sys
 sys.modules.update({"basicsr": None, "torchvision": None})
 import semanir_arch, semanir_arch.archs, semanir_arch.data, semanir_arch.metrics
-import semanir_arch.inference, semanir_arch.losses
+import semanir_arch.restoring, semanir_arch.losses
 import semanir_arch.utils.options, semanir_arch.utils.checkpoint
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
@@ -143,3 +223,7 @@ import semanir_arch.utils.options, semanir_arch.utils.checkpoint
 def test_importing_the_package_is_light():
     code = "import sys, semanir_arch; sys.exit(len({'torch', 'basicsr', 'cv2'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")

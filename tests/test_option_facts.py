@@ -12,8 +12,8 @@ import pytest
 from datasets_prep import prepare
 from semanir_arch.data.preparation.catalogue import load_catalogue
 from semanir_arch.data.preparation.presets import PRESETS
-from semanir_arch.engine.command_line import parse_arguments
-from semanir_arch.engine.run import complete_options
+from semanir_arch.runs.arguments import parse_arguments
+from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.options import overview, read_header, resolve
 from tests.helpers import ROOT
 from tests.leaves import LEAVES, OPTIONS, build_without_memory, name_of

@@ -16,11 +16,11 @@ import torch
 
 from semanir_arch import host, plugin
 from semanir_arch.archs import NETWORKS
-from semanir_arch.data.image_io import write_image
-from semanir_arch.engine import test as engine_test
-from semanir_arch.engine import train as engine_train
-from semanir_arch.engine.catalogue import build_catalogue
-from semanir_arch.engine.run import complete_options
+from semanir_arch.commands import test as engine_test
+from semanir_arch.commands import train as engine_train
+from semanir_arch.data.files.image_io import write_image
+from semanir_arch.runs.catalogue import build_catalogue
+from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.options import OptionError, basicsr_keys, resolve, validate
 from semanir_arch.utils.options.inheritance import merge_file

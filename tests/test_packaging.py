@@ -61,7 +61,7 @@ def test_the_wheel_carries_license_and_command(wheel):
     names = {name.rsplit("/", 1)[-1]: name for name in wheel.namelist()}
     assert {"LICENSE", "THIRD_PARTY.md"} <= names.keys()
     entry_points = wheel.read(names["entry_points.txt"]).decode()
-    assert "semanir-restore = semanir_arch.inference.cli:main" in entry_points
+    assert "semanir-restore = semanir_arch.restoring.cli:main" in entry_points
 
 
 def test_the_version_has_one_home(metadata):

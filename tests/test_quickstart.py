@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from tests.helpers import ROOT
 
 pytestmark = pytest.mark.slow
@@ -170,7 +170,7 @@ def test_a_noisy_photo_is_restored_with_a_picture(folder, trained):
     weights = folder / "experiments" / NAME / "models" / "net_g_latest.pth"
     printed = run(
         folder,
-        "semanir_arch/inference/cli.py",
+        "semanir_arch/restoring/cli.py",
         *("datasets/quickstart/noisy/chelsea.png", "-o", "results/quickstart"),
         *("--weights", weights, "--compare", "--device", "cpu"),
     )

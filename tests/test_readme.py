@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semanir_arch.data.image_io import load_image, write_image
-from semanir_arch.inference.cli import parse_arguments as parse_restore
+from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.restoring.cli import parse_arguments as parse_restore
 from semanir_arch.utils.options import resolve
 from semanir_arch.weights import find
 

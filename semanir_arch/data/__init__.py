@@ -1,19 +1,19 @@
 """Image files, degradations and data sets. Nothing here needs BasicSR."""
 
-from semanir_arch.data.bicubic_sr_dataset import BicubicSRDataset
-from semanir_arch.data.demosaicking_dataset import DemosaickingDataset
-from semanir_arch.data.dual_pixel_defocus_dataset import DualPixelDefocusDataset
-from semanir_arch.data.gaussian_denoising_dataset import GaussianDenoisingDataset
-from semanir_arch.data.jpeg_compression_dataset import JpegCompressionDataset
-from semanir_arch.data.paired_restoration_dataset import PairedRestorationDataset
-from semanir_arch.data.photograph_dataset import PhotographDataset
-from semanir_arch.data.submission_dataset import SubmissionDataset
-from semanir_arch.data.synthetic_defocus_dataset import SyntheticDefocusDataset
-from semanir_arch.data.synthetic_low_light_dataset import SyntheticLowLightDataset
-from semanir_arch.data.synthetic_motion_blur_dataset import SyntheticMotionBlurDataset
-from semanir_arch.data.synthetic_rain_dataset import SyntheticRainDataset
-from semanir_arch.data.synthetic_raindrops_dataset import SyntheticRaindropsDataset
-from semanir_arch.data.synthetic_snow_dataset import SyntheticSnowDataset
+from semanir_arch.data.datasets.bicubic_sr_dataset import BicubicSRDataset
+from semanir_arch.data.datasets.demosaicking_dataset import DemosaickingDataset
+from semanir_arch.data.datasets.dual_pixel_defocus_dataset import DualPixelDefocusDataset
+from semanir_arch.data.datasets.gaussian_denoising_dataset import GaussianDenoisingDataset
+from semanir_arch.data.datasets.jpeg_compression_dataset import JpegCompressionDataset
+from semanir_arch.data.datasets.paired_restoration_dataset import PairedRestorationDataset
+from semanir_arch.data.datasets.photograph_dataset import PhotographDataset
+from semanir_arch.data.datasets.submission_dataset import SubmissionDataset
+from semanir_arch.data.datasets.synthetic_defocus_dataset import SyntheticDefocusDataset
+from semanir_arch.data.datasets.synthetic_low_light_dataset import SyntheticLowLightDataset
+from semanir_arch.data.datasets.synthetic_motion_blur_dataset import SyntheticMotionBlurDataset
+from semanir_arch.data.datasets.synthetic_rain_dataset import SyntheticRainDataset
+from semanir_arch.data.datasets.synthetic_raindrops_dataset import SyntheticRaindropsDataset
+from semanir_arch.data.datasets.synthetic_snow_dataset import SyntheticSnowDataset
 
 __all__ = [
     "DATASETS",

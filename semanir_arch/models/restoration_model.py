@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from semanir_arch import __version__, host
+from semanir_arch.evaluation.validation import Validation
 from semanir_arch.models.freezing import members
 from semanir_arch.models.training_step import TrainingStep
-from semanir_arch.models.validation import Validation
 from semanir_arch.utils.checkpoint import (
     Checkpoint,
     check_fit,

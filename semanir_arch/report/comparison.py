@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from semanir_arch.metrics.protocols import PROTOCOLS
-from semanir_arch.models.evaluation import mean
+from semanir_arch.metrics.scores import mean
 from semanir_arch.report.measurement import LEVELS, Measurement
 from semanir_arch.report.published import Figure, Published, load_published
 from semanir_arch.report.table import Table, format_score

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from semanir_arch.models.evaluation import mean
+from semanir_arch.metrics.scores import mean
 from semanir_arch.report.measurement import LEVELS, Measurement
 from semanir_arch.report.table import Table, format_score
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.models.evaluation import Evaluation
+from semanir_arch.metrics.scores import Evaluation
 
 __all__ = ["LEVELS", "Measurement", "Subject", "find_level", "find_task"]
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from semanir_arch.data.image_io import load_image, to_float, to_integer
+from semanir_arch.data.files.image_io import load_image, to_float, to_integer
 
 __all__ = ["Embedded", "Fidelity", "PagePicture", "embed"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from semanir_arch.models.evaluation import Evaluation, mean
+from semanir_arch.metrics.scores import Evaluation, mean
 
 __all__ = ["Table", "format_score", "score_columns", "tabulate", "to_markdown", "to_text"]
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.models.evaluation import mean
+from semanir_arch.metrics.scores import mean
 from semanir_arch.report.comparison import compare
 from semanir_arch.report.k_curve import draw_k_curves, tabulate_k_curve
 from semanir_arch.report.measurement import Measurement

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datasets_prep import check
-from semanir_arch.data.image_io import write_image
+from semanir_arch.data.files.image_io import write_image
 from tests.helpers import make_image
 
 

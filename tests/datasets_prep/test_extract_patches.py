@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from datasets_prep import extract_patches as script
-from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation import extraction
 from semanir_arch.data.preparation.patches import Tiling, positions
-from semanir_arch.data.sources import open_source
+from semanir_arch.data.sources.opening import open_source
 from tests.helpers import ROOT, make_image
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from datasets_prep import generate_lq
-from semanir_arch.data.image_io import load_image, scan_images, write_image
+from semanir_arch.data.files.image_io import load_image, scan_images, write_image
 from semanir_arch.data.preparation.degrading import TASKS
 from tests.helpers import ROOT, make_image
 

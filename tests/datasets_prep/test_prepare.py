@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from datasets_prep import prepare
-from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.catalogue import Archive, load_catalogue
 from semanir_arch.data.preparation.layout import STAGING
 from tests.helpers import ROOT, make_image
@@ -119,7 +119,7 @@ def small_catalogue(monkeypatch):
 
 
 def content(name, size=(6, 8, 3)):
-    from semanir_arch.data.image_encoding import encode_image
+    from semanir_arch.data.files.image_encoding import encode_image
 
     if Path(name).suffix.lower() not in (".png", ".jpg", ".bmp", ".tif"):
         return name.encode()

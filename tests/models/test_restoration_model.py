@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
-from semanir_arch.data.image_io import read_image
+from semanir_arch.data.files.image_io import read_image
 from semanir_arch.metrics.protocols import PROTOCOLS
-from semanir_arch.models.key_count import draw_k
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.restoration_model import RestorationModel
+from semanir_arch.modules.key_count import draw_k
 from semanir_arch.utils.checkpoint import (
     CheckpointError,
     load_checkpoint,

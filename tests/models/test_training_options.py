@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from semanir_arch.engine.run import complete_options
 from semanir_arch.models.schedules import build_schedule, learning_rate
+from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.options import OptionError, to_yaml
 from tests.helpers import ROOT
 

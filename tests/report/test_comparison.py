@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from semanir_arch.models.evaluation import Evaluation, Row
+from semanir_arch.metrics.scores import Evaluation, Row
 from semanir_arch.report.comparison import compare
 from semanir_arch.report.k_curve import draw_k_curves, tabulate_k_curve
 from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from semanir_arch.data.image_io import write_image
+from semanir_arch.data.files.image_io import write_image
 from semanir_arch.report.page import Curve, Page, PagePicture, write_page
 from semanir_arch.report.table import Table
 from tests.helpers import ROOT

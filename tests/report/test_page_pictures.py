@@ -10,7 +10,7 @@ import PIL.Image
 import pytest
 from skimage import data
 
-from semanir_arch.data.image_io import write_image
+from semanir_arch.data.files.image_io import write_image
 from semanir_arch.report.page_pictures import MAX_PIXELS, PagePicture, embed
 from tests.helpers import make_image
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from semanir_arch.models.evaluation import Evaluation, Row
+from semanir_arch.metrics.scores import Evaluation, Row
 from semanir_arch.report.table import Table, tabulate, to_markdown, to_text
 
 ROWS = [

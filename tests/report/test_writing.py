@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from semanir_arch.models.evaluation import Evaluation, Row
+from semanir_arch.metrics.scores import Evaluation, Row
 from semanir_arch.report.measurement import Measurement, Subject
 from semanir_arch.report.summary import Missing, Report
 from semanir_arch.report.writing import write_report

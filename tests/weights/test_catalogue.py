@@ -13,7 +13,7 @@ from skimage import data as photographs
 
 from semanir_arch.archs import build_network
 from semanir_arch.data import DATASETS
-from semanir_arch.data.image_io import write_image
+from semanir_arch.data.files.image_io import write_image
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
 from semanir_arch.utils.options import resolve

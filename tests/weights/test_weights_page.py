@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from semanir_arch.weights.__main__ import main
+from semanir_arch.commands.weights import main
 from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs" / "weights.md").read_text()

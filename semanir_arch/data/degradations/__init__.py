@@ -3,8 +3,7 @@
 The same arguments and a generator in the same state give the same result; no other state is read or
 changed. One module each:
 
-- `noise`, `jpeg`: as in the papers whose tasks they make; so are `semanir_arch.data.bayer` and
-  `semanir_arch.data.matlab_resize`
+- `noise`, `jpeg`, `bayer`, `matlab_resize`: as in the papers whose tasks they make
 - `motion`, `defocus` (kernels for `blur`), `rain`, `snow`, `raindrops`, `low_light`: demonstrations
   for tasks without real pairs at hand. They look like the real thing, but a network trained on them
   is no match for one trained on it. Each has `LIMITS`, the allowed values of its parameters.

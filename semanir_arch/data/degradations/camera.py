@@ -8,8 +8,8 @@ A `Camera` holds everything that was drawn. `photograph` applies it to a picture
 without, so that a network is not asked to undo what the camera did to the scene.
 
 The steps, in this order: inverse tone curve, gamma, colour matrix and white balance
-(`camera_color`); mosaic (`data.bayer`); shot, read, row and fixed-pattern noise, clipping
-(`camera_noise`); white balance; demosaicking (`data.demosaicking`, `data.bayer`); a blur in linear
+(`camera_color`); mosaic (`bayer`); shot, read, row and fixed-pattern noise, clipping
+(`camera_noise`); white balance; demosaicking (`demosaicking`, `bayer`); a blur in linear
 light; colour matrix, gamma and tone curve; reduction of chroma and luma noise, sharpening
 (`camera_finish`); resizing and compression (`sharing`). The sources stand there. Ranges and shares
 are ours.
@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from semanir_arch.data.bayer import PHASES, mosaic
 from semanir_arch.data.degradations import sharing as sharing_module
+from semanir_arch.data.degradations.bayer import PHASES, mosaic
 from semanir_arch.data.degradations.camera_color import (
     Look,
     from_sensor,
@@ -38,9 +38,9 @@ from semanir_arch.data.degradations.camera_finish import (
     smooth_luma,
 )
 from semanir_arch.data.degradations.camera_noise import SensorNoise, read_noise_of, sensor_noise
+from semanir_arch.data.degradations.demosaicking import METHODS
 from semanir_arch.data.degradations.knobs import Knob, Ranges, chance, draw
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
-from semanir_arch.data.demosaicking import METHODS
 
 __all__ = ["KNOBS", "Camera", "draw_camera", "photograph"]
 

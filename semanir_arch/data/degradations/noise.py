@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanir_arch.data.levels import Level
+from semanir_arch.data.degradations.levels import Level
 
 MAX_SIGMA = 255.0
 """Largest noise standard deviation on the 0-255 scale."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
 from semanir_arch.data.degradations.codecs import Codec, compress, to_8_bit
 from semanir_arch.data.degradations.knobs import Knob, Ranges, chance, draw
-from semanir_arch.data.image_io import to_float
+from semanir_arch.data.files.image_io import to_float
 
 __all__ = ["KNOBS", "NOTHING", "Again", "Sharing", "draw_sharing", "share"]
 

@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.data.pair_index import PairIndex, build_pair_index
 from semanir_arch.data.preparation.fingerprints import Fingerprint, fingerprint
 from semanir_arch.data.preparation.leaks import Gallery
 from semanir_arch.data.preparation.work import run_jobs
-from semanir_arch.data.sources import ImageSource, open_source
+from semanir_arch.data.sources.base import ImageSource
+from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.pair_index import PairIndex, build_pair_index
 from semanir_arch.utils.options import read_options
 
 TARGETS = "dataroot_gt"

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semanir_arch.data.bayer import PHASES, demosaic_linear, mosaic
 from semanir_arch.data.degradations import (
     MAX_SIGMA,
     blur,
@@ -26,17 +25,18 @@ from semanir_arch.data.degradations import (
     raindrops,
     snow,
 )
+from semanir_arch.data.degradations.bayer import PHASES, demosaic_linear, mosaic
 from semanir_arch.data.degradations.defocus import LIMITS as DEFOCUS_LIMITS
 from semanir_arch.data.degradations.jpeg import CHROMA
+from semanir_arch.data.degradations.levels import Level, parse_level
 from semanir_arch.data.degradations.low_light import LIMITS as LOW_LIGHT_LIMITS
+from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
 from semanir_arch.data.degradations.motion import LIMITS as MOTION_LIMITS
 from semanir_arch.data.degradations.rain import LIMITS as RAIN_LIMITS
 from semanir_arch.data.degradations.raindrops import LIMITS as RAINDROPS_LIMITS
 from semanir_arch.data.degradations.snow import LIMITS as SNOW_LIMITS
-from semanir_arch.data.image_io import load_image, to_float, to_integer, write_image
-from semanir_arch.data.image_metadata import Metadata
-from semanir_arch.data.levels import Level, parse_level
-from semanir_arch.data.matlab_resize import crop_to_multiple, matlab_resize
+from semanir_arch.data.files.image_io import load_image, to_float, to_integer, write_image
+from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.patches import Record
 from semanir_arch.data.randomness import named_generator
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from semanir_arch.data.lmdb_store import LmdbWriter
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import (
     Group,
@@ -17,6 +16,7 @@ from semanir_arch.data.preparation.patches import (
     patch_path,
 )
 from semanir_arch.data.preparation.work import Progress, run_jobs
+from semanir_arch.data.sources.lmdb_store import LmdbWriter
 
 
 def extract(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from semanir_arch.data.image_io import replace_file
+from semanir_arch.data.files.image_io import replace_file
 from semanir_arch.data.preparation.patches import Record
 
 MANIFEST = "manifest.json"

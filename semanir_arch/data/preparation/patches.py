@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.fast_png import encode_fast_png
-from semanir_arch.data.image_io import load_image
-from semanir_arch.data.lmdb_values import pack_raw
+from semanir_arch.data.files.fast_png import encode_fast_png
+from semanir_arch.data.files.image_io import load_image
+from semanir_arch.data.sources.lmdb_values import pack_raw
 
 Window = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanir_arch.data.image_io import scan_images
+from semanir_arch.data.files.image_io import scan_images
 from semanir_arch.data.preparation.patches import Group, Tiling, View
 
 

@@ -16,9 +16,9 @@ from semanir_arch.data.degradations.camera_color import (
     to_sensor,
 )
 from semanir_arch.data.degradations.camera_noise import SensorNoise
+from semanir_arch.data.degradations.demosaicking import METHODS
 from semanir_arch.data.degradations.knobs import read_knobs
 from semanir_arch.data.degradations.sharing import Sharing
-from semanir_arch.data.demosaicking import METHODS
 from tests.data.degradations.statistics_of_noise import autocorrelation, luma_and_chroma
 
 PLAIN = Look((1.0, 1.0), np.eye(3), 1.0, 1.0, has_curve=False)

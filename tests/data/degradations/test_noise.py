@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from semanir_arch.data.degradations.levels import parse_level
 from semanir_arch.data.degradations.noise import (
     NOISE_CONVENTIONS,
     benchmark_noise,
     gaussian_noise,
     random_gaussian_noise,
 )
-from semanir_arch.data.levels import parse_level
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from semanir_arch.data.image_io import load_image, scan_images
+from semanir_arch.data.files.image_io import load_image, scan_images
 from semanir_arch.data.preparation.fingerprints import fingerprint
 from semanir_arch.data.preparation.leaks import Gallery
 from tests.helpers import ROOT

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.patches import (
     Group,
     Tiling,

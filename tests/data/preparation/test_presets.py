@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from datasets_prep import extract_patches as script
-from semanir_arch.data.image_io import load_image, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.presets import PRESETS
-from semanir_arch.data.sources import open_source
+from semanir_arch.data.sources.opening import open_source
 from tests.helpers import make_image
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from semanir_arch.commands.options import main
 from semanir_arch.utils.options import overview, read_header
-from semanir_arch.utils.options.__main__ import main
 
 HEADER = """# Deblurring, of many kinds, NetA. More about it.
 # Paper: NetA (arXiv 1234.56789): all values, for 8 GPUs.

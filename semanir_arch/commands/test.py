@@ -1,0 +1,101 @@
+"""Test from an option file: scores, beside those of papers, in the terminal and in results/."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from semanir_arch.host import HostError
+from semanir_arch.report.measurement import Measurement
+from semanir_arch.report.provenance import describe_computer
+from semanir_arch.report.run_page import write_run_page
+from semanir_arch.report.summary import Missing, Report
+from semanir_arch.report.table import to_text
+from semanir_arch.report.writing import image_tables, result_tables, write_report
+from semanir_arch.runs.arguments import parse_arguments
+from semanir_arch.runs.failures import supervised
+from semanir_arch.runs.prepare import report_refusal
+from semanir_arch.runs.sweep import Cases, prepare_cases
+from semanir_arch.runs.test_run import Testing
+from semanir_arch.utils.signals import Stopped, raise_signals
+
+__all__ = ["main"]
+
+_SIGNALLED = 128
+
+
+@supervised
+def main(argv: Sequence[str]) -> int:
+    """Run a test; what it writes is below results/.
+
+    Args:
+        argv: Command line without the name of the script.
+
+    Returns:
+        Exit code: 0 when finished, 2 when something given cannot be used, 130 after Ctrl-C and 143
+        after SIGTERM, with all scores so far recorded.
+    """
+    arguments = parse_arguments(argv, "Test a restoration network.", is_train=False)
+    command = shlex.join(["python", sys.argv[0], *argv])
+    start, rank = time.monotonic(), int(os.environ.get("RANK", "0"))
+    try:
+        with raise_signals():
+            plan = prepare_cases(arguments)
+            testing = Testing(plan, Path.cwd(), arguments.fresh)
+            measurements = testing()
+            # Models of BasicSR log their means and keep no scores.
+            if measurements and testing.rank == 0:
+                report = _collect(plan, measurements, command, time.monotonic() - start)
+                _show(report, testing.folder)
+    except Stopped as stopped:
+        if rank == 0:
+            sys.stderr.write(
+                f"\nInterrupted; the scores so far are kept. Continue with: {command}\n"
+            )
+        return _SIGNALLED + stopped.signal
+    except (ValueError, OSError, ModuleNotFoundError, HostError) as error:
+        return report_refusal(error)
+    return 0
+
+
+def _collect(plan: Cases, measurements: list[Measurement], command: str, seconds: float) -> Report:
+    options = plan.cases[0].run.options
+    uses_gpu = options.get("num_gpu") != 0 and torch.cuda.is_available()
+    differences = dict.fromkeys(
+        f"The weights were saved from another network: {difference}."
+        for case in plan.cases
+        if case.weights
+        for difference in case.weights.differences
+    )
+    return Report(
+        name=plan.name,
+        command=command,
+        measurements=measurements,
+        missing=[
+            Missing(name, case.label, reason)
+            for case in plan.cases
+            for name, reason in case.missing.items()
+        ],
+        notes=list(differences),
+        options=options,
+        computer=describe_computer("cuda" if uses_gpu else "cpu"),
+        seconds=seconds,
+    )
+
+
+def _show(report: Report, folder: Path) -> None:
+    """Print the tables and write the files."""
+    for table in [*image_tables(report), *result_tables(report)]:
+        sys.stdout.write(f"\n{to_text(table)}\n")
+    for note in report.all_notes():
+        sys.stdout.write(f"\n{note}\n")
+    write_report(folder, report)
+    write_run_page(folder / "report.html", report)
+    shown = folder.relative_to(Path.cwd())
+    sys.stdout.write(f"\nWritten to {shown}/report.md, .csv, .json and .html\n")

@@ -1,0 +1,100 @@
+"""Train from an option file."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from semanir_arch.host import HostError, Run
+from semanir_arch.runs.arguments import parse_arguments
+from semanir_arch.runs.failures import supervised
+from semanir_arch.runs.prepare import prepare_run, report_refusal
+from semanir_arch.training.loaders import LoadingError
+from semanir_arch.training.profile import Profile, ProfileFinished
+from semanir_arch.training.progress import ProgressLine
+from semanir_arch.training.states import is_complete, list_states
+from semanir_arch.training.tensorboard import Board
+from semanir_arch.training.trainer import Training
+from semanir_arch.utils import processes
+from semanir_arch.utils.errors import SaveError
+
+__all__ = ["explain_stop", "main"]
+
+_SIGNALLED = 128
+
+_REFUSALS = (
+    FileNotFoundError,
+    FloatingPointError,
+    HostError,
+    LoadingError,
+    SaveError,
+    ValueError,
+)
+
+
+@supervised
+def main(argv: Sequence[str]) -> int:
+    """Run a training; what it writes is below experiments/ and tb_logger/.
+
+    Args:
+        argv: Command line without the name of the script.
+
+    Returns:
+        Exit code: 0 when finished, 2 when something given cannot be used or nothing can be saved,
+        130 after Ctrl-C and 143 after SIGTERM, with the state saved.
+    """
+    arguments = parse_arguments(argv, description="Train a restoration network.")
+    name = ""
+    try:
+        run = prepare_run(arguments, is_train=True)
+        name = run.name
+        if arguments.profile:
+            return _profile(run, arguments.profile)
+        stopped = Training(run, [ProgressLine(), Board()])()
+    except KeyboardInterrupt:
+        stopped = signal.SIGINT
+    except _REFUSALS as error:
+        return report_refusal(error)
+    return 0 if stopped is None else explain_stop(argv, name, stopped)
+
+
+def explain_stop(argv: Sequence[str], name: str, received: signal.Signals) -> int:
+    """Say how to continue after a signal; of several processes, the first says it.
+
+    Args:
+        argv: Arguments of train.py.
+        name: Name of the run.
+        received: The signal.
+
+    Returns:
+        The exit code that shells give a process that the signal ended.
+    """
+    experiment = Path.cwd() / "experiments" / name
+    saved = next((n for n in list_states(experiment) if is_complete(experiment, n)), None)
+    # What torchrun was told is not known here.
+    launcher = ["torchrun", "..."] if processes.started_by_torchrun(os.environ) else ["python"]
+    command = shlex.join([*launcher, sys.argv[0], *argv])
+    if saved is None:
+        message = f"Interrupted before a state was saved. Start again with: {command}"
+    else:
+        flag = "" if "--auto_resume" in argv else " --auto_resume"
+        message = f"Interrupted; iteration {saved} is saved. Continue with: {command}{flag}"
+    if os.environ.get("RANK", "0") == "0":
+        sys.stderr.write(f"\n{message}\n")
+    return _SIGNALLED + received
+
+
+def _profile(run: Run, iterations: int) -> int:
+    """Train for a moment in a folder that is then deleted, and print the table."""
+    with tempfile.TemporaryDirectory(prefix="semanir_profile_") as folder:
+        try:
+            Training(replace(run, root=Path(folder)), [Profile(iterations)])()
+        except ProfileFinished as finished:
+            sys.stdout.write(str(finished))
+    return 0

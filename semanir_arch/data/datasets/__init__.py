@@ -1,0 +1,1 @@
+"""Data sets in BasicSR's form."""

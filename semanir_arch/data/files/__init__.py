@@ -1,0 +1,1 @@
+"""Image files: pixels, depth, metadata, encoding."""

@@ -1,0 +1,1 @@
+"""Scores a network on data sets: the loop, the cache of scores."""

@@ -1,0 +1,274 @@
+"""The evaluation half of the model: restore a dataset, score every image, log the means.
+
+Several processes share the images: each restores, scores and writes its own, and all know all
+scores afterwards. BasicSR validates in one process while the others wait, until their collective
+times out where the set is long.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from semanir_arch import host
+from semanir_arch.data.datasets.submissions import Submission
+from semanir_arch.data.files.image_io import to_integer, write_image
+from semanir_arch.evaluation.restoring import Restoring
+from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.metrics.scores import Evaluation, Example, Keeper, Row
+from semanir_arch.modules.key_count import set_k
+from semanir_arch.utils import processes
+from semanir_arch.utils.memory import peak_memory
+from semanir_arch.utils.options import Option
+
+__all__ = ["Validation"]
+
+_LOGGER = logging.getLogger("basicsr")
+
+SRModel: Any = host.load("basicsr.models.sr_model").SRModel
+
+
+class Validation(SRModel):
+    """Evaluates one network on pairs of degraded and clean images.
+
+    Attributes:
+        evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
+        examples: First image of every dataset in the latest evaluation of a training; in the first
+            process.
+        keeper: Is told every image, and may know the scores of some.
+        tile: Side in pixels of the tiles in which the latest image was restored; None if whole.
+    """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        "val.k": Option(
+            int, default=None, help="keys kept per token in evaluation; null for the network's own"
+        ),
+        "val.protocol": Option(
+            str,
+            default=None,
+            choices=(*PROTOCOLS, None),
+            help="colour space, rounding, border and averaging",
+        ),
+        **{f"val.{name}": option for name, option in Restoring.OPTIONS.items()},
+    }
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        self._restoring = Restoring.from_options(opt.get("val") or {})
+        super().__init__(opt)
+        self.evaluations: dict[str, Evaluation] = {}
+        self.examples: dict[str, Example] = {}
+        self.keeper = Keeper()
+        self.tile: int | None = None
+        self._built_k = getattr(self.get_bare_model(self.net_g), "k", None)
+
+    def test(self) -> None:
+        """Restore `self.lq` into `self.output`, of the same size times the scale."""
+        averaged = hasattr(self, "net_g_ema")
+        # Not the wrapped network, which would wait for processes that have fewer images.
+        network = self.net_g_ema if averaged else self.get_bare_model(self.net_g)
+        k = (self.opt.get("val") or {}).get("k")
+        with torch.no_grad(), self._evaluating(network, k):
+            self.output, self.tile = self._restoring(network, self.lq, self.opt.get("scale", 1))
+
+    def validation(
+        self,
+        dataloader: DataLoader[Any],
+        current_iter: int | str,
+        tb_logger: Any,
+        save_img: bool = False,
+    ) -> None:
+        """Restore and score one dataset, log the means, keep the scores in `evaluations`.
+
+        Every process of the run must call it. Scores, their order and their means do not depend
+        on the number of processes.
+
+        Args:
+            dataloader: One image per batch.
+            current_iter: Iteration, or in a test the name of the run.
+            tb_logger: TensorBoard writer, or None.
+            save_img: Whether to write the restored images.
+        """
+        if self.is_train:
+            # After the last iteration, BasicSR has counted one more.
+            current_iter = min(int(current_iter), int(self.opt["train"]["total_iter"]))
+        dataset = dataloader.dataset.opt["name"]  # type: ignore[attr-defined]
+        count = len(dataloader.dataset)  # type: ignore[arg-type]
+        everything = self.keeper.known(dataset, count)
+        unknown = [index for index in range(count) if index not in everything]
+        mine = unknown[processes.rank() :: processes.world_size()]
+        submission = self._find_submission(dataloader.dataset, dataset)
+        rows: dict[int, Row] = {}
+        loader = tqdm(_only(dataloader, mine), **self._bar(dataset))
+        for index, data in zip(mine, loader, strict=True):
+            path = self._image_path(dataset, _stem(data), current_iter) if save_img else None
+            rows[index] = self._measure(dataset, index, data, path, submission)
+        for part in processes.gather(rows):
+            everything |= part
+        evaluation = Evaluation(
+            dataset,
+            self.opt["val"].get("protocol"),
+            [everything[index] for index in sorted(everything)],
+        )
+        if submission is not None and processes.rank() == 0:
+            seconds = sum(row.seconds or 0 for row in evaluation.rows)
+            files = submission.bundle(method=self.opt["name"], seconds=seconds)
+            number = "1 file" if len(files) == 1 else f"{len(files)} files"
+            _LOGGER.info("To be uploaded: %s in %s", number, files[0].parent)
+        self.evaluations[dataset] = evaluation
+        self.metric_results = evaluation.means()
+        if self.metric_results:
+            self._keep_best(dataset, current_iter)
+            self._log_validation_metric_values(current_iter, dataset, tb_logger)
+
+    def _find_submission(self, dataset: Any, name: str) -> Submission | None:
+        """Where the results of a test go whose targets a server keeps."""
+        if self.is_train or not hasattr(dataset, "submission"):
+            return None
+        found: Submission = dataset.submission(
+            Path(self.opt["path"]["visualization"], name, "submission")
+        )
+        return found
+
+    def _measure(
+        self,
+        dataset: str,
+        index: int,
+        data: Mapping[str, Any],
+        path: Path | None,
+        submission: Submission | None,
+    ) -> Row:
+        """Restore and score one image, and write it where it is wanted."""
+        name = _stem(data)
+        self.feed_data(data)
+        start = time.perf_counter()
+        self.test()
+        if self.output.is_cuda:
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+        if path is not None:
+            write_image(path, _to_image(self.output))
+        if submission is not None:
+            submission.add(name, self.output[0].float().permute(1, 2, 0).cpu().numpy())
+        example = None
+        if index == 0 and self.is_train:
+            self.examples[dataset] = self._example(name, data)
+        elif self.keeper.wants_example(dataset, index):
+            example = self._example(name, data)
+        before, after = self._score() if "gt" in data else ({}, {})
+        row = Row(name, before, after, seconds, peak_memory(), self.tile)
+        self.keeper.measured(dataset, index, row, example, path)
+        return row
+
+    def _bar(self, dataset: str) -> dict[str, Any]:
+        """Arguments of the progress bar, which the first process shows for its share."""
+        wanted = bool(self.opt["val"].get("pbar", False))
+        hidden = not wanted or processes.rank() != 0
+        return {"desc": dataset, "unit": "image", "disable": hidden, "leave": not self.is_train}
+
+    def _example(self, name: str, data: Mapping[str, Any]) -> Example:
+        # of dual pixels, the left view
+        images = {"input": self.lq[:, :3] if self.lq.shape[1] == 6 else self.lq}
+        if self.lq.shape[1] == 4:
+            # packed mosaics are no pictures
+            images.clear()
+        images["output"] = self.output
+        if "gt" in data:
+            images["target"] = self.gt
+        return Example(name, {part: _to_image(image) for part, image in images.items()})
+
+    def _score(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Scores of `self.lq` and `self.output` against `self.gt`."""
+        output, target = self.output[0].float().cpu(), self.gt[0].float().cpu()
+        given = self.lq[0].float().cpu()
+        val = self.opt["val"]
+        comparable = given.shape == target.shape
+        before: dict[str, float] = {}
+        after: dict[str, float] = {}
+        if val.get("protocol"):
+            protocol = PROTOCOLS[val["protocol"]]
+            scale = self.opt.get("scale", 1)
+            before = protocol.evaluate(given, target, scale) if comparable else {}
+            after = protocol.evaluate(output, target, scale)
+        for metric, block in (val.get("metrics") or {}).items():
+            before |= {metric: _host_metric(block, given, target)} if comparable else {}
+            after[metric] = _host_metric(block, output, target)
+        return before, after
+
+    def _keep_best(self, dataset: str, current_iter: int | str) -> None:
+        """Remember the best mean of every score, as BasicSR does during training."""
+        if not self.is_train:
+            return
+        if not hasattr(self, "best_metric_results"):
+            self.best_metric_results: dict[str, dict[str, dict[str, Any]]] = {}
+        best = self.best_metric_results.setdefault(dataset, {})
+        for name, value in self.metric_results.items():
+            block = (self.opt["val"].get("metrics") or {}).get(name, {})
+            better = block.get("better", "higher")
+            worst = float("-inf") if better == "higher" else float("inf")
+            best.setdefault(name, {"better": better, "val": worst, "iter": -1})
+            self._update_best_metric_result(dataset, name, value, current_iter)
+
+    def _image_path(self, dataset: str, name: str, current_iter: int | str) -> Path:
+        folder = Path(self.opt["path"]["visualization"])
+        if self.is_train:
+            return folder / name / f"{name}_{current_iter}.png"
+        return folder / dataset / f"{name}_{self.opt['val'].get('suffix') or self.opt['name']}.png"
+
+    @contextmanager
+    def _evaluating(self, network: nn.Module, k: int | None) -> Iterator[None]:
+        """Evaluation mode with `k` keys, until the block ends."""
+        was_training, kept = network.training, getattr(network, "k", None)
+        network.eval()
+        wanted = k or self._built_k
+        if wanted is not None:
+            set_k(network, wanted, "val:k")
+        try:
+            yield
+        finally:
+            network.train(was_training)
+            if kept is not None:
+                set_k(network, kept, "val:k")
+
+
+def _only(dataloader: DataLoader[Any], indices: Sequence[int]) -> DataLoader[Any]:
+    """Some images of a dataset, perhaps none."""
+    if len(indices) == len(dataloader.dataset):  # type: ignore[arg-type]
+        return dataloader
+    return DataLoader(
+        Subset(dataloader.dataset, indices),
+        batch_size=1,
+        num_workers=dataloader.num_workers,
+        pin_memory=dataloader.pin_memory,
+    )
+
+
+def _stem(data: Mapping[str, Any]) -> str:
+    return Path(data["lq_path"][0]).stem
+
+
+def _host_metric(block: Mapping[str, Any], image: Tensor, target: Tensor) -> float:
+    """A metric in BasicSR's form: on uint8 images of shape (H, W, C), BGR.
+
+    Args:
+        block: Entry of `val.metrics`.
+        image: Shape (C, H, W), RGB or gray, range [0, 1]; clamped and rounded here.
+        target: As `image`.
+    """
+    to_image = host.load("basicsr.utils").tensor2img
+    arguments = {key: value for key, value in block.items() if key != "better"}
+    images = {"img": to_image([image]), "img2": to_image([target])}
+    return float(host.load("basicsr.metrics").calculate_metric(images, arguments))
+
+
+def _to_image(output: Tensor) -> Any:
+    """A batch of one, (1, C, H, W) in about [0, 1], as an image (H, W, C), uint8."""
+    return to_integer(output[0].float().permute(1, 2, 0).cpu().numpy())

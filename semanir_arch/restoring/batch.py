@@ -1,0 +1,200 @@
+"""All files of one call of `semanir-restore`, in one process or shared by several."""
+
+from __future__ import annotations
+
+import argparse
+import struct
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import torch
+
+from semanir_arch.restoring.compare_page import write_compare_page
+from semanir_arch.restoring.files import Settings, count_pixels, restore_file
+from semanir_arch.restoring.jobs import Job, Plan, make_plan
+from semanir_arch.restoring.progress import Reporter, one_line
+from semanir_arch.restoring.restorer import Restorer
+from semanir_arch.utils import processes
+
+__all__ = ["open_restorer", "restore_all"]
+
+ALL_RESTORED, SOME_FAILED, NOTHING_POSSIBLE = 0, 1, 2
+
+_FAILURES = (
+    *(OSError, ValueError, TypeError, MemoryError, ArithmeticError, RuntimeError),
+    # of encoders, on what they cannot hold
+    *(cv2.error, struct.error),
+)
+"""What one file may raise without stopping the others; torch raises RuntimeError for anything."""
+
+
+def restore_all(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Restore everything that the arguments name.
+
+    Args:
+        arguments: From `parse_arguments`.
+        environment: Variables of the process; torchrun's say that it is one of several.
+
+    Returns:
+        The exit code, the same in all processes.
+    """
+    # its warnings would stand between our messages
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    if processes.started_by_torchrun(environment):
+        try:
+            processes.join(environment, uses_gpu=not arguments.device.startswith("cpu"))
+        except ValueError as error:
+            Reporter(total=0).complain(str(error))
+            return NOTHING_POSSIBLE
+    try:
+        return _restore_shared(arguments)
+    except RuntimeError as error:
+        if not processes.lost_connection(error):
+            raise
+        Reporter(total=0).complain("another process of this run has ended; stopped")
+        return SOME_FAILED
+    finally:
+        processes.leave()
+
+
+def open_restorer(
+    arguments: argparse.Namespace, weights: Path | None, task: str | None
+) -> Restorer:
+    """A network, used as the arguments say.
+
+    Args:
+        arguments: From `parse_arguments`.
+        weights: Its file; None for what is shipped for the task.
+        task: What to do; None for what the file says.
+
+    Raises:
+        OSError, ValueError: See `Restorer`.
+    """
+    return Restorer(
+        weights,
+        arguments.device,
+        arguments.precision,
+        arguments.k,
+        tile=arguments.tile,
+        overlap=arguments.overlap,
+        task=task,
+        ensemble=arguments.ensemble,
+    )
+
+
+def _restore_shared(arguments: argparse.Namespace) -> int:
+    first = processes.rank() == 0
+    # one list for all: a folder may change while they start
+    plan = processes.broadcast(_make_plan(arguments) if first else Plan())
+    reporter = Reporter(total=0)
+    if first:
+        for problem in plan.problems:
+            reporter.complain(problem)
+    if not plan.jobs:
+        return NOTHING_POSSIBLE
+    restorer, error = _try_to_open(arguments)
+    # some processes may lack memory or a device
+    errors = dict.fromkeys(text for text in processes.gather(error) if text)
+    if errors or restorer is None:
+        for text in errors if first else ():
+            reporter.complain(text)
+        return NOTHING_POSSIBLE
+    restored = _restore_jobs(plan, restorer, arguments)
+    done = [job for part in processes.gather(restored) for job in part]
+    failed = len(plan.problems) + len(plan.jobs) - len(done)
+    if first and arguments.compare and done:
+        failed += not _write_page(arguments, sorted(done, key=lambda job: job.number), reporter)
+    return SOME_FAILED if processes.broadcast(failed) else ALL_RESTORED
+
+
+def _make_plan(arguments: argparse.Namespace) -> Plan:
+    suffix = None if arguments.format is None else f".{arguments.format}"
+    return make_plan(arguments.input, arguments.output, suffix)
+
+
+def _try_to_open(arguments: argparse.Namespace) -> tuple[Restorer | None, str]:
+    """The network, or why there is none."""
+    try:
+        restorer = open_restorer(arguments, arguments.weights, arguments.task)
+        restorer.check_arguments(arguments.sigma, arguments.quality, arguments.bayer)
+    except (OSError, ValueError, TypeError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+        return None, one_line(error)
+    return restorer, ""
+
+
+def _restore_jobs(plan: Plan, restorer: Restorer, arguments: argparse.Namespace) -> list[Job]:
+    """Restore this process's part; returns what succeeded."""
+    settings = Settings(
+        compare=arguments.compare,
+        overwrite=arguments.overwrite,
+        depth=arguments.depth,
+        save_quality=arguments.save_quality,
+        sigma=arguments.sigma,
+        quality=arguments.quality,
+        bayer=arguments.bayer,
+    )
+    jobs = plan.share(processes.rank(), processes.world_size())
+    live = sys.stderr.isatty() and processes.rank() == 0
+    work = {job: count_pixels(job.source) if live else 0 for job in jobs}
+    reporter = Reporter(sum(work.values()))
+    done = []
+    try:
+        for job in jobs:
+            reporter.begin(job.source.name, work[job])
+            number = f"[{job.number}/{len(plan.jobs)}]"
+            if _restore_job(job, number, restorer, settings, reporter):
+                done.append(job)
+    finally:
+        reporter.close()
+    return done
+
+
+def _restore_job(
+    job: Job, number: str, restorer: Restorer, settings: Settings, reporter: Reporter
+) -> bool:
+    """Restore one file and report it; False if that failed."""
+    start = time.perf_counter()
+    try:
+        outcome = restore_file(job, restorer, settings, reporter.advance)
+    except _FAILURES as error:
+        reporter.finish()
+        reporter.complain(_message(job.source, error))
+        return False
+    seconds = time.perf_counter() - start
+    reporter.finish()
+    reporter.say(
+        f"{number} {job.source} -> {job.target} ({outcome.width} x {outcome.height} pixels, "
+        f"{seconds:.1f} s, {restorer.precision})"
+    )
+    if settings.compare:
+        reporter.say(f"{' ' * len(number)} before and after: {job.picture}")
+    for note in outcome.notes:
+        reporter.complain(f"note: {job.source} {note}")
+    return True
+
+
+def _message(source: Path, error: Exception) -> str:
+    """One line that names the file."""
+    if isinstance(error, FileExistsError):
+        text = f"{error.filename} exists; --overwrite replaces it"
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename or source}: {error.strerror}"
+    else:
+        text = one_line(error) or type(error).__name__
+    return text if text.startswith(f"{source}: ") else f"{source}: {text}"
+
+
+def _write_page(arguments: argparse.Namespace, done: list[Job], reporter: Reporter) -> bool:
+    """Write the page of all comparisons; False if that failed."""
+    folder = done[0].target.parent if arguments.output == done[0].target else arguments.output
+    path = folder / "compare.html"
+    try:
+        write_compare_page(path, done, overwrite=arguments.overwrite)
+    except _FAILURES as error:
+        reporter.complain(_message(path, error))
+        return False
+    reporter.say(f"all to compare in a browser: {path}")
+    return True

@@ -1,0 +1,144 @@
+"""The command `semanir-restore`: image files and folders in, restored files out.
+
+Several processes, started by `torchrun --nproc_per_node N -m semanir_arch.restoring.cli ...`, share
+the files; each takes a GPU of its own where there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from semanir_arch.restoring.arguments import parse_arguments
+from semanir_arch.restoring.progress import Reporter, one_line
+from semanir_arch.utils.threads import wait_idly
+
+__all__ = ["main"]
+
+ALL_RESTORED, SOME_FAILED, NOTHING_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Restore images; one message per file that cannot be restored, and on with the rest.
+
+    Args:
+        argv: Arguments; None for those of the process.
+
+    Returns:
+        0; 1 if a file could not be restored; 2 if nothing could, because of the arguments or the
+        weights; 130 after an interruption, which leaves no half-written file.
+    """
+    _open_streams()
+    arguments = parse_arguments(argv)
+    reporter = Reporter(total=0)
+    with _quiet_libraries(), _interruptible():
+        try:
+            return _run(arguments, reporter)
+        except KeyboardInterrupt:
+            reporter.complain("interrupted; files reported above are complete")
+            return INTERRUPTED
+        except BrokenPipeError:
+            # the reader of our lines has gone, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return SOME_FAILED
+
+
+def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    if arguments.list:
+        from semanir_arch.restoring.listing import list_tasks
+
+        for line in list_tasks().splitlines():
+            reporter.say(line)
+        return ALL_RESTORED
+    wait_idly()
+    if arguments.serve or arguments.explain is not None:
+        try:
+            return _serve(arguments, reporter) if arguments.serve else _explain(arguments, reporter)
+        except (OSError, ValueError, TypeError, MemoryError) as error:
+            reporter.complain(one_line(error))
+            return NOTHING_POSSIBLE
+    # after parsing: torch takes seconds to load, and --help should not
+    from semanir_arch.restoring.batch import restore_all
+
+    return restore_all(arguments, dict(os.environ))
+
+
+def _serve(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    from semanir_arch.restoring.batch import open_restorer
+    from semanir_arch.restoring.serve import check_installed
+
+    check_installed()
+    from semanir_arch.restoring.serve.server import serve
+
+    serve(
+        lambda choice: open_restorer(
+            arguments, choice.weights, arguments.task if choice.weights else choice.name
+        ),
+        reporter.say,
+        host=arguments.host,
+        port=arguments.port,
+        weights=arguments.weights,
+        task=arguments.task,
+    )
+    return ALL_RESTORED
+
+
+def _explain(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    from semanir_arch.restoring.batch import open_restorer
+    from semanir_arch.restoring.explain.files import explain_file, read_pixel
+
+    pixel = read_pixel(arguments.explain)
+    if len(arguments.input) != 1:
+        raise ValueError(f"--explain takes one image, received {len(arguments.input)}")
+    restorer = open_restorer(arguments, arguments.weights, arguments.task)
+    page, picture = explain_file(
+        restorer,
+        Path(arguments.input[0]),
+        pixel,
+        arguments.output,
+        overwrite=arguments.overwrite,
+        bayer=arguments.bayer,
+    )
+    reporter.say(f"{page} (the same as a picture: {picture})")
+    return ALL_RESTORED
+
+
+def _open_streams() -> None:
+    """Give a process that was started without stdout or stderr (`>&-`) ones that keep nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep Pillow's and torch's warnings off the screen: what matters, our messages say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let a request to end (SIGTERM) clean up as Ctrl-C does."""
+
+    def stop(*_: int | FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""One image file restored: read, checked, restored, written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from semanir_arch.data.files.image_encoding import check_format
+from semanir_arch.data.files.image_io import DECODER_ERRORS, Image, load_image, write_image
+from semanir_arch.restoring.jobs import Job
+from semanir_arch.restoring.restorer import Progress, Restorer
+
+__all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
+
+_DEEPER = 257
+"""What turns 8 bits into the same share of 16."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What applies to every file.
+
+    Args:
+        compare: Also write the before/after picture.
+        overwrite: Replace files that exist.
+        depth: Bits per sample of the result; None for that of the input.
+        save_quality: Of JPEG results.
+        sigma: See `Restorer.restore`.
+        quality: See `Restorer.restore`.
+        bayer: See `Restorer.restore`.
+    """
+
+    compare: bool = False
+    overwrite: bool = False
+    depth: int | None = None
+    save_quality: int = 95
+    sigma: float | None = None
+    quality: float | None = None
+    bayer: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was made.
+
+    Args:
+        height: Of the result in pixels.
+        width: Of the result in pixels.
+        notes: What of the input is not in the result, in words.
+    """
+
+    height: int
+    width: int
+    notes: tuple[str, ...]
+
+
+def restore_file(
+    job: Job, restorer: Restorer, settings: Settings, progress: Progress | None = None
+) -> Outcome:
+    """Restore one file; everything that can fail early does so before the network works.
+
+    Raises:
+        ValueError: The file cannot be read, the result cannot be written in its format, or would
+            replace something.
+        OSError: Reading or writing fails.
+        TypeError, MemoryError, FloatingPointError: See `Restorer.restore`.
+    """
+    written = [job.target, job.picture] if settings.compare else [job.target]
+    _refuse_long(written)
+    _refuse_existing(written, settings.overwrite)
+    _refuse_closed(job.target.parent)
+    with _silent_libraries():
+        image = load_image(job.source)
+    _check_result(job.target, image, restorer, settings)
+    pixels = image.pixels
+    if settings.depth == 16 and image.bit_depth == 8:
+        pixels = pixels.astype(np.uint16) * np.uint16(_DEEPER)
+    restored = restorer.restore(
+        pixels,
+        sigma=settings.sigma,
+        quality=settings.quality,
+        bayer=settings.bayer,
+        progress=progress,
+    )
+    if settings.depth == 8:
+        restored = _to_8_bit(restored)
+    write_image(
+        job.target,
+        restored,
+        metadata=image.metadata,
+        quality=settings.save_quality,
+        overwrite=settings.overwrite,
+    )
+    if settings.compare:
+        # fonts take a quarter of a second to load
+        from semanir_arch.restoring.comparison import side_by_side
+
+        picture = side_by_side({"before": image.pixels, "after": restored})
+        write_image(job.picture, picture, metadata=image.metadata, overwrite=settings.overwrite)
+    return Outcome(restored.shape[0], restored.shape[1], image.notes)
+
+
+def count_pixels(path: Path) -> int:
+    """Pixels of an image according to its header, a measure of the work; 0 if unreadable."""
+    try:
+        with PIL.Image.open(path) as file:
+            return int(file.width * file.height)
+    except DECODER_ERRORS:
+        return 0
+
+
+@contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """Keep off the screen what C libraries write about damaged files: our message says it.
+
+    Libtiff writes to the file descriptor, past `sys.stderr`.
+    """
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def _refuse_existing(paths: list[Path], overwrite: bool) -> None:
+    for path in paths:
+        if path.is_dir():
+            raise ValueError(f"the result would replace a folder, {path}")
+        if path.exists() and not overwrite:
+            raise ValueError(f"{path} exists; --overwrite replaces it")
+
+
+def _refuse_long(paths: list[Path]) -> None:
+    for path in paths:
+        try:
+            # the system finds a name too long only in a folder that exists
+            (_nearest_existing(path.parent) / path.name).lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise ValueError(f"{path} cannot be written, its name is too long") from error
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _refuse_closed(folder: Path) -> None:
+    nearest = _nearest_existing(folder)
+    if not nearest.is_dir():
+        raise ValueError(f"the result needs a folder {folder}, but {nearest} is a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"the result cannot be written, the folder {nearest} is read-only")
+
+
+def _check_result(target: Path, image: Image, restorer: Restorer, settings: Settings) -> None:
+    height, width, channels = image.pixels.shape
+    if restorer.demosaics and channels <= 2:
+        channels += 2
+    shape = (height * restorer.upscale, width * restorer.upscale, channels)
+    depth = settings.depth or image.bit_depth
+    try:
+        check_format(target, shape, np.uint16 if depth == 16 else np.uint8)
+    except ValueError as error:
+        raise ValueError(f"{error} (see --format and --depth)") from error
+
+
+def _to_8_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if pixels.dtype != np.uint16:
+        return pixels
+    # rounds to the nearest, without a copy in floating point
+    scaled = cv2.convertScaleAbs(pixels, alpha=1 / _DEEPER)
+    return np.asarray(scaled).reshape(pixels.shape)

@@ -1,0 +1,236 @@
+"""Which files a call of `semanir-restore` reads, and where each result goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from semanir_arch.data.sources.name_table import natural_order
+from semanir_arch.data.sources.scanning import (
+    IMAGE_SUFFIXES,
+    READABLE_SUFFIXES,
+    is_image_name,
+    scan_names,
+)
+
+__all__ = ["Job", "Plan", "is_address", "make_plan"]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to restore.
+
+    Attributes:
+        source: The file to read.
+        target: The file to write.
+        number: Place in the plan, from 1.
+        picture_name: Of the before/after picture; None for NAME_compare.png.
+    """
+
+    source: Path
+    target: Path
+    number: int = 1
+    picture_name: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the source, a measure of the work; 0 if it cannot be told."""
+        try:
+            return self.source.stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def picture(self) -> Path:
+        """Where the before/after picture goes: beside the target."""
+        return self.target.with_name(self.picture_name or f"{self.target.stem}_compare.png")
+
+
+@dataclass
+class Plan:
+    """What can be done, and one message for each input for which nothing can.
+
+    Attributes:
+        jobs: In the order of the inputs; images of a folder in natural order.
+        problems: Messages that name the file.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def share(self, rank: int, count: int) -> list[Job]:
+        """The jobs of one of several processes: large and small files for each, in order.
+
+        Args:
+            rank: Number of the process, from 0.
+            count: Number of processes.
+        """
+        by_size = sorted(self.jobs, key=lambda job: (-job.size, job.number))
+        return sorted(by_size[rank::count], key=lambda job: job.number)
+
+
+def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) -> Plan:
+    """Give every image its own target; nothing is read or written yet.
+
+    A folder is searched with its sub-folders, which reappear below `output`, and so are the files
+    that a pattern (`*`, `?`, `[...]`, `**` for any folders) matches, below its fixed part. What
+    lies in `output` itself is not searched. Results keep the names of the inputs; a format that
+    cannot be written becomes PNG. A file that is named again, with the same result, counts once.
+
+    Args:
+        inputs: Images, folders and patterns.
+        output: A folder, or, for one image, a file with the suffix of an image.
+        suffix: Of all results, such as `.png`; None for that of the input.
+    """
+    plan = Plan()
+    named = (job for given in inputs for job in _find(given, output, suffix, plan.problems))
+    found = _each_once(named)
+    if found and not output.is_dir() and (_can_write(output) or output.exists()):
+        # unlike Path.is_dir, also of names that the system refuses
+        folders = any(os.path.isdir(given) for given in inputs)  # noqa: PTH112
+        if len(found) > 1 or folders or not _can_write(output):
+            plan.problems.append(f"{output}: a file, but {len(found)} results need a folder")
+            return plan
+        found = [Job(found[0].source, output)]
+    sources = {_real(job.source) for job in found}
+    taken: dict[Path, Path] = {}
+    for job in found:
+        target = _real(job.target)
+        if target in sources:
+            plan.problems.append(f"{job.source}: the result would overwrite an input, {job.target}")
+        elif target in taken:
+            plan.problems.append(
+                f"{job.source}: its result would replace that of {taken[target]}, {job.target}"
+            )
+        else:
+            taken[target] = job.source
+            plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
+    plan.jobs = list(_with_own_pictures(plan.jobs, sources | set(taken)))
+    return plan
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is a URL."""
+    return _ADDRESS.match(text) is not None
+
+
+def _each_once(jobs: Iterable[Job]) -> list[Job]:
+    """Leave out files that are named again, with the same result."""
+    once: dict[tuple[Path, Path], Job] = {}
+    for job in jobs:
+        once.setdefault((_real(job.source), _real(job.target)), job)
+    return list(once.values())
+
+
+def _with_own_pictures(jobs: Sequence[Job], taken: set[Path]) -> Iterator[Job]:
+    """Rename before/after pictures that would be in the place of a photo, result or another."""
+    for job in jobs:
+        named, number = job, 1
+        while (picture := _real(named.picture)) in taken:
+            middle = "compare" if number == 1 else f"compare{number}"
+            named = replace(job, picture_name=f"{job.target.name}_{middle}.png")
+            number += 1
+        taken.add(picture)
+        yield named
+
+
+def _find(given: str, output: Path, suffix: str | None, problems: list[str]) -> list[Job]:
+    try:
+        found = _search(given, output, problems)
+    except ValueError as error:
+        problems.append(str(error))
+    except OSError as error:
+        problems.append(f"{given}: {error.strerror}")
+    else:
+        return [Job(source, output / _result_name(name, suffix)) for source, name in found]
+    return []
+
+
+def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Path, Path]]:
+    """Images, each with its name below the output.
+
+    Raises:
+        ValueError: There is none; says why.
+        OSError: The name cannot be looked up.
+    """
+    if is_address(given):
+        raise ValueError(f"{given}: addresses are not fetched; download the file and name it")
+    if not given:
+        raise ValueError("'': an empty name is no file or folder")
+    path = Path(given)
+    if path.is_file():
+        return [(path, Path(path.name))]
+    if path.is_dir():
+        found = [(image, image.relative_to(path)) for image in _scan(path, problems)]
+        return list(_outside(found, path, output))
+    if not glob.has_magic(given):
+        raise ValueError(f"{given}: no such file or folder")
+    matches = list(_outside(_matches(given, problems), _fixed_part(given), output))
+    if not matches:
+        raise ValueError(f"{given}: no image matches this pattern")
+    return matches
+
+
+def _scan(folder: Path, problems: list[str]) -> list[Path]:
+    def tell(error: OSError) -> None:
+        unread = folder / os.path.relpath(error.filename, folder)
+        problems.append(f"{unread}: this folder cannot be read: {error.strerror}")
+
+    names = scan_names(folder, suffixes=READABLE_SUFFIXES, on_error=tell)
+    return [folder / name for name in names]
+
+
+def _matches(pattern: str, problems: list[str]) -> list[tuple[Path, Path]]:
+    """Images that a pattern matches, also in folders that it matches, and their names below it."""
+    fixed = _fixed_part(pattern)
+    paths: dict[Path, None] = {}
+    # not Path.glob, which takes no absolute patterns
+    for name in natural_order(glob.glob(pattern, recursive=True)):  # noqa: PTH207
+        path = Path(name)
+        if path.is_dir():
+            with suppress(ValueError):
+                # without images: perhaps another match has some
+                paths |= dict.fromkeys(_scan(path, problems))
+        elif is_image_name(path.name, READABLE_SUFFIXES):
+            paths[path] = None
+    return [(path, path.relative_to(fixed)) for path in paths]
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folders in front of the first sign of a pattern that stands for several names."""
+    parts = Path(pattern).parts
+    magic = next(index for index, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:magic])
+
+
+def _outside(
+    found: Sequence[tuple[Path, Path]], searched: Path, output: Path
+) -> Iterator[tuple[Path, Path]]:
+    """Leave out results of an earlier call, where the output lies inside what is searched."""
+    below = _real(output)
+    inside = _real(searched) in below.parents
+    for source, name in found:
+        if not (inside and below in _real(source).parents):
+            yield source, name
+
+
+def _real(path: Path) -> Path:
+    """A path without links; unlike `Path.resolve`, also of links in a circle."""
+    return Path(os.path.realpath(path))
+
+
+def _result_name(path: Path, suffix: str | None) -> Path:
+    if suffix is not None:
+        return path.with_suffix(suffix)
+    return path if _can_write(path) else path.with_suffix(".png")
+
+
+def _can_write(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES

@@ -1,0 +1,366 @@
+"""From a weights file, or a task, to restored images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from semanir_arch.data.degradations.bayer import PHASES
+from semanir_arch.restoring.loading import choose_device, network_of, set_attention, task_of
+from semanir_arch.restoring.mosaics import OVERLAP as MOSAIC_OVERLAP
+from semanir_arch.restoring.mosaics import check_mosaic, mosaic_reader, with_colors
+from semanir_arch.restoring.pixels import Canvas, Pixels, split
+from semanir_arch.restoring.precision import PRECISIONS, choose_precision
+from semanir_arch.restoring.strength import check_strength, limit_noise, limit_to_quality
+from semanir_arch.utils.checkpoint import load_checkpoint
+from semanir_arch.utils.ensemble import self_ensemble
+from semanir_arch.utils.tiling import Tiling, restored_bands
+from semanir_arch.weights import Task, find, get_task
+
+__all__ = ["PRECISIONS", "Restorer", "restore"]
+
+OVERLAP = 64
+"""Pixels that tiles share unless told otherwise."""
+
+# What "auto" does: networks take a few kilobytes of memory per pixel, so images up to a megapixel
+# fit almost everywhere whole, and larger ones are cut; where that does not fit, into smaller tiles.
+_WHOLE_PIXELS = 2**20
+_TILES = (512, 256, 128)
+
+Progress = Callable[[float], None]
+"""Told the share of the work that is done, from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How one image goes through the network.
+
+    Attributes:
+        read: Rows and columns -> what `run` takes, on the CPU.
+        run: From (1, C, h, w) to (1, `channels`, s h, s w).
+        channels: Of the result.
+        multiple: Tiles begin at multiples of it.
+    """
+
+    read: Callable[[slice, slice], Tensor]
+    run: Callable[[Tensor], Tensor]
+    channels: int
+    multiple: int
+
+
+class Restorer:
+    """Restores images with the network that a weights file holds.
+
+    Memory is that of one tile, plus the image itself and the result.
+
+    Args:
+        weights: A file written by `train.py`, which names its network; None for the one that the
+            package ships for `task`.
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps", ...
+        precision: "auto", "fp32", or "bf16": faster where the hardware has it, slightly less exact;
+            see `precision.choose_precision`. The attribute says which was chosen.
+        k: Keys kept per token, fewer for speed; None for the number the network was built with.
+        backend: Implementation of the attention; see `semanir_arch.ops.backend`.
+        tile: Side in pixels of the tiles in which images are restored; None restores them whole;
+            "auto" does so up to a megapixel, and takes tiles of 512 pixels beyond, smaller ones
+            where the memory is too small for these.
+        overlap: Pixels that tiles share; 64, or a quarter of a small tile, if None.
+        task: What to do, a name in `semanir_arch.weights.TASKS`; None for what the weights say.
+        ensemble: Average the results of all eight orientations, in eight times the time.
+
+    Raises:
+        FileNotFoundError: No such weights file, or none is shipped for the task.
+        TypeError: An argument is of another type.
+        ValueError: The file holds no weights, its network is not known here, or an argument is not
+            allowed.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        k: int | None = None,
+        backend: str = "auto",
+        tile: int | str | None = "auto",
+        overlap: int | None = None,
+        *,
+        task: str | None = None,
+        ensemble: bool = False,
+    ) -> None:
+        if isinstance(tile, str) and tile != "auto":
+            raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
+        tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
+        overlap, k = _whole_number("overlap", overlap), _whole_number("k", k)
+        smallest = tile if isinstance(tile, int) else _TILES[-1]
+        Tiling(smallest, _overlap(smallest) if overlap is None else overlap)
+        self._tile, self._overlap = tile, overlap
+        self._too_large: float = math.inf
+        self.ensemble = ensemble
+        checkpoint = load_checkpoint(_file_for(task) if weights is None else weights)
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device, checkpoint)
+        self.network = network_of(checkpoint).to(self.device)
+        set_attention(self.network, k, backend)
+        self.task: Task | None = task_of(checkpoint) if task is None else get_task(task)
+        self._check_task(checkpoint.source)
+
+    @property
+    def upscale(self) -> int:
+        """How many times larger, in height and width, a restored image is."""
+        return self.network.upscale
+
+    @property
+    def demosaics(self) -> bool:
+        """Whether images are taken as Bayer mosaics, or made into ones."""
+        return self.task is not None and self.task.name == "demosaic"
+
+    @torch.inference_mode()
+    def restore(
+        self,
+        image: npt.NDArray[Any],
+        *,
+        sigma: float | None = None,
+        quality: float | None = None,
+        bayer: str | None = None,
+        progress: Progress | None = None,
+    ) -> npt.NDArray[Any]:
+        """Restore one image.
+
+        Args:
+            image: Gray (H, W) or (H, W, 1), gray and alpha (H, W, 2), RGB (H, W, 3) or RGBA
+                (H, W, 4), of any size; uint8 in 0-255, uint16 in 0-65535, or floating point in
+                [0, 1]. A network for colour restores a gray image as three equal channels, of
+                which the mean is returned; a network for gray restores the channels of a colour
+                image one by one.
+            sigma: For denoising: the removed part is scaled down so that its standard deviation
+                does not exceed this, on the 0-255 scale; None for no bound.
+            quality: For JPEG artifacts: the correction is limited to what a JPEG file of this
+                quality, 1 to 100, leaves open; None for no bound. See `strength`.
+            bayer: For demosaicking: colours of the first two rows and columns, rggb if None. A gray
+                image is the mosaic; from a colour image the mosaic is taken first.
+            progress: Told how far it is.
+
+        Returns:
+            The restored image in the same layout, type and range, `upscale` times larger; alpha is
+            kept (resized bicubically where the size changes). Demosaicking makes gray RGB.
+
+        Raises:
+            TypeError: If `image` is no array, or it or an argument is of another type.
+            ValueError: If it has another layout, no pixels, or values that are NaN, infinite or far
+                from [0, 1], or if an argument means nothing for this task.
+            MemoryError: If the device has too little memory for the image.
+            FloatingPointError: If the network's output is not finite.
+        """
+        self.check_arguments(sigma, quality, bayer)
+        pixels = split(image)
+        work = self._plan(pixels, bayer or "rggb")
+        canvas = Canvas(pixels, work.channels, self.upscale)
+        self._paint(canvas, work, pixels.size, progress)
+        restored = canvas.finish()
+        if sigma is not None:
+            limit_noise(*self._colors(image, restored), sigma)
+        if quality is not None:
+            limit_to_quality(*self._colors(image, restored), quality)
+        return restored
+
+    def check_arguments(
+        self, sigma: float | None = None, quality: float | None = None, bayer: str | None = None
+    ) -> None:
+        """Refuse arguments of `restore` that mean nothing for this task.
+
+        Raises:
+            ValueError: Naming the argument and what is allowed.
+        """
+        check_strength(self.task, self.upscale, sigma, quality)
+        if bayer is not None and not self.demosaics:
+            raise ValueError(f"bayer={bayer!r}: only for task 'demosaic'")
+        if bayer is not None and bayer not in PHASES:
+            raise ValueError(f"bayer={bayer!r}; allowed: {', '.join(PHASES)}")
+
+    def _check_task(self, source: Path) -> None:
+        network = self.network
+        if network.in_chans != network.out_chans and not self.demosaics:
+            raise ValueError(
+                f"{source}: its network turns a mosaic into colour; allowed: task 'demosaic'"
+            )
+        if self.demosaics and network.out_chans != 3:
+            raise ValueError(f"{source}: its network makes gray images and cannot demosaic")
+        if self.task is not None and self.task.scale != self.upscale:
+            raise ValueError(
+                f"{source}: its network enlarges {self.upscale} times, task {self.task.name!r} "
+                f"{self.task.scale} times"
+            )
+
+    def _plan(self, pixels: Pixels, bayer: str) -> _Work:
+        multiple = self.network.size_multiple
+        if not self.demosaics:
+            run = self._ensembled(self._run_channels)
+            return _Work(pixels.read_color, run, pixels.channels, multiple)
+        check_mosaic(pixels)
+        run = with_colors(self._apply, self.network.in_chans, self.upscale)
+        read = mosaic_reader(pixels, bayer)
+        # tiles of a mosaic begin where its cells do
+        return _Work(read, self._ensembled(run), 3, math.lcm(multiple, 2))
+
+    def _ensembled(self, run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        return partial(self_ensemble, run) if self.ensemble else run
+
+    def _paint(
+        self, canvas: Canvas, work: _Work, size: tuple[int, int], progress: Progress | None
+    ) -> None:
+        """Fill the canvas, in smaller tiles where the memory is too small."""
+        failure = ""
+        for tiling in self._tilings(size):
+            try:
+                self._paint_tiles(canvas, work, size, tiling, progress)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                # the text alone: the error itself would keep what it was raised in alive
+                failure = str(error).partition("\n")[0]
+            else:
+                return
+            canvas.restart()
+            self._too_large = _tile_pixels(tiling, size)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+        raise MemoryError(
+            f"not enough memory on {self.device} to restore {size[1]} x {size[0]} pixels in "
+            f"{self.precision} with tile {self._tile}; choose a smaller tile (128), another "
+            f"device, or bf16 ({failure})"
+        )
+
+    def _paint_tiles(
+        self,
+        canvas: Canvas,
+        work: _Work,
+        size: tuple[int, int],
+        tiling: Tiling,
+        progress: Progress | None,
+    ) -> None:
+        bands = restored_bands(
+            work.run,
+            work.read,
+            size,
+            tiling,
+            multiple=work.multiple,
+            scale=self.upscale,
+            progress=progress,
+        )
+        for band in bands:
+            if not torch.isfinite(band).all():
+                raise FloatingPointError(
+                    f"the network's output is not finite in {self.precision}; are the weights of a "
+                    "finished training?"
+                )
+            canvas.add(band)
+
+    def _tilings(self, size: tuple[int, int]) -> Iterator[Tiling]:
+        """Ways to cut an image, the best first."""
+        whole = Tiling(max(size), 0)
+        least = MOSAIC_OVERLAP if self.demosaics else 0
+        if self._tile is None:
+            yield whole
+        elif isinstance(self._tile, int):
+            yield _tiling(self._tile, self._overlap, least)
+        else:
+            choices = [_tiling(tile, self._overlap, least) for tile in _TILES]
+            if math.prod(size) <= _WHOLE_PIXELS:
+                choices = [whole, *(tiling for tiling in choices if tiling.tile < max(size))]
+            # what was too much for an earlier image is not tried again, unless nothing is left
+            fitting = [c for c in choices if _tile_pixels(c, size) < self._too_large]
+            yield from fitting or choices[-1:]
+
+    def _run_channels(self, color: Tensor) -> Tensor:
+        """Run a network for gray or RGB on gray or RGB: (1, C, h, w) -> (1, C, s h, s w)."""
+        channels = color.shape[1]
+        if channels == self.network.in_chans:
+            return self._apply(color)
+        if channels == 1:
+            return self._apply(color.expand(-1, 3, -1, -1)).mean(dim=1, keepdim=True)
+        return torch.cat([self._apply(channel) for channel in color.split(1, dim=1)], dim=1)
+
+    def _apply(self, x: Tensor) -> Tensor:
+        reduced = self.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16) if reduced else nullcontext():
+            restored: Tensor = self.network(x.to(self.device))
+        return restored.float()
+
+    @staticmethod
+    def _colors(
+        image: npt.NDArray[Any], restored: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Both images as (H, W, 1 or 3), without alpha; views."""
+        before, after = split(image), split(restored)
+        return before.layers[..., : before.channels], after.layers[..., : before.channels]
+
+
+def restore(
+    image: npt.NDArray[Any],
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    k: int | None = None,
+    backend: str = "auto",
+    tile: int | str | None = "auto",
+    overlap: int | None = None,
+    *,
+    task: str | None = None,
+    ensemble: bool = False,
+    sigma: float | None = None,
+    quality: float | None = None,
+    bayer: str | None = None,
+) -> npt.NDArray[Any]:
+    """Restore one image; for several, keep a `Restorer`, which loads the weights once.
+
+    Args and errors are those of `Restorer` and of `Restorer.restore`.
+    """
+    restorer = Restorer(
+        weights, device, precision, k, backend, tile, overlap, task=task, ensemble=ensemble
+    )
+    return restorer.restore(image, sigma=sigma, quality=quality, bayer=bayer)
+
+
+def _file_for(task: str | None) -> Path:
+    if task is None:
+        raise ValueError("name a task or a weights file")
+    return find(task).path
+
+
+def _tiling(tile: int, overlap: int | None, least: int = 0) -> Tiling:
+    shared = max(_overlap(tile) if overlap is None else overlap, least)
+    return Tiling(max(tile, 2 * least), shared)
+
+
+def _overlap(tile: int) -> int:
+    return min(OVERLAP, tile // 4)
+
+
+def _whole_number(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name}={value!r}: {type(value).__name__}; a whole number is needed")
+    return int(value)
+
+
+def _tile_pixels(tiling: Tiling, size: tuple[int, int]) -> int:
+    return math.prod(min(tiling.tile, side) for side in size)
+
+
+def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    # only CUDA has an exception of its own
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(
+        phrase in str(error).lower() for phrase in ("out of memory", "can't allocate memory")
+    )

@@ -1,0 +1,57 @@
+"""Files that strangers to this code send: what is refused before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import PIL.Image
+
+from semanir_arch.data.files.image_io import DECODER_ERRORS
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "check_size", "clean_name"]
+
+MAX_BYTES = 64 * 2**20
+"""Of a file."""
+
+MAX_PIXELS = 24_000_000
+"""Of a photo, and of its result."""
+
+_LONGEST_NAME = 120
+
+
+def clean_name(name: str) -> str:
+    """A file name without folders and control characters, not too long; `photo` if none is left."""
+    bare = re.sub(r"[\x00-\x1f\x7f]", "", re.split(r"[/\\]", name)[-1]).strip(". ")
+    stem, dot, suffix = bare.rpartition(".")
+    if len(bare) > _LONGEST_NAME and dot and len(suffix) < _LONGEST_NAME // 2:
+        bare = stem[: _LONGEST_NAME - len(suffix) - 1] + dot + suffix
+    return bare[:_LONGEST_NAME] or "photo"
+
+
+def check_size(data: bytes, name: str, scale: int) -> tuple[int, int]:
+    """Read height and width from the head of a file, and refuse photos that are too large.
+
+    Args:
+        data: The file.
+        name: What messages call it.
+        scale: How many times larger the result is.
+
+    Raises:
+        ValueError: No image, or too large.
+    """
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as file:
+            width, height = file.size
+    except DECODER_ERRORS as error:
+        raise ValueError(f"{name} is not an image, or it is damaged at its beginning") from error
+    if width * height * scale**2 > MAX_PIXELS:
+        limit = MAX_PIXELS / 1e6
+        allowed = f"{limit:g} megapixels"
+        if scale > 1:
+            allowed = f"{limit / scale**2:g} megapixels, because the result is {scale}x larger"
+        raise ValueError(
+            f"{name} has {width} x {height} pixels; this page takes up to {allowed}. "
+            "The command semanir-restore restores larger photos"
+        )
+    return height, width

@@ -1,0 +1,1 @@
+"""From an option file to a run that can start, and one command of test.py."""

@@ -1,0 +1,120 @@
+"""From the command line to a finished run, with one message when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import semanir_arch
+from semanir_arch.host import HostError, Run
+from semanir_arch.runs.checks import check_devices, check_network, check_training
+from semanir_arch.runs.failures import refuse
+from semanir_arch.utils import processes
+from semanir_arch.utils.errors import SaveError
+from semanir_arch.utils.options import OptionError, Resolved, check_files, resolve, validate
+
+__all__ = [
+    "REFUSED",
+    "complete_options",
+    "prepare_run",
+    "report_refusal",
+    "to_run",
+]
+
+REFUSED = 2
+"""Exit code when something the user gave cannot be used."""
+
+
+def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Resolved:
+    """Resolve and validate an option file.
+
+    Raises:
+        OptionError: Everything that is wrong with it.
+        HostError: BasicSR cannot be used.
+    """
+    resolved = resolve(file, overrides)
+    # Imported here, because it imports BasicSR: a wrong file name should be told at once.
+    from semanir_arch.runs.catalogue import build_catalogue
+
+    validate(resolved, build_catalogue(), is_train)
+    return resolved
+
+
+def prepare_run(arguments: Namespace, is_train: bool) -> Run:
+    """Everything that happens before BasicSR builds anything.
+
+    Args:
+        arguments: From `parse_arguments`.
+        is_train: Training or test.
+
+    Raises:
+        OptionError: Options are wrong, or name files or devices that are not there.
+        CheckpointError: The weights to start from cannot be used.
+        HostError: BasicSR cannot be used.
+    """
+    resolved = complete_options(arguments.opt, arguments.force_yml, is_train)
+    check_devices(resolved)
+    if resolved.inherits:
+        check_files(resolved)
+    check_network(resolved)
+    if is_train:
+        check_training(resolved)
+    return to_run(resolved, arguments)
+
+
+def to_run(resolved: Resolved, arguments: Namespace) -> Run:
+    """One training or test of checked options.
+
+    Args:
+        resolved: Complete options.
+        arguments: From `parse_arguments`.
+    """
+    launcher = arguments.launcher
+    if launcher == "none" and processes.started_by_torchrun(os.environ):
+        launcher = "pytorch"
+    return Run(
+        root=Path.cwd(),
+        file=resolved.path.name,
+        options=resolved.options,
+        launcher=launcher,
+        # torchrun has started the run again after a failure.
+        auto_resume=arguments.auto_resume or processes.restarts(os.environ) > 0,
+        debug=arguments.debug,
+    )
+
+
+def report_refusal(error: Exception) -> int:
+    """Tell the user what cannot be used, in one message.
+
+    Args:
+        error: What was raised. Errors that this package raised on purpose speak for themselves;
+            all others are raised again, with their traceback.
+
+    Returns:
+        The exit code.
+    """
+    source, message = _find_source(error)
+    package = str(Path(semanir_arch.__file__).parent)
+    if not isinstance(error, (OptionError, HostError, SaveError)) and not source.startswith(
+        package
+    ):
+        raise error
+    refuse(message)
+    return REFUSED
+
+
+def _find_source(error: Exception) -> tuple[str, str]:
+    """The file that raised an error, and its message.
+
+    torch hands on what a loading process raised as one text, with the traceback inside.
+    """
+    from_worker = re.search(
+        r'.*^  File "(.+?)", line .*?^\w+: (.*)', str(error), re.DOTALL | re.MULTILINE
+    )
+    if from_worker and "in DataLoader worker process" in str(error):
+        return from_worker[1], from_worker[2].strip()
+    return traceback.extract_tb(error.__traceback__)[-1].filename, str(error)

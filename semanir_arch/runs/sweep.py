@@ -1,0 +1,220 @@
+"""From the command line of test.py to what is tested: one case for each swept value."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from semanir_arch.evaluation.restoring import Restoring
+from semanir_arch.host import Run
+from semanir_arch.runs.checks import check_devices, check_network
+from semanir_arch.runs.prepare import complete_options, to_run
+from semanir_arch.runs.weights_file import WeightsFile, read_weights_file
+from semanir_arch.utils.options import (
+    OptionError,
+    Problem,
+    Resolved,
+    check_files,
+    leave_out_missing,
+    resolve,
+)
+from semanir_arch.utils.options.inheritance import Merged, merge_file
+from semanir_arch.utils.options.loading import parse_value
+
+__all__ = ["Case", "Cases", "prepare_cases"]
+
+_OURS = "RestorationModel"
+"""The model class of this package; the options of others are BasicSR's alone."""
+
+_PLACEHOLDER = re.compile(r"(?<!\$)\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test: complete options with one value for everything.
+
+    Args:
+        setting: Values of the swept options by name; empty if nothing is swept.
+        run: The test.
+        weights: What is tested; None for random weights.
+        missing: By the name of each data set that was left out, why.
+    """
+
+    setting: dict[str, Any]
+    run: Run
+    weights: WeightsFile | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The setting in words, such as `sigma=25 k=64`."""
+        return " ".join(f"{name}={value}" for name, value in self.setting.items())
+
+    @property
+    def folder(self) -> str:
+        """Name of a folder for its images; empty if nothing is swept."""
+        return "_".join(f"{name}{_in_path(value)}" for name, value in self.setting.items())
+
+
+def _in_path(value: Any) -> str:
+    return re.sub(r"[^\w.+-]+", "-", str(value)).strip("-")
+
+
+@dataclass(frozen=True)
+class Cases:
+    """All tests of one command.
+
+    Args:
+        name: Folder below results/.
+        cases: At least one, in the order of the command.
+    """
+
+    name: str
+    cases: list[Case]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """An option that is swept.
+
+    Args:
+        name: Short name, for tables.
+        key: Where it stands in the option file, as `--force_yml` writes it.
+        values: At least one.
+    """
+
+    name: str
+    key: str
+    values: list[Any]
+
+    def settings(self) -> Iterator[tuple[str, Any, str]]:
+        """Name, value and override for each value."""
+        for value in self.values:
+            yield self.name, value, f"{self.key}={json.dumps(value)}"
+
+
+def prepare_cases(arguments: Namespace) -> Cases:
+    """Complete and check the options of all tests before the first begins.
+
+    Args:
+        arguments: From `parse_arguments`.
+
+    Raises:
+        OptionError: Options are wrong, or name files or devices that are not there.
+        CheckpointError: Weights cannot be used.
+        HostError: BasicSR cannot be used.
+    """
+    merged = merge_file(arguments.opt)
+    axes = _read_axes(arguments, merged)
+    common = [*arguments.force_yml, *_read_flags(arguments, merged)]
+    known: dict[str, WeightsFile] = {}
+    cases = []
+    for chosen in itertools.product(*(axis.settings() for axis in axes)):
+        overrides = [*common, *(override for *_, override in chosen)]
+        setting = {name: value for name, value, _ in chosen}
+        cases.append(_prepare_case(arguments, setting, overrides, known))
+    name = cases[0].run.name
+    if len(cases) > 1:
+        # a list inside a text becomes 15-25-50
+        together = [f"{axis.key}={json.dumps(axis.values)}" for axis in axes]
+        options = resolve(arguments.opt, [*arguments.force_yml, *together]).options
+        name = replace(cases[0].run, options=options).name
+    return Cases(name, cases)
+
+
+def _prepare_case(
+    arguments: Namespace,
+    setting: dict[str, Any],
+    overrides: list[str],
+    known: dict[str, WeightsFile],
+) -> Case:
+    resolved = complete_options(arguments.opt, overrides, is_train=False)
+    check_devices(resolved)
+    missing = leave_out_missing(resolved) if arguments.skip_missing else {}
+    if resolved.inherits:
+        _check_files(resolved)
+    check_network(resolved)
+    if resolved.options.get("model_type") == _OURS:
+        Restoring.from_options(resolved.options.get("val") or {})
+        _check_names(resolved)
+    file = (resolved.options.get("path") or {}).get("pretrain_network_g")
+    if file and file not in known:
+        known[file] = read_weights_file(file, resolved.options["network_g"])
+    weights = known[file] if file else None
+    return Case(setting, to_run(resolved, arguments), weights, missing)
+
+
+def _check_names(resolved: Resolved) -> None:
+    """Scores are kept by the name of the data set."""
+    named: dict[str, str] = {}
+    for key, block in resolved.options["datasets"].items():
+        name = str(block.get("name"))
+        if named.setdefault(name, key) != key:
+            where = ("datasets", key, "name")
+            text = f"received {name!r}, which is the name of {named[name]} as well"
+            raise OptionError(Problem(resolved.merged.origin(where), where, text))
+
+
+def _check_files(resolved: Resolved) -> None:
+    """`check_files`, with a word about the flag that leaves missing sets out."""
+    try:
+        check_files(resolved)
+    except OptionError as error:
+        absent = {p.key[1] for p in error.problems if p.key[:1] == ("datasets",)}
+        if not absent or absent == set(resolved.options["datasets"]):
+            raise
+        text = "--skip_missing tests the other data sets, and names these in the report"
+        raise OptionError([*error.problems, Problem("", (), text)]) from error
+
+
+def _read_flags(arguments: Namespace, merged: Merged) -> Iterator[str]:
+    """Overrides for which test.py has flags."""
+    if arguments.weights is not None:
+        file = arguments.weights
+        if merged.fragments:
+            file = _PLACEHOLDER.sub(r"${\1}", file)
+        yield f"path:pretrain_network_g={json.dumps(file)}"
+        chosen = any(entry.startswith("path:param_key_g=") for entry in arguments.force_yml)
+        if merged.options.get("model_type") == _OURS and not chosen:
+            # models of BasicSR know no such choice
+            yield "path:param_key_g=auto"
+    if arguments.ensemble:
+        yield "val:ensemble=true"
+    if arguments.tile is not None:
+        yield f"val:tile={arguments.tile}"
+
+
+def _read_axes(arguments: Namespace, merged: Merged) -> list[_Axis]:
+    entries = [("--sweep", entry) for entry in arguments.sweep]
+    if arguments.k is not None:
+        entries.append(("--k", f"val:k={arguments.k}"))
+    axes = [_read_axis(flag, entry, merged) for flag, entry in entries]
+    names = [axis.name for axis in axes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(Problem("--sweep", (), f"{', '.join(twice)} is given more than once"))
+    return axes
+
+
+def _read_axis(flag: str, entry: str, merged: Merged) -> _Axis:
+    key, sign, text = entry.partition("=")
+    shown = text if flag == "--k" else entry
+    if not sign or not key.strip() or not text.strip():
+        wanted = "numbers such as 64,128" if flag == "--k" else "name=value,value"
+        raise OptionError(Problem(flag, (), f"expected {wanted}, received {shown!r}"))
+    try:
+        values = parse_value(f"[{text}]")
+    except ValueError as error:
+        raise OptionError(Problem(flag, (), f"received {shown!r}: {error}")) from error
+    if not isinstance(values, list) or any(value in values[:i] for i, value in enumerate(values)):
+        raise OptionError(Problem(flag, (), f"received {shown!r}; a value is given twice"))
+    key = key.strip()
+    variables = merged.options.get("vars")
+    if ":" not in key and isinstance(variables, dict) and key in variables:
+        key = f"vars:{key}"
+    return _Axis(key.rpartition(":")[2], key, values)

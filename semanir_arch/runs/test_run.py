@@ -1,0 +1,200 @@
+"""One command of test.py from checked options to scores: folder, logs, data, models."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm.contrib.logging import logging_redirect_tqdm  # type: ignore[import-untyped]
+
+from semanir_arch import host
+from semanir_arch.evaluation.cache_key import identify
+from semanir_arch.evaluation.records import read_records
+from semanir_arch.evaluation.score_cache import Ledger, Set
+from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
+from semanir_arch.runs.sweep import Case, Cases
+from semanir_arch.utils import processes
+from semanir_arch.utils.folder_lock import Claim
+
+__all__ = ["Testing"]
+
+_LOGGER = logging.getLogger("basicsr")
+
+_EXAMPLES, _FEWEST_EXAMPLES = 120, 1
+"""Images kept for the page in all, and of one set under one setting at least."""
+
+
+@dataclass
+class Testing:
+    """All tests of one command.
+
+    Args:
+        plan: What is tested.
+        root: Folder in which results/ is.
+        fresh: Whether to start over where an earlier run was interrupted.
+        rank: Set by the run: number of this process.
+    """
+
+    plan: Cases
+    root: Path
+    fresh: bool = False
+    rank: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where everything is written."""
+        return self.root / "results" / self.plan.name
+
+    def __call__(self) -> list[Measurement]:
+        """Run the tests.
+
+        Returns:
+            Scores of every data set under every setting; none of models that keep none, which log
+            their means.
+
+        Raises:
+            ValueError: Something that the options name cannot be used.
+            FileNotFoundError: A file is missing.
+        """
+        sets = [self._identify(case) for case in self.plan.cases]
+        with self.plan.cases[0].run.opened(is_train=False) as options, self._prepared(sets):
+            torch.backends.cudnn.benchmark = True
+            self.rank = processes.rank()
+            measurements: list[Measurement] = []
+            with closing(Ledger(self.folder, len(sets), self._count_examples(sets))) as ledger:
+                for number, case in enumerate(self.plan.cases):
+                    parsed = case.run.parse(is_train=False) if number else options
+                    measurements += self._run(case, parsed, sets[number], ledger)
+            return measurements
+
+    def _identify(self, case: Case) -> dict[str, Set]:
+        """What is measured under one setting, by the name of the data set."""
+        options = case.run.options
+        digest = case.weights.sha256 if case.weights else None
+        return {
+            block["name"]: Set(
+                block["name"], case.label, case.folder, identify(options, block, digest)
+            )
+            for block in options["datasets"].values()
+        }
+
+    def _count_examples(self, sets: Sequence[dict[str, Set]]) -> int:
+        return max(_FEWEST_EXAMPLES, _EXAMPLES // sum(map(len, sets)))
+
+    @contextmanager
+    def _prepared(self, sets: Sequence[dict[str, Set]]) -> Generator[None, None, None]:
+        """Claim the folder, move results of something else aside, open the log."""
+        with ExitStack() as stack:
+            obstacle = None
+            if processes.rank() == 0:
+                claim = Claim(self.folder)
+                stack.callback(claim.release)
+                obstacle = self._find_obstacle(sets)
+                if obstacle is not None:
+                    claim.start_afresh()
+                (self.folder / "visualization").mkdir(exist_ok=True)
+            processes.wait_for_all()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            name = f"test_{self.plan.name}_{time.strftime('%Y%m%d_%H%M%S')}.log"
+            file = str(self.folder / name)
+            host.load("basicsr.utils").get_root_logger("basicsr", logging.INFO, file)
+            _LOGGER.info("%s\nOptions: %s", host.describe_versions(), self.plan.cases[0].run.file)
+            if obstacle:
+                _LOGGER.info("Older results were renamed, because %s", obstacle)
+            stack.enter_context(logging_redirect_tqdm([_LOGGER]))
+            yield
+
+    def _find_obstacle(self, sets: Sequence[dict[str, Set]]) -> str | None:
+        """Why the results in the folder cannot be continued; None where they can.
+
+        The text is empty where that needs no explanation.
+        """
+        ours = {one.title: one.key for named in sets for one in named.values()}
+        found = {record.label: record.key for record in read_records(self.folder)}
+        shared = sorted(ours.keys() & found.keys())
+        if self.fresh or not shared:
+            return ""
+        other = [title for title in shared if ours[title] != found[title]]
+        if other:
+            return f"weights, options, data or code of {other[0]} are not the same any more"
+        return None
+
+    def _run(
+        self, case: Case, options: dict[str, Any], sets: dict[str, Set], ledger: Ledger
+    ) -> list[Measurement]:
+        """Test one network on all sets."""
+        options["path"] |= {
+            "results_root": str(self.folder),
+            "log": str(self.folder),
+            "visualization": str(self.folder / "visualization" / case.folder),
+        }
+        if case.label:
+            _LOGGER.info("Setting: %s", case.label)
+        loaders = _build_loaders(options)
+        counts = [len(loader.dataset) for loader in loaders]  # type: ignore[arg-type]
+        save_img = bool(options["val"].get("save_img", False))
+        ledger.begin(sets, sum(counts), save_img)
+        model = host.load("basicsr.models").build_model(options)
+        if hasattr(model, "keeper"):
+            model.keeper = ledger
+        for loader in loaders:
+            model.validation(
+                loader, current_iter=options["name"], tb_logger=None, save_img=save_img
+            )
+        return _collect(model, case, options, sets, ledger)
+
+
+def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:
+    """One loader per data set, one image per batch."""
+    data = host.load("basicsr.data")
+    loaders = []
+    for block in options["datasets"].values():
+        dataset = data.build_dataset(block)
+        loaders.append(data.build_dataloader(dataset, block))
+        _LOGGER.info("Number of test images in %s: %d", block["name"], len(dataset))
+    return loaders
+
+
+def _collect(
+    model: Any, case: Case, options: dict[str, Any], sets: dict[str, Set], ledger: Ledger
+) -> list[Measurement]:
+    """What a model has measured, with everything that tells what it is."""
+    blocks = {block["name"]: block for block in options["datasets"].values()}
+    measurements = []
+    # Models of BasicSR keep no scores.
+    for name, evaluation in getattr(model, "evaluations", {}).items():
+        task = find_task(evaluation.protocol, blocks[name])
+        measurements.append(
+            Measurement(
+                evaluation=evaluation,
+                subject=_describe(model, case, options),
+                setting=case.setting,
+                task=task,
+                level=find_level(task, blocks[name], options.get("scale", 1)),
+                reused=ledger.reused[sets[name].key],
+                examples=ledger.find_examples(sets[name], len(evaluation.rows)),
+            )
+        )
+    return measurements
+
+
+def _describe(model: Any, case: Case, options: dict[str, Any]) -> Subject:
+    network = model.get_bare_model(model.net_g)
+    val, weights = options["val"], case.weights
+    return Subject(
+        network=type(network).__name__,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        weights=weights.path if weights else None,
+        sha256=weights.sha256 if weights else None,
+        layout=weights.layout if weights else None,
+        k=val.get("k") or getattr(network, "k", None),
+        ensemble=bool(val.get("ensemble", False)),
+        tile=val.get("tile"),
+    )

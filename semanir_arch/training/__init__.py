@@ -1,0 +1,1 @@
+"""Trains: the loop, the data stream, saved states, what watches a run."""

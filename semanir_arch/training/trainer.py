@@ -1,0 +1,182 @@
+"""One training from parsed options to its end: folders, seed, logs, data, model, loop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+import torch
+
+from semanir_arch import host
+from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.training.checkpointing import Saver, restore
+from semanir_arch.training.loaders import build_training_set, build_validation_loaders, open_batches
+from semanir_arch.training.loop import Loop
+from semanir_arch.training.observer import Facts, Observer
+from semanir_arch.training.resuming import Choice, choose_state, point_to_state
+from semanir_arch.training.states import Manifest
+from semanir_arch.training.tensorboard import open_board
+from semanir_arch.utils import processes
+from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.folder_lock import Claim
+from semanir_arch.utils.options import to_yaml
+from semanir_arch.utils.signals import catch_signals
+
+__all__ = ["Training"]
+
+_LOGGER = logging.getLogger("basicsr")
+
+
+@dataclass
+class Training:
+    """One training.
+
+    Args:
+        run: What the command line asks for.
+        observers: Told what happens.
+        model: Set by the run: the model it built.
+    """
+
+    run: host.Run
+    observers: Sequence[Observer] = ()
+    model: Any = None
+
+    def __call__(self) -> Signals | None:
+        """Train to the end, or until a signal.
+
+        Returns:
+            The signal that stopped the training, or None.
+
+        Raises:
+            ValueError: Something that the options name cannot be used.
+            FileNotFoundError: A file is missing.
+            SaveError: A state cannot be written.
+        """
+        with self.run.opened(is_train=True) as options, self._prepared(options) as manifest:
+            torch.backends.cudnn.benchmark = True
+            total = int(options["train"]["total_iter"])
+            if manifest and manifest.iteration >= total and manifest.is_settled:
+                _LOGGER.info("All %s iterations are done; there is nothing to do.", f"{total:,d}")
+                return None
+            return self._train(options, manifest)
+
+    @contextmanager
+    def _prepared(self, options: dict[str, Any]) -> Generator[Manifest | None, None, None]:
+        """Choose the state to continue from, make folders, open the log, agree on a seed."""
+        experiment = Path(options["path"]["experiments_root"])
+        choice = Choice(experiment)
+        with ExitStack() as stack:
+            if options["rank"] == 0:
+                claim = Claim(experiment)
+                stack.callback(claim.release)
+                choice = choose_state(options)
+                if choice.manifest is None and not processes.restarts(os.environ):
+                    claim.start_afresh()
+                self._make_folders(options)
+            choice = processes.broadcast(choice)
+            _open_log(options)
+            _LOGGER.info("%s\nOptions: %s", host.describe_versions(), experiment / self.run.file)
+            for problem in choice.problems:
+                _LOGGER.warning("%s. Trying an earlier state.", problem)
+            if choice.manifest is not None:
+                point_to_state(options, choice.experiment, choice.manifest.iteration)
+            if self.run.options.get("manual_seed") is None:
+                _agree_on_seed(options, choice.manifest)
+            yield choice.manifest
+
+    def _make_folders(self, options: dict[str, Any]) -> None:
+        """Folders of the experiment, and the complete options in it, under BasicSR's heading."""
+        for folder in ("models", "training_states", "visualization", "log"):
+            Path(options["path"][folder]).mkdir(parents=True, exist_ok=True)
+        heading = f"# GENERATE TIME: {time.asctime()}\n# CMD:\n# {' '.join(sys.argv)}\n\n"
+        copy = Path(options["path"]["experiments_root"]) / self.run.file
+        write_text(copy, heading + to_yaml(self.run.options))
+
+    def _train(self, options: dict[str, Any], manifest: Manifest | None) -> Signals | None:
+        done = manifest.iteration if manifest else 0
+        with ExitStack() as stack:
+            tb_logger = open_board(options, done)
+            if tb_logger is not None:
+                stack.callback(tb_logger.close)
+            dataset, plan = build_training_set(options)
+            validation = build_validation_loaders(options, _LOGGER)
+            plan = _continue_data(plan, manifest)
+            _log_statistics(plan, options)
+            self.model = host.load("basicsr.models").build_model(options)
+            epoch = plan.epoch(done + 1)
+            if manifest:
+                restore(self.model, load_state(options["path"]["resume_state"]), manifest.best)
+                _LOGGER.info("Resuming training from epoch: %d, iter: %d.", epoch, done)
+            _LOGGER.info("Start training from epoch: %d, iter: %d", epoch, done)
+            loop = Loop(
+                facts=Facts(options, plan, done, self.model, tb_logger),
+                batches=stack.enter_context(open_batches(dataset, plan, options, done)),
+                validation=validation,
+                saver=Saver(self.model, options, plan, manifest),
+                stop=stack.enter_context(catch_signals()),
+                observers=self.observers,
+                is_settled=manifest is None or manifest.is_settled,
+            )
+            return loop.run()
+
+
+def _open_log(options: dict[str, Any]) -> None:
+    name = f"train_{options['name']}_{time.strftime('%Y%m%d_%H%M%S')}.log"
+    file = str(Path(options["path"]["log"]) / name)
+    host.load("basicsr.utils").get_root_logger("basicsr", logging.INFO, file)
+
+
+def _agree_on_seed(options: dict[str, Any], manifest: Manifest | None) -> None:
+    """One seed for all processes and all parts of a training whose options name none.
+
+    BasicSR draws another one in every process and after every resume.
+    """
+    seed = options["manual_seed"]
+    if manifest is not None and manifest.seed is not None:
+        seed = manifest.seed
+    options["manual_seed"] = processes.broadcast(seed)
+    host.load("basicsr.utils").set_random_seed(options["manual_seed"] + options["rank"])
+
+
+def _continue_data(plan: Plan, manifest: Manifest | None) -> Plan:
+    """Let the data continue where a state left it, also if its batches were of another size."""
+    if manifest is None or manifest.samples is None:
+        return plan
+    offset = manifest.samples - plan.consumed(manifest.iteration)
+    if offset:
+        _LOGGER.info(
+            "The state was saved with %d samples per step. This run takes %d; the data continues "
+            "with sample %s, and the number of steps stays as it is.",
+            *(manifest.batch, plan.stage(manifest.iteration + 1).batch, f"{manifest.samples:,d}"),
+        )
+    return replace(plan, offset=offset)
+
+
+def _log_statistics(plan: Plan, options: dict[str, Any]) -> None:
+    """What BasicSR logs, with passes that are counted right, and the stages."""
+    block = options["datasets"]["train"]
+    lines = [
+        "Training statistics:",
+        f"Number of train images: {plan.images:,d}",
+        f"Dataset enlarge ratio: {plan.repetitions}",
+        f"Batch size per gpu: {block['batch_size_per_gpu']}",
+        f"World size (gpu number): {options['world_size']}",
+        f"Batch per step: {plan.stage(1).batch}",
+        f"Total epochs: {plan.passes():.2f}; iters: {plan.total_iter:,d}.",
+    ]
+    if len(plan.stages) > 1:
+        lines += [
+            f"Stage of {stage.iters:,d} iterations: {stage.batch} patches of {stage.patch_size} "
+            "pixels per step"
+            for stage in plan.stages
+        ]
+    _LOGGER.info("\n\t".join(lines))

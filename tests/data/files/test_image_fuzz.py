@@ -1,0 +1,179 @@
+"""Damaged image files give a picture or a ValueError that names them, soon and in little memory."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from semanir_arch.data.files.fast_png import encode_fast_png
+from semanir_arch.data.files.image_encoding import encode_image
+from semanir_arch.data.files.image_io import decode_image, load_image
+from tests.helpers import make_image
+
+resource = pytest.importorskip("resource", reason="not on Windows")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
+]
+
+
+def encoded(suffix, channels=3, dtype=np.uint8):
+    return encode_image(make_image((24, 20, channels), dtype), Path(f"image{suffix}"))
+
+
+def saved(file_format, mode="RGB", **settings):
+    buffer = io.BytesIO()
+    picture = PIL.Image.fromarray(make_image((24, 20, 3))).convert(mode)
+    picture.save(buffer, file_format, **settings)
+    return buffer.getvalue()
+
+
+def with_orientation(file_format):
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    return saved(file_format, exif=exif)
+
+
+FILES = {
+    "png": encoded(".png"),
+    "png gray": encoded(".png", 1),
+    "png alpha": encoded(".png", 2),
+    "png 16 bit": encoded(".png", 3, np.uint16),
+    "png palette": saved("PNG", "P"),
+    "png stored": encode_fast_png(make_image((24, 20, 3)), compress=False),
+    "png turned": with_orientation("PNG"),
+    "jpeg": encoded(".jpg"),
+    "jpeg progressive": saved("JPEG", progressive=True),
+    "jpeg inks": saved("JPEG", "CMYK"),
+    "jpeg turned": with_orientation("JPEG"),
+    "tiff": encoded(".tif"),
+    "tiff 16 bit": encoded(".tif", 3, np.uint16),
+    "tiff lzw": saved("TIFF", compression="tiff_lzw"),
+    "tiff deflate": saved("TIFF", compression="tiff_adobe_deflate"),
+    "tiff jpeg": saved("TIFF", compression="jpeg"),
+    "tiff fax": saved("TIFF", "1", compression="group4"),
+    "webp": encoded(".webp"),
+    "webp alpha": encoded(".webp", 4),
+    "webp lossy": saved("WEBP"),
+    "bmp": encoded(".bmp"),
+    "bmp gray": encoded(".bmp", 1),
+}
+SECONDS = 2
+MEGABYTES = 600
+
+
+def refuse_or_decode(data):
+    """Decode; anything but a picture and a ValueError that names the file fails the test."""
+    # time of the processor: that of a clock counts what other programs on the machine do
+    started = time.process_time()
+    pixels, message = None, "the file: "
+    try:
+        pixels = decode_image(data, "the file").pixels
+    except ValueError as error:
+        message = str(error)
+    assert time.process_time() - started < SECONDS
+    assert message.startswith("the file: ")
+    assert pixels is None or (pixels.ndim == 3 and pixels.dtype in (np.uint8, np.uint16))
+    return pixels
+
+
+def peak_megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_cut_at_many_points(name):
+    data = FILES[name]
+    # some formats end with bytes that no decoder needs
+    needed = len(data) - (len(data) if name.startswith("tiff") else 40)
+    for length in range(0, len(data), max(1, len(data) // 60)):
+        pixels = refuse_or_decode(data[:length])
+        if length < needed:
+            assert pixels is None, f"{length} of {len(data)} bytes were enough"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_with_random_bytes_changed(name):
+    generator = np.random.default_rng(sum(map(ord, name)))
+    before = peak_megabytes()
+    for _ in range(80):
+        data = bytearray(FILES[name])
+        # headers hold the sizes
+        reach = len(data) if generator.random() < 0.5 else min(len(data), 80)
+        for position in generator.integers(reach, size=generator.integers(1, 6)):
+            data[position] = generator.integers(256)
+        refuse_or_decode(bytes(data))
+    assert peak_megabytes() - before < MEGABYTES
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 100, 5000])
+@pytest.mark.parametrize("byte", [0, 255])
+def test_files_of_one_byte_repeated(count, byte):
+    assert refuse_or_decode(bytes([byte]) * count) is None
+
+
+def test_random_bytes_behind_every_signature():
+    generator = np.random.default_rng(0)
+    for data in FILES.values():
+        for kept in (4, 8, 16):
+            assert refuse_or_decode(data[:kept] + generator.bytes(500)) is None
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp", ".bmp"])
+def test_the_contents_decide_not_the_suffix(tmp_path, suffix):
+    expected = decode_image(FILES["bmp"], "bmp").pixels
+    path = tmp_path / f"image{suffix}"
+    path.write_bytes(FILES["bmp"])
+    np.testing.assert_array_equal(load_image(path).pixels, expected)
+
+
+def huge_headers():
+    """Files of a few hundred bytes that claim many megapixels."""
+    bmp = bytearray(FILES["bmp"])
+    jpeg, tiff = bytearray(FILES["jpeg"]), bytearray(FILES["tiff"])
+    frame = jpeg.index(b"\xff\xc0") + 5
+    width = tiff.index(struct.pack("<HHI", 256, 4, 1)) + 8
+    height = tiff.index(struct.pack("<HHI", 257, 4, 1)) + 8
+    for side in (8000, 13000, 60000, 2**31 - 1):
+        chunk = b"IHDR" + struct.pack(">II", side, side) + FILES["png"][24:29]
+        png = FILES["png"][:12] + chunk + struct.pack(">I", zlib.crc32(chunk))
+        yield f"png {side}", png + FILES["png"][33:]
+        bmp[18:26] = struct.pack("<II", side, side)
+        yield f"bmp {side}", bytes(bmp)
+        tiff[width : width + 4] = tiff[height : height + 4] = struct.pack("<I", side)
+        yield f"tiff {side}", bytes(tiff)
+        jpeg[frame : frame + 4] = struct.pack(">HH", min(side, 65500), min(side, 65500))
+        yield f"jpeg {side}", bytes(jpeg)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [pytest.param(*case, id=case[0]) for case in huge_headers()]
+)
+def test_huge_headers_are_refused_in_little_memory(name, data):
+    before = peak_megabytes()
+    with pytest.raises(ValueError, match="the file: "):
+        decode_image(data, "the file")
+    assert peak_megabytes() - before < 100
+
+
+def test_a_chunk_that_promises_gigabytes_is_refused():
+    data = bytearray(FILES["png 16 bit"])
+    position = data.index(b"IDAT") - 4
+    data[position : position + 4] = struct.pack(">I", 2**32 - 2**20)
+    before = peak_megabytes()
+    with pytest.raises(ValueError, match=r"the file: .*cut short within chunk b'IDAT'"):
+        decode_image(bytes(data), "the file")
+    assert peak_megabytes() - before < 100
+
+
+def test_large_pictures_are_read():
+    pixels = np.zeros((5000, 5000, 1), np.uint8)
+    data = encode_image(pixels, Path("large.png"))
+    np.testing.assert_array_equal(decode_image(data, "large").pixels, pixels)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+
+from semanir_arch.restoring import cli
+from semanir_arch.restoring.listing import list_tasks
+from semanir_arch.weights import TASKS
+
+
+def test_every_task_is_listed_also_where_nothing_is_shipped(tmp_path):
+    text = list_tasks(tmp_path)
+    for task in TASKS.values():
+        assert f"\n{task.name} " in f"\n{text}"
+        assert task.title in text
+        assert task.input in text
+    assert text.count("weights: none shipped") == len(TASKS)
+    assert f"0 of {len(TASKS)} tasks have weights" in text
+    assert "python -m semanir_arch.weights train TASK" in text
+
+
+def test_weights_are_listed_with_size_scores_and_origin(tmp_path):
+    score = {"dataset": "CBSD68", "protocol": "denoise_rgb", "psnr": 31.239, "ssim": 0.8831}
+    scores = [
+        score | {"level": "sigma 25", "psnr_input": 20.17},
+        score | {"level": "", "psnr_input": None},
+    ]
+    training = {"minutes": 90.4, "hardware": "two CPU cores", "iterations": 12345}
+    record = {"parameters": 654321, "scores": scores, "training": training}
+    (tmp_path / "denoise.json").write_text(json.dumps(record))
+    (tmp_path / "denoise.safetensors").write_bytes(bytes(1_400_000))
+    text = list_tasks(tmp_path)
+    assert "denoise.safetensors (654,321 parameters, 1.3 MB)" in text
+    assert "90 minutes on two CPU cores, 12,345 iterations" in text
+    assert "CBSD68, sigma 25: 31.24 dB, SSIM 0.8831 (input 20.17 dB), protocol" in text
+    assert "CBSD68: 31.24 dB, SSIM 0.8831, protocol" in text
+    assert f"1 of {len(TASKS)} tasks" in text
+
+
+def test_the_command_prints_the_list(capsys):
+    assert cli.main(["--list"]) == 0
+    assert capsys.readouterr().out == list_tasks() + "\n"
