@@ -7,7 +7,7 @@ a picture as a camera makes it; how soft the sources are decides more than any o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,30 +19,37 @@ from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset, Pa
 from semanir_arch.data.datasets.training_patch import TrainingPatch
 from semanir_arch.data.degradations import camera, correlated_noise
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
-from semanir_arch.data.degradations.knobs import Knob, draw, read_knobs
+from semanir_arch.data.degradations.declaration import (
+    Chance,
+    Declared,
+    Number,
+    Settings,
+    Shares,
+    parse_settings,
+    pick,
+)
 from semanir_arch.data.degradations.noise import MAX_SIGMA
-from semanir_arch.data.degradations.sharing import KNOBS as SHARING_KNOBS
 from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
+from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, hint
 
 Pixels = NDArray[np.float32]
 Damage = Callable[[Pixels, "np.random.Generator | None"], Pixels]
 """Makes the damaged picture, or, without a generator, its target of the same size."""
 
-KINDS = ("camera", "correlated", "gaussian", "compressed", "clean")
-"""What an image may go through: see the options of the same names, and `mixture`."""
+KINDS = Shares(
+    {"camera": 0.44, "correlated": 0.26, "gaussian": 0.12, "compressed": 0.05, "clean": 0.13},
+    "what an image goes through; kinds that are not named do not occur",
+)
+"""See the options of the same names."""
 
-SOURCE_KNOBS: dict[str, Knob] = {
-    "soft_chance": Knob(
-        (0.8, 0.8), (0, 1), "share of sources enlarged for `camera`, `correlated`", is_chance=True
-    ),
-    "soft_chance_others": Knob(
-        (0.2, 0.2), (0, 1), "share of sources enlarged for all others", is_chance=True
-    ),
-    "enlarge": Knob((1.2, 3), (1, 8), "factor of enlarged sources"),
-    "other": Knob((0.6, 1.3), (0.1, 8), "factor of other sources"),
+SOURCES: Declared = {
+    "soft_prob": Chance(0.8, "share of sources enlarged for `camera` and `correlated`"),
+    "soft_prob_others": Chance(0.2, "share of sources enlarged for all other kinds"),
+    "enlarge": Number([1.2, 3], 1, 8, "factor of enlarged sources"),
+    "other": Number([0.6, 1.3], 0.1, 8, "factor of other sources"),
 }
 """How sources are resized."""
 
@@ -63,26 +70,16 @@ class PhotographDataset(CleanImageDataset):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
-        "mixture": Option(
-            dict,
-            default={
-                "camera": 0.44,
-                "correlated": 0.26,
-                "gaussian": 0.12,
-                "compressed": 0.05,
-                "clean": 0.13,
-            },
-            help=f"relative shares of {', '.join(KINDS)}; what is not named does not occur",
-        ),
-        "sources": Option(dict, default={}, help="changes of photograph_dataset.SOURCE_KNOBS"),
-        "camera": Option(dict, default={}, help="changes of degradations.camera.KNOBS"),
+        "mixture": KINDS.option(),
+        "sources": Option(dict, default={}, help="changes of photograph_dataset.SOURCES"),
+        "camera": Option(dict, default={}, help="changes of degradations.camera.SETTINGS"),
         "correlated": Option(
-            dict, default={}, help="changes of degradations.correlated_noise.KNOBS"
+            dict, default={}, help="changes of degradations.correlated_noise.SETTINGS"
         ),
         "compressed": Option(
             dict,
-            default={"codec_chance": 1},
-            help="changes of degradations.sharing.KNOBS, without any noise",
+            default={"codec_prob": 1},
+            help="changes of degradations.sharing.SETTINGS, without any noise",
         ),
         "sigma": Option(
             LEVEL,
@@ -96,19 +93,17 @@ class PhotographDataset(CleanImageDataset):
         """Check and keep the options of this class."""
         if self.channels != 3:
             raise ValueError("channels must be 3: cameras are imitated in colour only")
-        self.kinds = _read_mixture(self.options["mixture"])
-        self.sources = read_knobs(SOURCE_KNOBS, self.options["sources"], "sources")
-        self.camera = read_knobs(camera.KNOBS, self.options["camera"], "camera")
-        self.correlated = read_knobs(
-            correlated_noise.KNOBS, self.options["correlated"], "correlated"
-        )
-        self.compressed = read_knobs(SHARING_KNOBS, self.options["compressed"], "compressed")
+        self.kinds = KINDS.parse("mixture", self.options["mixture"])
+        self.sources = self._block("sources", SOURCES)
+        self.camera = self._block("camera", camera.SETTINGS)
+        self.correlated = self._block("correlated", correlated_noise.SETTINGS)
+        self.compressed = self._block("compressed", SHARING)
         self.sigma = self.level("sigma", 0, MAX_SIGMA)
 
     def training_pair(self, patch: TrainingPatch, generator: torch.Generator) -> Pair:
         """Damaged patch and its target."""
         rng = numpy_generator(generator)
-        kind = self._draw_kind(rng)
+        kind = pick(self.kinds, rng)
         factor, method = self._draw_source(kind, rng)
         damage, scale = self._draw_damage(kind, rng, generator)
         needed = patch.size + _GRID + 2 * _EDGE
@@ -130,7 +125,7 @@ class PhotographDataset(CleanImageDataset):
         """Damaged image and its target, of the middle of the image where that is enlarged."""
         generator = named_generator(self._names[index], self.options["seed"])
         rng = numpy_generator(generator)
-        kind = self._draw_kind(rng)
+        kind = pick(self.kinds, rng)
         factor, method = self._draw_source(kind, rng)
         damage, scale = self._draw_damage(kind, rng, generator)
         height, width = pixels.shape[:2]
@@ -144,16 +139,22 @@ class PhotographDataset(CleanImageDataset):
         lq, gt = damage(source, rng), damage(source, None)
         return _to_tensor(lq[:height, :width]), _to_tensor(gt[:height, :width])
 
-    def _draw_kind(self, rng: np.random.Generator) -> str:
-        return str(rng.choice(list(self.kinds), p=list(self.kinds.values())))
+    def _block(self, key: str, declared: Declared) -> Settings:
+        """The settings of an option that is a block of them."""
+        given = self.options[key]
+        for name in given:
+            if name not in declared:
+                raise ValueError(f"{key}:{name} is unknown; {hint(str(name), declared)}")
+        try:
+            return parse_settings(declared, given)
+        except ValueError as error:
+            raise ValueError(f"{key}:{error}") from error
 
     def _draw_source(self, kind: str, rng: np.random.Generator) -> tuple[float, str]:
         """Factor by which the source is resized, and how."""
-        name = "soft_chance" if kind in ("camera", "correlated") else "soft_chance_others"
-        enlarged, other = (
-            draw(SOURCE_KNOBS, self.sources, key, rng) for key in ("enlarge", "other")
-        )
-        factor = enlarged if rng.random() < self.sources[name][0] else other
+        name = "soft_prob" if kind in ("camera", "correlated") else "soft_prob_others"
+        enlarged, other = (self.sources[key].at(rng.random()) for key in ("enlarge", "other"))
+        factor = enlarged if rng.random() < self.sources[name] else other
         methods = [key for key in FILTERS if key != "area"]
         method = methods[rng.integers(len(methods))]
         return factor, "area" if factor < 1 else method
@@ -183,22 +184,6 @@ class PhotographDataset(CleanImageDataset):
             lambda image, noise: share(image, sharing, is_lossy=noise is not None),
             sharing.total_scale,
         )
-
-
-def _read_mixture(given: Any) -> dict[str, float]:
-    """Probability of each kind."""
-    if not isinstance(given, Mapping) or not given:
-        raise ValueError(f"mixture must be a block of kinds and shares, received {given!r}")
-    for kind, part in given.items():
-        if kind not in KINDS:
-            raise ValueError(f"mixture:{kind} is unknown; allowed: {', '.join(KINDS)}")
-        is_number = isinstance(part, (int, float)) and not isinstance(part, bool)
-        if not is_number or not 0 <= part < math.inf:
-            raise ValueError(f"mixture:{kind} must be a number of at least 0, received {part!r}")
-    total = sum(given.values())
-    if total <= 0:
-        raise ValueError(f"mixture: one share must be above 0, received {dict(given)!r}")
-    return {kind: part / total for kind, part in given.items()}
 
 
 def _scale(drawn: camera.Camera | correlated_noise.CorrelatedNoise) -> float:

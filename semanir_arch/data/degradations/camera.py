@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations import sharing as sharing_module
 from semanir_arch.data.degradations.bayer import PHASES, mosaic
 from semanir_arch.data.degradations.camera_color import (
     Look,
@@ -38,44 +37,53 @@ from semanir_arch.data.degradations.camera_finish import (
     smooth_luma,
 )
 from semanir_arch.data.degradations.camera_noise import SensorNoise, read_noise_of, sensor_noise
+from semanir_arch.data.degradations.declaration import (
+    Chance,
+    Declared,
+    Number,
+    Settings,
+    Shares,
+    pick,
+)
 from semanir_arch.data.degradations.demosaicking import METHODS
-from semanir_arch.data.degradations.knobs import Knob, Ranges, chance, draw
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
+from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 
-__all__ = ["KNOBS", "Camera", "draw_camera", "photograph"]
+__all__ = ["SETTINGS", "Camera", "draw_camera", "photograph"]
 
 Pixels = NDArray[np.float32]
 
-KNOBS: dict[str, Knob] = {
-    "curve_chance": chance(0.5, "share of cameras with a curve of contrast"),
-    "gamma": Knob((1.9, 2.5), (1, 3), "exponent from stored values to light"),
-    "balance_red": Knob((1.2, 2.5), (1, 4), "white balance, factor of red"),
-    "balance_blue": Knob((1.2, 2.5), (1, 4), "white balance, factor of blue"),
-    "crosstalk": Knob((-0.5, 0.1), (-0.6, 0.3), "off-diagonal elements of the colour matrix"),
-    "exposure": Knob((0.5, 1), (0.05, 1), "part of the sensor's range that is used"),
-    "gain": Knob((5e-5, 1.2e-2), (0, 0.1), "variance of shot noise at white", is_log=True),
-    "read_deviation": Knob(
-        (-0.8, 0.8), (-4, 4), "of the logarithm of the read noise's variance from its usual value"
+SETTINGS: Declared = {
+    "curve_prob": Chance(0.5, "share of cameras with a curve of contrast"),
+    "gamma": Number([1.9, 2.5], 1, 3, "exponent from stored values to light"),
+    "balance_red": Number([1.2, 2.5], 1, 4, "white balance, factor of red"),
+    "balance_blue": Number([1.2, 2.5], 1, 4, "white balance, factor of blue"),
+    "crosstalk": Number([-0.5, 0.1], -0.6, 0.3, "off-diagonal elements of the colour matrix"),
+    "exposure": Number([0.5, 1], 0.05, 1, "part of the sensor's range that is used"),
+    "gain": Number([5e-5, 1.2e-2], 0, 0.1, "variance of shot noise at white", log=True),
+    "read_deviation": Number(
+        [-0.8, 0.8], -4, 4, "of the logarithm of the read noise's variance from its usual value"
     ),
-    "row_chance": chance(0.15, "share of cameras with noise of rows"),
-    "row": Knob((0.2, 1), (0, 10), "standard deviation of rows, relative to read noise"),
-    "column_chance": chance(0.05, "share of cameras with a fixed pattern of columns"),
-    "column": Knob((0.2, 1), (0, 10), "standard deviation of columns, relative to read noise"),
-    "spread_chance": chance(0.05, "share of cameras whose pixels differ in sensitivity"),
-    "spread": Knob((0.002, 0.02), (0, 0.5), "standard deviation of that, relative"),
-    "clip_chance": chance(0.2, "share of cameras that clip noise below black"),
-    "bilinear_chance": chance(0.3, "share of cameras that demosaic bilinearly"),
-    "edges_chance": chance(0.35, "share that demosaic along edges; others: Malvar's filters"),
-    "blur_chance": chance(0.5, "share of cameras that blur after demosaicking"),
-    "blur": Knob((0.3, 0.85), (0, 8), "standard deviation of that blur, in pixels"),
-    "chroma_chance": chance(0.65, "share of cameras that smooth colour"),
-    "chroma": Knob((0.5, 3.5), (0, 16), "standard deviation of that, in pixels"),
-    "luma_chance": chance(0.3, "share of cameras that smooth brightness, keeping edges"),
-    "luma": Knob((0.01, 0.08), (0, 1), "contrast up to which it smooths, of white"),
-    "sharpen_chance": chance(0.35, "share of cameras that sharpen"),
-    "sharpen": Knob((0.2, 1), (0, 4), "amount of unsharp masking"),
-    "sharpen_sigma": Knob((0.5, 1.5), (0.3, 8), "standard deviation of its blur, in pixels"),
-    **sharing_module.KNOBS,
+    "row_prob": Chance(0.15, "share of cameras with noise of rows"),
+    "row": Number([0.2, 1], 0, 10, "standard deviation of rows, relative to read noise"),
+    "column_prob": Chance(0.05, "share of cameras with a fixed pattern of columns"),
+    "column": Number([0.2, 1], 0, 10, "standard deviation of columns, relative to read noise"),
+    "spread_prob": Chance(0.05, "share of cameras whose pixels differ in sensitivity"),
+    "spread": Number([0.002, 0.02], 0, 0.5, "standard deviation of that, relative"),
+    "clip_prob": Chance(0.2, "share of cameras that clip noise below black"),
+    "demosaicking": Shares(
+        {"bilinear": 0.3, "edges": 0.35, "linear": 0.35}, "ways from the mosaic to colours"
+    ),
+    "blur_prob": Chance(0.5, "share of cameras that blur after demosaicking"),
+    "blur": Number([0.3, 0.85], 0, 8, "standard deviation of that blur, in pixels"),
+    "chroma_prob": Chance(0.65, "share of cameras that smooth colour"),
+    "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of that, in pixels"),
+    "luma_prob": Chance(0.3, "share of cameras that smooth brightness, keeping edges"),
+    "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, of white"),
+    "sharpen_prob": Chance(0.35, "share of cameras that sharpen"),
+    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    **SHARING,
 }
 """Everything that `draw_camera` draws."""
 
@@ -107,19 +115,19 @@ class Camera:
     sharing: Sharing = NOTHING
 
 
-def draw_camera(ranges: Ranges, rng: np.random.Generator) -> Camera:
+def draw_camera(settings: Settings, rng: np.random.Generator) -> Camera:
     """Draw a camera.
 
     Args:
-        ranges: Of `KNOBS`, from `knobs.read_knobs`.
+        settings: Of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
 
     def value(name: str) -> float:
-        return draw(KNOBS, ranges, name, rng)
+        return float(settings[name].at(rng.random()))
 
     def maybe(name: str) -> float:
-        drawn, is_used = value(name), rng.random() < ranges[f"{name}_chance"][0]
+        drawn, is_used = value(name), rng.random() < settings[f"{name}_prob"]
         return drawn if is_used else 0.0
 
     look = Look(
@@ -127,7 +135,7 @@ def draw_camera(ranges: Ranges, rng: np.random.Generator) -> Camera:
         matrix=neutral_matrix(np.array([value("crosstalk") for _ in range(6)])),
         exposure=value("exposure"),
         gamma=value("gamma"),
-        has_curve=rng.random() < ranges["curve_chance"][0],
+        has_curve=rng.random() < settings["curve_prob"],
     )
     gain, deviation = value("gain"), value("read_deviation")
     read = read_noise_of(gain, deviation) if gain else 0.0
@@ -137,18 +145,18 @@ def draw_camera(ranges: Ranges, rng: np.random.Generator) -> Camera:
         row=read * maybe("row"),
         column=read * maybe("column"),
         spread=maybe("spread"),
-        is_clipped=rng.random() < ranges["clip_chance"][0],
+        is_clipped=rng.random() < settings["clip_prob"],
     )
     return Camera(
         look,
         PHASES[rng.integers(len(PHASES))],
         noise,
-        _draw_method(ranges, rng),
+        pick(settings["demosaicking"], rng),
         maybe("blur"),
         maybe("chroma"),
         maybe("luma"),
         (maybe("sharpen"), value("sharpen_sigma")),
-        draw_sharing(ranges, rng),
+        draw_sharing(settings, rng),
     )
 
 
@@ -186,10 +194,3 @@ def _develop(plane: Pixels, camera: Camera) -> Pixels:
     image = from_sensor(light, camera.look)
     image = smooth_luma(smooth_chroma(image, camera.chroma), camera.luma)
     return sharpen(image, *camera.sharpening).clip(0, 1)
-
-
-def _draw_method(ranges: Ranges, rng: np.random.Generator) -> str:
-    share_drawn, bilinear = rng.random(), ranges["bilinear_chance"][0]
-    if share_drawn < bilinear:
-        return "bilinear"
-    return "edges" if share_drawn < bilinear + ranges["edges_chance"][0] else "linear"

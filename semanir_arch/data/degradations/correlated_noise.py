@@ -14,27 +14,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations import sharing as sharing_module
 from semanir_arch.data.degradations.camera_finish import remaining_deviation, sharpen, smooth
-from semanir_arch.data.degradations.knobs import Knob, Ranges, chance, draw
+from semanir_arch.data.degradations.declaration import Chance, Declared, Number, Settings
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
+from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 
-__all__ = ["KNOBS", "CorrelatedNoise", "add_correlated_noise", "draw_correlated_noise"]
+__all__ = ["SETTINGS", "CorrelatedNoise", "add_correlated_noise", "draw_correlated_noise"]
 
 Pixels = NDArray[np.float32]
 
-KNOBS: dict[str, Knob] = {
-    "sigma": Knob((1, 25), (0, 255), "standard deviation of noise, 0-255 scale", is_log=True),
-    "chroma_ratio": Knob((0.3, 1.5), (0, 10), "strength of noise in colour to that in brightness"),
-    "luma_blur_chance": chance(0.7, "share with blurred noise of brightness"),
-    "luma_blur": Knob((0.3, 1.1), (0, 8), "standard deviation of its blur, in pixels"),
-    "chroma_blur_chance": chance(0.8, "share with blurred noise of colour"),
-    "chroma_blur": Knob((0.5, 3.5), (0, 16), "standard deviation of its blur, in pixels"),
-    "slope": Knob((-0.9, 0.9), (-1, 1), "change of strength from black to white, relative"),
-    "sharpen_chance": chance(0.35, "share that is sharpened afterwards"),
-    "sharpen": Knob((0.2, 1), (0, 4), "amount of unsharp masking"),
-    "sharpen_sigma": Knob((0.5, 1.5), (0.3, 8), "standard deviation of its blur, in pixels"),
-    **sharing_module.KNOBS,
+SETTINGS: Declared = {
+    "sigma": Number([1, 25], 0, 255, "standard deviation of noise, 0-255 scale", log=True),
+    "chroma_ratio": Number([0.3, 1.5], 0, 10, "strength of noise in colour to that in brightness"),
+    "luma_blur_prob": Chance(0.7, "share with blurred noise of brightness"),
+    "luma_blur": Number([0.3, 1.1], 0, 8, "standard deviation of its blur, in pixels"),
+    "chroma_blur_prob": Chance(0.8, "share with blurred noise of colour"),
+    "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of its blur, in pixels"),
+    "slope": Number([-0.9, 0.9], -1, 1, "change of strength from black to white, relative"),
+    "sharpen_prob": Chance(0.35, "share that is sharpened afterwards"),
+    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    **SHARING,
 }
 """Everything that `draw_correlated_noise` draws."""
 
@@ -62,19 +62,19 @@ class CorrelatedNoise:
     sharing: Sharing = NOTHING
 
 
-def draw_correlated_noise(ranges: Ranges, rng: np.random.Generator) -> CorrelatedNoise:
+def draw_correlated_noise(settings: Settings, rng: np.random.Generator) -> CorrelatedNoise:
     """Draw a kind of noise.
 
     Args:
-        ranges: Of `KNOBS`, from `knobs.read_knobs`.
+        settings: Of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
 
     def value(name: str) -> float:
-        return draw(KNOBS, ranges, name, rng)
+        return float(settings[name].at(rng.random()))
 
     def maybe(name: str) -> float:
-        drawn, is_used = value(name), rng.random() < ranges[f"{name}_chance"][0]
+        drawn, is_used = value(name), rng.random() < settings[f"{name}_prob"]
         return drawn if is_used else 0.0
 
     # noise of brightness reaches all colours, in shares that vary a little
@@ -88,7 +88,7 @@ def draw_correlated_noise(ranges: Ranges, rng: np.random.Generator) -> Correlate
         (maybe("luma_blur"), maybe("chroma_blur")),
         value("slope"),
         (maybe("sharpen"), value("sharpen_sigma")),
-        draw_sharing(ranges, rng),
+        draw_sharing(settings, rng),
     )
 
 

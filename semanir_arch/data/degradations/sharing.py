@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
 from semanir_arch.data.degradations.codecs import Codec, compress, to_8_bit
-from semanir_arch.data.degradations.knobs import Knob, Ranges, chance, draw
+from semanir_arch.data.degradations.declaration import Chance, Declared, Number, Settings
 from semanir_arch.data.files.image_io import to_float
 
-__all__ = ["KNOBS", "NOTHING", "Again", "Sharing", "draw_sharing", "share"]
+__all__ = ["NOTHING", "SETTINGS", "Again", "Sharing", "draw_sharing", "share"]
 
 Pixels = NDArray[np.float32]
 
-KNOBS: dict[str, Knob] = {
-    "resize_chance": chance(0.25, "share of pictures that are resized"),
-    "resize": Knob((0.6, 1.7), (0.1, 8), "by this factor"),
-    "codec_chance": chance(0.75, "share of pictures that are compressed"),
-    "quality": Knob((80, 99), (1, 100), "of JPEG or WebP, whole"),
-    "low_chance": chance(0.2, "share of compressed pictures whose quality is `low_quality`"),
-    "low_quality": Knob((45, 80), (1, 100), "of JPEG or WebP, whole"),
-    "full_chroma_chance": chance(0.3, "share of JPEG files with chroma at full resolution, 4:4:4"),
-    "webp_chance": chance(0.06, "share of compressed pictures that are WebP instead of JPEG"),
-    "again_chance": chance(0.12, "share of pictures that are cut, resized and compressed again"),
-    "again_resize": Knob((0.75, 1.25), (0.1, 8), "by this factor, then"),
+SETTINGS: Declared = {
+    "resize_prob": Chance(0.25, "share of pictures that are resized"),
+    "resize": Number([0.6, 1.7], 0.1, 8, "by this factor"),
+    "codec_prob": Chance(0.75, "share of pictures that are compressed"),
+    "quality": Number([80, 99], 1, 100, "of JPEG or WebP", whole=True),
+    "low_prob": Chance(0.2, "share of compressed pictures whose quality is `low_quality`"),
+    "low_quality": Number([45, 80], 1, 100, "of JPEG or WebP", whole=True),
+    "full_chroma_prob": Chance(0.3, "share of JPEG files with chroma at full resolution, 4:4:4"),
+    "webp_prob": Chance(0.06, "share of compressed pictures that are WebP instead of JPEG"),
+    "again_prob": Chance(0.12, "share of pictures that are cut, resized and compressed again"),
+    "again_resize": Number([0.75, 1.25], 0.1, 8, "by this factor, then"),
 }
 """Everything that `draw_sharing` draws."""
 
@@ -79,25 +79,25 @@ NOTHING = Sharing()
 """Neither resized nor compressed."""
 
 
-def draw_sharing(ranges: Ranges, rng: np.random.Generator) -> Sharing:
+def draw_sharing(settings: Settings, rng: np.random.Generator) -> Sharing:
     """Draw what happens to one picture.
 
     Args:
-        ranges: Of `KNOBS`, from `knobs.read_knobs`.
+        settings: Of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
-    scale = draw(KNOBS, ranges, "resize", rng)
-    is_resized = rng.random() < ranges["resize_chance"][0]
+    scale = settings["resize"].at(rng.random())
+    is_resized = rng.random() < settings["resize_prob"]
     method = list(FILTERS)[rng.integers(len(FILTERS))]
-    first, second = _draw_codec(ranges, rng), _draw_codec(ranges, rng)
-    is_compressed = rng.random() < ranges["codec_chance"][0]
+    first, second = _draw_codec(settings, rng), _draw_codec(settings, rng)
+    is_compressed = rng.random() < settings["codec_prob"]
     shift = int(rng.integers(_BLOCK)), int(rng.integers(_BLOCK))
-    again = Again(shift, draw(KNOBS, ranges, "again_resize", rng), second)
+    again = Again(shift, settings["again_resize"].at(rng.random()), second)
     return Sharing(
         scale if is_resized else 1.0,
         method,
         first if is_compressed else None,
-        again if rng.random() < ranges["again_chance"][0] else None,
+        again if rng.random() < settings["again_prob"] else None,
     )
 
 
@@ -134,13 +134,13 @@ def _filed(image: Pixels, codec: Codec | None) -> Pixels:
     return to_float(compress(pixels, codec) if codec else pixels)
 
 
-def _draw_codec(ranges: Ranges, rng: np.random.Generator) -> Codec:
-    usual, low = (draw(KNOBS, ranges, name, rng) for name in ("quality", "low_quality"))
+def _draw_codec(settings: Settings, rng: np.random.Generator) -> Codec:
+    usual, low = (settings[name].at(rng.random()) for name in ("quality", "low_quality"))
     is_low, is_full, is_webp = (
-        rng.random() < ranges[f"{name}_chance"][0] for name in ("low", "full_chroma", "webp")
+        rng.random() < settings[f"{name}_prob"] for name in ("low", "full_chroma", "webp")
     )
     return Codec(
         "webp" if is_webp else "jpeg",
-        round(low if is_low else usual),
+        int(low if is_low else usual),
         "4:4:4" if is_full else "4:2:0",
     )

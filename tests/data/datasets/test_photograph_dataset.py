@@ -38,7 +38,7 @@ def items(dataset, count, index=0):
     return [dataset[index] for _ in range(count)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS.default)
 def test_patches_and_images_of_every_kind_have_their_size(photos, kind):
     for item in items(build(photos, mixture={kind: 1}), 12):
         assert item["lq"].shape == item["gt"].shape == (3, 48, 48)
@@ -53,7 +53,7 @@ def test_patches_and_images_of_every_kind_have_their_size(photos, kind):
 
 def test_clean_pictures_of_their_own_size_are_their_files(photos):
     dataset = build(
-        photos, "test", mixture={"clean": 2}, sources={"soft_chance_others": 0, "other": 1}
+        photos, "test", mixture={"clean": 2}, sources={"soft_prob_others": 0, "other": 1}
     )
     stored = load_image(photos / "1.png").pixels.transpose(2, 0, 1)
     item = dataset[1]
@@ -83,14 +83,14 @@ def test_the_grid_of_a_file_begins_anywhere_in_a_patch(photos):
         photos,
         mixture={"compressed": 1},
         compressed={
-            "codec_chance": 1,
-            "low_chance": 1,
+            "codec_prob": 1,
+            "low_prob": 1,
             "low_quality": 10,
-            "webp_chance": 0,
-            "again_chance": 0,
-            "resize_chance": 0,
+            "webp_prob": 0,
+            "again_prob": 0,
+            "resize_prob": 0,
         },
-        sources={"soft_chance_others": 1, "enlarge": 2},
+        sources={"soft_prob_others": 1, "enlarge": 2},
         patch_size=96,
     )
     found = set()
@@ -106,7 +106,7 @@ def test_enlarged_sources_are_softer(photos):
     roughness = {}
     for chance in (0, 1):
         dataset = build(
-            photos, mixture={"clean": 1}, sources={"soft_chance_others": chance, "other": 1}
+            photos, mixture={"clean": 1}, sources={"soft_prob_others": chance, "other": 1}
         )
         steps = [item["gt"].diff(dim=-1).abs().mean() for item in items(dataset, 16)]
         roughness[chance] = float(torch.stack(steps).mean())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from semanir_arch.data.degradations.camera import KNOBS, Camera, draw_camera, photograph
+from semanir_arch.data.degradations.camera import SETTINGS, Camera, draw_camera, photograph
 from semanir_arch.data.degradations.camera_color import (
     Look,
     from_sensor,
@@ -16,8 +16,8 @@ from semanir_arch.data.degradations.camera_color import (
     to_sensor,
 )
 from semanir_arch.data.degradations.camera_noise import SensorNoise
+from semanir_arch.data.degradations.declaration import parse_settings
 from semanir_arch.data.degradations.demosaicking import METHODS
-from semanir_arch.data.degradations.knobs import read_knobs
 from semanir_arch.data.degradations.sharing import Sharing
 from tests.data.degradations.statistics_of_noise import autocorrelation, luma_and_chroma
 
@@ -26,7 +26,7 @@ LOOK = Look((1.9, 1.5), neutral_matrix(np.full(6, -0.2)), 0.8, 2.2, has_curve=Tr
 NOISE = SensorNoise(0, 0.02)
 SILENT = SensorNoise(0, 0)
 FLAT = np.full((256, 256, 3), 0.4, np.float32)
-RANGES = read_knobs(KNOBS, {}, "camera")
+DRAWN = parse_settings(SETTINGS, {})
 
 
 def rng(seed=0):
@@ -132,7 +132,7 @@ def test_sharpening_makes_noise_stronger_and_finer():
 
 def test_without_noise_and_compression_the_picture_is_its_target():
     for seed in range(40):
-        camera = draw_camera(RANGES, rng(seed))
+        camera = draw_camera(DRAWN, rng(seed))
         sharing = replace(camera.sharing, codec=None, again=None)
         silent = replace(camera, noise=SILENT, sharing=sharing)
         seen, target = (photograph(scene(), silent, source) for source in (rng(), None))
@@ -141,8 +141,8 @@ def test_without_noise_and_compression_the_picture_is_its_target():
 
 def test_the_noise_alone_depends_on_the_generator():
     for seed in range(25):
-        camera = draw_camera(RANGES, rng(seed))
-        again = draw_camera(RANGES, rng(seed))
+        camera = draw_camera(DRAWN, rng(seed))
+        again = draw_camera(DRAWN, rng(seed))
         first, second = photograph(scene(), camera, rng(1)), photograph(scene(), again, rng(1))
         np.testing.assert_array_equal(first, second)
         assert (first != photograph(scene(), camera, rng(2))).any()
@@ -156,7 +156,7 @@ def test_the_noise_alone_depends_on_the_generator():
 
 
 def test_every_kind_of_camera_is_drawn():
-    cameras = [draw_camera(RANGES, rng(seed)) for seed in range(400)]
+    cameras = [draw_camera(DRAWN, rng(seed)) for seed in range(400)]
     shares = {
         "blur": np.mean([camera.blur > 0 for camera in cameras]),
         "chroma": np.mean([camera.chroma > 0 for camera in cameras]),
@@ -168,24 +168,24 @@ def test_every_kind_of_camera_is_drawn():
         "codec": np.mean([camera.sharing.codec is not None for camera in cameras]),
     }
     for name, share in shares.items():
-        assert share == pytest.approx(KNOBS[f"{name}_chance"].default[0], abs=0.1), name
+        assert share == pytest.approx(SETTINGS[f"{name}_prob"].default, abs=0.1), name
     assert {camera.demosaicking for camera in cameras} == set(METHODS)
     assert len({camera.phase for camera in cameras}) == 4
     gains = np.log([camera.noise.gain for camera in cameras])
-    low, high = np.log(KNOBS["gain"].default)
+    low, high = np.log(SETTINGS["gain"].default)
     assert np.mean(gains) == pytest.approx((low + high) / 2, abs=0.3)
     for camera in cameras:
         np.testing.assert_allclose(camera.look.matrix.sum(1), 1)
 
 
 def test_a_range_of_one_value_is_that_value():
-    ranges = read_knobs(KNOBS, {"gain": 1e-3, "blur_chance": 1, "blur": 0.5}, "camera")
-    camera = draw_camera(ranges, rng())
+    settings = parse_settings(SETTINGS, {"gain": 1e-3, "blur_prob": 1, "blur": 0.5})
+    camera = draw_camera(settings, rng())
     assert camera.noise.gain == pytest.approx(1e-3)
     assert camera.blur == 0.5
     # others draw what they did
-    assert camera.look.gamma == draw_camera(RANGES, rng()).look.gamma
-    assert camera.sharing == draw_camera(RANGES, rng()).sharing
+    assert camera.look.gamma == draw_camera(DRAWN, rng()).look.gamma
+    assert camera.sharing == draw_camera(DRAWN, rng()).sharing
 
 
 def test_a_resized_picture_has_a_target_of_its_size():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from semanir_arch.data.degradations.correlated_noise import (
-    KNOBS,
+    SETTINGS,
     CorrelatedNoise,
     add_correlated_noise,
     draw_correlated_noise,
 )
-from semanir_arch.data.degradations.knobs import read_knobs
+from semanir_arch.data.degradations.declaration import parse_settings
 from tests.data.degradations.statistics_of_noise import autocorrelation
 
 FLAT = np.full((300, 300, 3), 0.5, np.float32)
@@ -54,29 +54,28 @@ def test_strength_changes_with_brightness_as_asked(slope):
 
 
 def test_drawn_noise_has_the_strength_drawn():
-    ranges = read_knobs(
-        KNOBS,
+    settings = parse_settings(
+        SETTINGS,
         {
             "sigma": 10,
             "slope": 0,
-            "sharpen_chance": 0,
-            "codec_chance": 0,
-            "resize_chance": 0,
-            "again_chance": 0,
+            "sharpen_prob": 0,
+            "codec_prob": 0,
+            "resize_prob": 0,
+            "again_prob": 0,
         },
-        "correlated",
     )
     for seed in range(8):
-        kind = draw_correlated_noise(ranges, rng(seed))
+        kind = draw_correlated_noise(settings, rng(seed))
         strength = np.sqrt((noise_of(kind) ** 2).mean()) * 255
         assert strength == pytest.approx(10, rel=0.04), seed
 
 
 def test_the_target_knows_no_noise():
-    ranges = read_knobs(KNOBS, {}, "correlated")
+    settings = parse_settings(SETTINGS, {})
     image = rng(3).random((40, 44, 3), np.float32)
     for seed in range(20):
-        kind = draw_correlated_noise(ranges, rng(seed))
+        kind = draw_correlated_noise(settings, rng(seed))
         noisy, target = (add_correlated_noise(image, kind, source) for source in (rng(), None))
         assert noisy.shape == target.shape
         assert (noisy != target).any()

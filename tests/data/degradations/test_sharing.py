@@ -9,10 +9,10 @@ import PIL.Image
 import pytest
 
 from semanir_arch.data.degradations.codecs import Codec, compress, compress_webp, to_8_bit
-from semanir_arch.data.degradations.knobs import Knob, describe_knobs, draw, read_knobs
+from semanir_arch.data.degradations.declaration import parse_settings
 from semanir_arch.data.degradations.sharing import (
-    KNOBS,
     NOTHING,
+    SETTINGS,
     Again,
     Sharing,
     draw_sharing,
@@ -70,19 +70,19 @@ def test_the_target_is_cut_and_resized_but_not_compressed():
 
 
 def test_sharing_is_drawn_in_the_shares_declared():
-    ranges = read_knobs(KNOBS, {}, "sharing")
-    drawn = [draw_sharing(ranges, rng(seed)) for seed in range(600)]
+    settings = parse_settings(SETTINGS, {})
+    drawn = [draw_sharing(settings, rng(seed)) for seed in range(600)]
     files = [entry.codec for entry in drawn if entry.codec]
     shares = {
-        "codec_chance": len(files) / 600,
-        "resize_chance": np.mean([entry.scale != 1 for entry in drawn]),
-        "again_chance": np.mean([entry.again is not None for entry in drawn]),
-        "webp_chance": np.mean([file.name == "webp" for file in files]),
-        "full_chroma_chance": np.mean([file.chroma == "4:4:4" for file in files]),
-        "low_chance": np.mean([file.quality < 80 for file in files]),
+        "codec_prob": len(files) / 600,
+        "resize_prob": np.mean([entry.scale != 1 for entry in drawn]),
+        "again_prob": np.mean([entry.again is not None for entry in drawn]),
+        "webp_prob": np.mean([file.name == "webp" for file in files]),
+        "full_chroma_prob": np.mean([file.chroma == "4:4:4" for file in files]),
+        "low_prob": np.mean([file.quality < 80 for file in files]),
     }
     for name, measured in shares.items():
-        assert measured == pytest.approx(KNOBS[name].default[0], abs=0.07), name
+        assert measured == pytest.approx(SETTINGS[name].default, abs=0.07), name
     assert {file.quality for file in files} <= set(range(45, 100))
 
 
@@ -108,38 +108,3 @@ def test_a_quality_out_of_range_is_refused(name, quality):
 def test_an_unknown_codec_is_refused():
     with pytest.raises(ValueError, match="jpeg, webp, received 'gif'"):
         compress(to_8_bit(picture()), Codec("gif", 50))
-
-
-KNOB = {"gain": Knob((0.1, 10), (0, 100), "of it", is_log=True), "part": KNOBS["low_chance"]}
-
-
-def test_a_logarithm_is_drawn_evenly():
-    ranges = read_knobs(KNOB, None, "x")
-    values = [draw(KNOB, ranges, "gain", rng(seed)) for seed in range(400)]
-    assert np.mean(np.log10(values)) == pytest.approx(0, abs=0.1)
-    assert 0.1 <= min(values) < 0.13
-    assert 8 < max(values) <= 10
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"gian": 1}, r"x:gian is unknown; did you mean 'gain'\?"),
-        ({"zzz": 1}, "x:zzz is unknown; allowed: gain, part"),
-        ({"gain": [1]}, r"x:gain must be a number or a range \[low, high\], received \[1\]"),
-        ({"gain": [2, 1]}, r"x:gain must go from low to high, received \[2, 1\]"),
-        ({"gain": 101}, r"x:gain must lie in \[0, 100\], received 101"),
-        ({"gain": "1"}, "x:gain must be a number or a range .*received '1'"),
-        ({"gain": True}, "x:gain must be a number"),
-        ({"gain": float("nan")}, "x:gain must be a number"),
-        ({"part": [0, 1]}, r"x:part must be a number, received \[0, 1\]"),
-        (["gain"], r"x must be a block of names and values, received \['gain'\]"),
-    ],
-)
-def test_wrong_knobs_are_refused(given, message):
-    with pytest.raises(ValueError, match=message):
-        read_knobs(KNOB, given, "x")
-
-
-def test_knobs_describe_themselves():
-    assert "| `gain` | 0.1 to 10 (log) | 0 to 100 | of it |" in describe_knobs(KNOB)

@@ -1,0 +1,239 @@
+"""Settings of a degradation, declared once: for option files, commands and documents.
+
+A module declares `SETTINGS`, a mapping from names to one of the kinds below, each with its default,
+its limits, one line of help and the source of the default. Data sets turn it into options
+(`as_options`), `generate_lq.py` into parameters, and `docs/degradations.md` into a table (tested).
+
+The degradation itself receives what `parse_settings` returns, and draws from it as often as it
+needs to: a second blur has its own width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from semanir_arch.data.degradations.levels import Level, parse_level
+from semanir_arch.utils.options import Option, hint
+
+__all__ = [
+    "OURS",
+    "Chance",
+    "Choice",
+    "Declared",
+    "Number",
+    "Setting",
+    "Settings",
+    "Shares",
+    "as_options",
+    "parse_settings",
+    "pick",
+]
+
+OURS = "ours"
+"""Source of a default that no paper gives."""
+
+Name = TypeVar("Name", bound=str)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A strength in the forms of `levels`: a number, a range, or a list of numbers.
+
+    Args:
+        default: Value where none is given, in one of the three forms.
+        lowest: Smallest value allowed.
+        highest: Largest value allowed.
+        help: One line with the unit.
+        source: Where the default comes from; `OURS` where no paper gives it.
+        whole: Whether only whole numbers make sense.
+        log: Whether the logarithm of a range is drawn uniformly.
+    """
+
+    default: Any
+    lowest: float
+    highest: float
+    help: str
+    source: str = OURS
+    whole: bool = False
+    log: bool = False
+
+    def parse(self, name: str, value: Any) -> Level:
+        """The values that may be drawn.
+
+        Raises:
+            ValueError: The value has none of the forms, or lies outside the limits.
+        """
+        return parse_level(value, name, self.lowest, self.highest, whole=self.whole, log=self.log)
+
+    def option(self) -> Option:
+        """As data sets declare it."""
+        limits = f"{self.lowest:g} to {self.highest:g}"
+        return Option((float, list[float], dict), default=self.default, help=_line(self, limits))
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A probability.
+
+    Args:
+        default: Between 0 and 1.
+        help: One line: of what.
+        source: As in `Number`.
+    """
+
+    default: float
+    help: str
+    source: str = OURS
+
+    def parse(self, name: str, value: Any) -> float:
+        """The probability.
+
+        Raises:
+            ValueError: It is no number from 0 to 1.
+        """
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ValueError(f"{name} must be a number from 0 to 1, received {value!r}")
+        return float(value)
+
+    def option(self) -> Option:
+        """As data sets declare it."""
+        return Option(float, default=self.default, help=_line(self, "0 to 1"))
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How often each of several kinds is drawn.
+
+    Args:
+        default: Share of every kind that there is, 0 for those that only users ask for.
+        help: One line: kinds of what.
+        source: As in `Number`.
+    """
+
+    default: Mapping[str, float]
+    help: str
+    source: str = OURS
+
+    def parse(self, name: str, value: Any) -> dict[str, float]:
+        """Probabilities that sum to 1; kinds that are not named have none.
+
+        Raises:
+            ValueError: A kind is unknown, a share is negative or no number, or all are 0.
+        """
+        if not isinstance(value, Mapping):
+            raise ValueError(
+                f"{name} must be shares such as {_example(self.default)}, received {value!r}"
+            )
+        for kind, share in value.items():
+            if kind not in self.default:
+                raise ValueError(f"{name}: {kind!r} is unknown; {hint(str(kind), self.default)}")
+            number = isinstance(share, (int, float)) and not isinstance(share, bool)
+            if not number or not 0 <= share < float("inf"):
+                raise ValueError(
+                    f"{name}: the share of {kind} must be 0 or more, received {share!r}"
+                )
+        total = sum(value.values())
+        if total <= 0:
+            raise ValueError(f"{name}: one share must be above 0, received {dict(value)!r}")
+        return {kind: value.get(kind, 0) / total for kind in self.default}
+
+    def option(self) -> Option:
+        """As data sets declare it."""
+        return Option(dict, default=dict(self.default), help=_line(self, ", ".join(self.default)))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One word of several.
+
+    Args:
+        default: The word where none is given.
+        allowed: All of them.
+        help: One line.
+        source: As in `Number`.
+    """
+
+    default: str
+    allowed: Sequence[str]
+    help: str
+    source: str = OURS
+
+    def parse(self, name: str, value: Any) -> str:
+        """The word.
+
+        Raises:
+            ValueError: It is none of those allowed.
+        """
+        if value not in self.allowed:
+            allowed = ", ".join(self.allowed)
+            raise ValueError(f"{name} must be one of {allowed}, received {value!r}")
+        return str(value)
+
+    def option(self) -> Option:
+        """As data sets declare it."""
+        return Option(
+            str,
+            default=self.default,
+            choices=tuple(self.allowed),
+            help=_line(self, ", ".join(self.allowed)),
+        )
+
+
+Setting = Number | Chance | Shares | Choice
+Declared = Mapping[str, Setting]
+"""Settings by name, as a degradation declares them."""
+
+Settings = Mapping[str, Any]
+"""What `parse_settings` returns."""
+
+
+def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the values given, and fill in the defaults.
+
+    Args:
+        declared: By the degradation.
+        given: Values by name; names that are not declared must have been refused before.
+
+    Returns:
+        For every name a `Level`, a probability, probabilities by kind, or a word.
+
+    Raises:
+        ValueError: A value is not allowed; the message names the setting.
+    """
+    return {
+        name: setting.parse(name, given.get(name, setting.default))
+        for name, setting in declared.items()
+    }
+
+
+def as_options(declared: Declared) -> dict[str, Option]:
+    """The settings as the options of a data set."""
+    return {name: setting.option() for name, setting in declared.items()}
+
+
+def pick(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:
+    """Draw one kind.
+
+    Args:
+        shares: Probabilities by kind, which sum to 1.
+        rng: Source of randomness; one number is drawn.
+    """
+    point, kinds = rng.random(), [kind for kind, share in shares.items() if share > 0]
+    for kind in kinds:
+        point -= shares[kind]
+        if point < 0:
+            return kind
+    return kinds[-1]
+
+
+def _line(setting: Setting, allowed: str) -> str:
+    return f"{setting.help} ({allowed}; default: {setting.source})"
+
+
+def _example(shares: Mapping[str, float]) -> str:
+    inside = ", ".join(f"{kind}: {share:g}" for kind, share in shares.items())
+    return f"{{{inside}}}"
