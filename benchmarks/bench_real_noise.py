@@ -4,9 +4,9 @@
     python benchmarks/bench_real_noise.py --bm3d --side 256  also BM3D (pip install bm3d), on crops
 
 Pairs are read from `--pairs` with the folders lq and gt. Everything takes and gives 8 bits, and is
-timed with the threads that torch and OpenCV are given (`--threads`). Non-local means has a strength,
-as has BM3D, and nobody tells the best one for a picture at hand. So several are shown, and below
-them what the best of these for each picture would give, for which one must know the truth.
+timed in processor seconds. Non-local means has a strength, as has BM3D, and nobody tells the best
+one for a picture at hand. So several are shown, and below them what the best of these for each
+picture would give, for which one must know the truth.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class Score:
         protocol: How images were compared; see docs/metrics.md.
         psnr: Mean PSNR of the restored images in decibels.
         ssim: Their mean SSIM.
-        psnr_input: Mean PSNR of the damaged images; None where they have another size.
+        psnr_input: Mean PSNR of the damaged images; None where they have another size, or are the
+            clean ones.
     """
 
     dataset: str
