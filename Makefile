@@ -40,7 +40,7 @@ quickstart: .venv/.installed
 	@echo "== 3/4  testing on two photographs that training never saw"
 	@$(PY) test.py -opt options/test/$(QUICK).yml
 	@echo "== 4/4  restoring one noisy photograph"
-	@$(PY) datasets_prep/generate_lq.py --task gaussian --sigma 25 --seed 0 \
+	@$(PY) datasets_prep/generate_lq.py --damage gaussian --sigma 25 --seed 0 \
 	    datasets/quickstart/test/$(QUICK_PHOTO).png datasets/quickstart/noisy/$(QUICK_PHOTO).png
 	@.venv/bin/semanir-restore datasets/quickstart/noisy/$(QUICK_PHOTO).png -o results/quickstart \
 	    --weights experiments/$(notdir $(QUICK))/models/net_g_latest.pth --compare --overwrite

@@ -1,8 +1,11 @@
 """Write degraded versions of clean images: inputs for `semanir-restore`, or fixed test sets.
 
-    python datasets_prep/generate_lq.py --task gaussian --sigma 25 --seed 0 photo.png noisy.png
-    python datasets_prep/generate_lq.py --task bicubic --scale 2 --template '{}x2' HR LR_bicubic/X2
-    python datasets_prep/generate_lq.py --task rain --set amount=[10,60] length=20 photos rainy
+    python datasets_prep/generate_lq.py --damage gaussian --sigma 25 photo.png noisy.png
+    python datasets_prep/generate_lq.py --damage bicubic --scale 2 --template '{}x2' HR LR/X2
+    python datasets_prep/generate_lq.py --damage rain --set amount=[10,60] length=20 photos rainy
+    python datasets_prep/generate_lq.py --damage second_order --preview sheet.jpg photo.png
+
+The last one writes a contact sheet of the damage from weak to strong, and nothing else.
 
 Results are PNG files in the depth of their image (JPEG: 8 bit). A file clips and rounds what it
 stores, unlike the noise of the published denoising tables, which reaches the network as floats; so
@@ -18,14 +21,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from semanir_arch.data.files.image_io import scan_images
+from semanir_arch.data.preparation.damages import DAMAGES
 from semanir_arch.data.preparation.degrading import (
-    TASKS,
     Degradation,
     Job,
     degrade_file,
@@ -33,6 +35,7 @@ from semanir_arch.data.preparation.degrading import (
 )
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import patch_path
+from semanir_arch.data.preparation.preview import write_preview
 from semanir_arch.data.preparation.work import (
     Progress,
     default_workers,
@@ -90,7 +93,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> list[str]:
-    degradation = parse_degradation(arguments.task, _parameters(arguments))
+    if arguments.preview is not None:
+        return _run_preview(arguments)
+    if arguments.output is None:
+        raise ValueError("an output is needed, or --preview FILE for a contact sheet")
+    degradation = parse_degradation(arguments.damage, _parameters(arguments))
     jobs = [
         Job(name, source, target, degradation, arguments.seed)
         for name, (source, target) in plan(
@@ -99,6 +106,20 @@ def _run(arguments: argparse.Namespace) -> list[str]:
     ]
     run = _run_folder if arguments.input.is_dir() else _run_image
     return run(jobs, degradation, arguments)
+
+
+def _run_preview(arguments: argparse.Namespace) -> list[str]:
+    if arguments.output is not None:
+        raise ValueError(f"--preview writes nothing else: leave out {arguments.output}")
+    write_preview(
+        arguments.preview,
+        arguments.input,
+        arguments.damage,
+        _parameters(arguments),
+        seed=arguments.seed,
+    )
+    say(str(arguments.preview))
+    return []
 
 
 def _run_image(
@@ -117,11 +138,8 @@ def _run_image(
 def _run_folder(
     jobs: Sequence[Job], degradation: Degradation, arguments: argparse.Namespace
 ) -> list[str]:
-    parameters = {**asdict(degradation), "seed": arguments.seed, "template": arguments.template}
-    # as JSON reads it back
-    parameters["levels"] = {
-        name: [list(level.values), level.is_range] for name, level in degradation.levels.items()
-    }
+    fixed = {"seed": arguments.seed, "template": arguments.template}
+    parameters = {**degradation.record(), **fixed}
     manifest = PatchManifest(arguments.output, parameters, may_hold_others=True)
     pending = [job for job in jobs if not manifest.is_done(job, _is_file)]
     manifest.write()
@@ -156,24 +174,33 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    tasks = "\n".join(
-        f"  {name:<10} {task.help} ({', '.join([*task.limits, *task.choices])})"
-        for name, task in TASKS.items()
+    damages = "\n".join(
+        f"  {name:<12} {damage.help} ({', '.join(damage.parameters)})"
+        for name, damage in DAMAGES.items()
     )
     parser = argparse.ArgumentParser(
         description="Write degraded versions of clean images as PNG. Run again to continue.",
-        epilog=f"tasks and their parameters:\n{tasks}\n\n"
+        epilog=f"damages and their parameters:\n{damages}\n\n"
         "Instead of a number, a range [low, high] or {list: [values]}: each image draws its own.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("input", type=Path, help="image or folder")
-    parser.add_argument("output", type=Path, help="PNG file or folder; existing ones are replaced")
-    parser.add_argument("--task", required=True, choices=TASKS, metavar="TASK", help="see below")
+    parser.add_argument(
+        "output", type=Path, nargs="?", help="PNG file or folder; existing ones are replaced"
+    )
+    parser.add_argument("--damage", choices=DAMAGES, metavar="NAME", help="see below")
+    parser.add_argument("--task", choices=DAMAGES, metavar="NAME", help="former name of --damage")
+    parser.add_argument(
+        "--preview",
+        type=Path,
+        metavar="FILE",
+        help="write a contact sheet of the damage from weak to strong (PNG or JPEG) instead",
+    )
     parser.add_argument("--sigma", type=float, help="noise standard deviation, 0-255 scale")
     parser.add_argument("--scale", type=int, help="of bicubic, 2 or more")
     parser.add_argument("--quality", type=int, help="of jpeg, 1 to 100")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="any parameter of the task"
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="any parameter of the damage"
     )
     parser.add_argument(
         "--template", default="{}", help="name of a result, {} is its image's (default: {})"
@@ -182,7 +209,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, default=default_workers(), help="processes (default: all cores)"
     )
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    _take_former_name(parser, arguments)
+    return arguments
+
+
+def _take_former_name(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if arguments.task is not None:
+        if arguments.damage not in (None, arguments.task):
+            parser.error(f"--damage {arguments.damage} and --task {arguments.task} differ")
+        arguments.damage = arguments.task
+        sys.stderr.write("--task is now called --damage; both are read\n")
+    if arguments.damage is None:
+        parser.error("--damage is needed")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from semanir_arch.archs import NETWORKS
 from semanir_arch.data import DATASETS
 from semanir_arch.losses import LOSSES
 from semanir_arch.metrics import REGISTERED
+from semanir_arch.models.adversarial_model import AdversarialModel
 from semanir_arch.models.naturalness import semanir_niqe
 from semanir_arch.models.restoration_model import RestorationModel
 
@@ -22,7 +23,7 @@ __all__ = ["ENTRIES", "register"]
 ENTRIES: dict[str, Mapping[str, Any]] = {
     "ARCH_REGISTRY": NETWORKS,
     "DATASET_REGISTRY": DATASETS,
-    "MODEL_REGISTRY": {RestorationModel.__name__: RestorationModel},
+    "MODEL_REGISTRY": {model.__name__: model for model in (RestorationModel, AdversarialModel)},
     "LOSS_REGISTRY": LOSSES,
     "METRIC_REGISTRY": {**REGISTERED, semanir_niqe.__name__: semanir_niqe},
 }

@@ -28,7 +28,7 @@ PAGE = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 CATALOGUE = load_catalogue(prepare.CATALOGUE)
 TASKS = {
     *("deblurring", "defocus", "demosaicking", "denoising", "deraining", "jpeg", "lowlight"),
-    *("realnoise", "sr", "weather"),
+    *("realnoise", "realworld", "sr", "weather"),
 }
 OURS = [leaf for leaf in LEAVES if read_header(leaf) or leaf.parent.name in TASKS]
 

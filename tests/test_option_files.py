@@ -115,6 +115,8 @@ def short(options):
         changed["datasets:train:progressive"] = stages
     if "freeze" in train:
         changed["train:freeze:iters"] = 1
+    if "network_d" in options:
+        changed["network_d:num_feat"] = 2
     if "losses" in train:
         # without the features of a network whose weights are no part of this project
         changed["train:losses"] = None
@@ -127,10 +129,18 @@ def is_foreign(options):
     return options["network_g"]["type"] not in NETWORKS
 
 
+def small_network(options):
+    """The network as `small` makes it, of the leaf's scale."""
+    block = options["network_g"]
+    own = {key: block[key] for key in ("task", "upscale") if key in block}
+    return block | SMALL[block["type"]] | own
+
+
 def start(options):
-    """Weights of the same network for x2, as a warm start wants them."""
-    block = options["network_g"] | SMALL[options["network_g"]["type"]]
-    block |= {"task": "sr_x2"} if "task" in block else {"upscale": 2}
+    """Weights of the same network, for x2 where a warm start need not fit."""
+    block = small_network(options)
+    if not options["path"]["strict_load_g"]:
+        block |= {"task": "sr_x2"} if "task" in block else {"upscale": 2}
     path = Path(f"{options['name']}_start.pth")
     save_checkpoint(path, {"params": build(block).state_dict()})
     return path
@@ -190,7 +200,7 @@ def test_a_leaf_trains_two_iterations_and_its_test_reports(leaf, work, capsys):
 def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf, work):
     options = resolve(leaf).options
     weights = Path(options["path"]["pretrain_network_g"])
-    block = options["network_g"] | SMALL[options["network_g"]["type"]]
+    block = small_network(options)
     weights.parent.mkdir(parents=True, exist_ok=True)
     # weights of 0 give the input back
     zeros = {
@@ -268,6 +278,8 @@ def sources(owner):
         for registry in ("DATASET_REGISTRY", "MODEL_REGISTRY")
         for owner in plugin.ENTRIES[registry].values()
         for option in owner.OPTIONS
+        # that a damage reads each of its settings is tested beside it
+        if option not in getattr(owner, "DECLARED", ())
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )

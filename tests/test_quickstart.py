@@ -164,7 +164,7 @@ def test_a_noisy_photo_is_restored_with_a_picture(folder, trained):
     run(
         folder,
         "datasets_prep/generate_lq.py",
-        *("--task", "gaussian", "--sigma", "25", "--seed", "0"),
+        *("--damage", "gaussian", "--sigma", "25", "--seed", "0"),
         *("datasets/quickstart/test/chelsea.png", "datasets/quickstart/noisy/chelsea.png"),
     )
     weights = folder / "experiments" / NAME / "models" / "net_g_latest.pth"

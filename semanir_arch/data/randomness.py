@@ -56,3 +56,8 @@ def numpy_generator(generator: torch.Generator) -> np.random.Generator:
     """
     seed = int(torch.randint(_SEEDS, (), generator=generator))
     return np.random.Generator(np.random.PCG64(seed))
+
+
+def torch_generator(rng: np.random.Generator) -> torch.Generator:
+    """The opposite of `numpy_generator`: a PyTorch generator that continues a NumPy one."""
+    return torch.Generator().manual_seed(int(rng.integers(_SEEDS)))

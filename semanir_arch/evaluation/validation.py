@@ -23,6 +23,7 @@ from semanir_arch import host
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import to_integer, write_image
 from semanir_arch.evaluation.restoring import Restoring
+from semanir_arch.metrics.no_reference import NO_REFERENCE
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.metrics.scores import Evaluation, Example, Keeper, Row
 from semanir_arch.modules.key_count import set_k
@@ -163,7 +164,7 @@ class Validation(SRModel):
             self.examples[dataset] = self._example(name, data)
         elif self.keeper.wants_example(dataset, index):
             example = self._example(name, data)
-        before, after = self._score() if "gt" in data else ({}, {})
+        before, after = self._score() if "gt" in data else self._score_alone()
         row = Row(name, before, after, seconds, peak_memory(), self.tile)
         self.keeper.measured(dataset, index, row, example, path)
         return row
@@ -201,6 +202,16 @@ class Validation(SRModel):
         for metric, block in (val.get("metrics") or {}).items():
             before |= {metric: _host_metric(block, given, target)} if comparable else {}
             after[metric] = _host_metric(block, output, target)
+        return before, after
+
+    def _score_alone(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Scores that need no target, of the image as it came and of the restored one."""
+        blocks = (self.opt["val"].get("metrics") or {}).items()
+        alone = {name: block for name, block in blocks if block["type"] in NO_REFERENCE}
+        before, after = (
+            {name: _host_metric(block, image[0].float().cpu()) for name, block in alone.items()}
+            for image in (self.lq, self.output)
+        )
         return before, after
 
     def _keep_best(self, dataset: str, current_iter: int | str) -> None:
@@ -255,17 +266,19 @@ def _stem(data: Mapping[str, Any]) -> str:
     return Path(data["lq_path"][0]).stem
 
 
-def _host_metric(block: Mapping[str, Any], image: Tensor, target: Tensor) -> float:
+def _host_metric(block: Mapping[str, Any], image: Tensor, target: Tensor | None = None) -> float:
     """A metric in BasicSR's form: on uint8 images of shape (H, W, C), BGR.
 
     Args:
         block: Entry of `val.metrics`.
         image: Shape (C, H, W), RGB or gray, range [0, 1]; clamped and rounded here.
-        target: As `image`.
+        target: As `image`; None for metrics that need none.
     """
     to_image = host.load("basicsr.utils").tensor2img
     arguments = {key: value for key, value in block.items() if key != "better"}
-    images = {"img": to_image([image]), "img2": to_image([target])}
+    images = {"img": to_image([image])}
+    if target is not None:
+        images["img2"] = to_image([target])
     return float(host.load("basicsr.metrics").calculate_metric(images, arguments))
 
 

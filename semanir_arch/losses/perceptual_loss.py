@@ -31,17 +31,24 @@ _OFFSETS_AND_SCALES = {
 
 
 def feature_distance(
-    output: Sequence[Tensor], target: Sequence[Tensor], criterion: str = "mse"
+    output: Sequence[Tensor],
+    target: Sequence[Tensor],
+    criterion: str = "mse",
+    layer_weights: Sequence[float] | None = None,
 ) -> Tensor:
-    """Mean over the layers of the distance of their features.
+    """Mean, or weighted sum, over the layers of the distance of their features.
 
     Args:
         output: Features of the restored images, one (B, C, H, W) per layer.
         target: Features of the clean images.
         criterion: "mse" or "l1".
+        layer_weights: Of each layer in the sum; None for the mean.
     """
     distance = _CRITERIA[criterion]
-    return torch.stack([distance(a, b) for a, b in zip(output, target, strict=True)]).mean()
+    distances = torch.stack([distance(a, b) for a, b in zip(output, target, strict=True)])
+    if layer_weights is None:
+        return distances.mean()
+    return (distances * distances.new_tensor(list(layer_weights))).sum()
 
 
 class VGGFeatureLoss(nn.Module):
@@ -56,6 +63,8 @@ class VGGFeatureLoss(nn.Module):
         criterion: "mse" or "l1".
         normalize: "imagenet" (mean and deviation of its training), "symmetric" (to [-1, 1]) or
             "none".
+        layer_weights: One number for each of `layers`, by which its distance is multiplied before
+            they are summed, as ESRGAN and Real-ESRGAN do; None for their mean.
 
     Raises:
         FileNotFoundError: There is no such file; the message says how to make it.
@@ -74,6 +83,7 @@ class VGGFeatureLoss(nn.Module):
         layers: Sequence[str] = ("relu1_2", "relu2_2", "relu3_3"),
         criterion: str = "mse",
         normalize: str = "imagenet",
+        layer_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         for name, value, allowed in (
@@ -89,9 +99,19 @@ class VGGFeatureLoss(nn.Module):
         unknown = [layer for layer in layers if layer not in modules]
         if unknown or not layers:
             raise ValueError(f"layers={list(layers)}; {vgg} has {', '.join(modules)}")
+        if layer_weights is not None and len(layer_weights) != len(layers):
+            raise ValueError(
+                f"layer_weights={list(layer_weights)}; one is needed for each of {list(layers)}"
+            )
         depth = max(list(modules).index(layer) for layer in layers) + 1
         self.layers = nn.ModuleDict(dict(list(modules.items())[:depth]))
-        self.compared = frozenset(layers)
+        # features come in the order of the network, whatever that of the arguments
+        self.compared = [name for name in self.layers if name in layers]
+        self.layer_weights = (
+            None
+            if layer_weights is None
+            else [dict(zip(layers, layer_weights, strict=True))[name] for name in self.compared]
+        )
         _load(self.layers, weights, vgg)
         self.requires_grad_(False)
         mean, deviation = _OFFSETS_AND_SCALES[normalize]
@@ -102,7 +122,9 @@ class VGGFeatureLoss(nn.Module):
         """Weighted loss of RGB or gray images (B, 3 or 1, H, W) in [0, 1]."""
         with torch.no_grad():
             wanted = self.features(target)
-        distance = feature_distance(self.features(output), wanted, self.criterion)
+        distance = feature_distance(
+            self.features(output), wanted, self.criterion, self.layer_weights
+        )
         return self.loss_weight * distance
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semanir_arch.metrics.mae import mae
+from semanir_arch.metrics.no_reference import semanir_iqa
 from semanir_arch.metrics.perceptual import SMALLEST, lpips
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
@@ -102,7 +103,14 @@ def semanir_lpips(
 
 REGISTERED: dict[str, Callable[..., float]] = {
     function.__name__: function
-    for function in (semanir_psnr, semanir_ssim, semanir_psnr_b, semanir_mae, semanir_lpips)
+    for function in (
+        semanir_psnr,
+        semanir_ssim,
+        semanir_psnr_b,
+        semanir_mae,
+        semanir_lpips,
+        semanir_iqa,
+    )
 }
 """Metrics that `semanir_arch.plugin` registers."""
 

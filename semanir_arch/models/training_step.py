@@ -71,13 +71,17 @@ class TrainingStep(TrainingSetup):
         for index, (x, target) in enumerate(pairs, start=1):
             with self._synchronised(index == parts):
                 with self.phase("forward"):
-                    losses = self._objective(self._restore(x), target, share=len(x) / len(lq))
+                    losses = self._losses(self._restore(x), target, len(x) / len(lq))
                     total = torch.stack(list(losses.values())).sum()
                 with self.phase("backward"):
                     self._scaler.scale(total).backward()
             for name, value in losses.items():
                 totals[name] = totals.get(name, 0) + value.detach()
         return totals
+
+    def _losses(self, output: Tensor, target: Tensor, share: float) -> dict[str, Tensor]:
+        """Losses of restored images, a share of the batch; further model classes add theirs."""
+        return self._objective(output, target, share=share)
 
     def _restore(self, x: Tensor) -> Tensor:
         if self._settings["channels_last"]:

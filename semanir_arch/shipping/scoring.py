@@ -31,6 +31,8 @@ LEVELS = {
     "jpeg": "quality=10,20,30,40",
     "jpeg_gray": "quality=10,20,30,40",
     "deblur": "length=5,10,20",
+    "photo_x2": "strength=0.5,1",
+    "photo_x4": "strength=0.5,1",
 }
 """Strengths of the damage: those that tables of papers have, where there are such tables."""
 

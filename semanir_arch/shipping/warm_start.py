@@ -31,6 +31,8 @@ RELATED = {
     "weather": ("denoise",),
     "lowlight": ("denoise",),
     "sr_x4": ("sr_x2",),
+    "photo_x2": ("sr_x2",),
+    "photo_x4": ("photo_x2", "sr_x4", "sr_x2"),
 }
 """Tasks whose shipped network one starts from where it has none of its own, the best first."""
 

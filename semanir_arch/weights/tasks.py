@@ -35,6 +35,7 @@ class Task:
 
 
 _NOISE = "Gaussian noise of a standard deviation from 0 to 50 on the 0-255 scale, unknown to it"
+_PHOTO = "a small, soft, noisy or compressed photo, or a clean one; what is wrong is unknown to it"
 _JPEG = "artifacts of JPEG compression at a quality from 10 to 90, unknown to it"
 
 TASKS: dict[str, Task] = {
@@ -68,6 +69,8 @@ TASKS: dict[str, Task] = {
             "a clean, bicubically reduced image",
             scale=4,
         ),
+        Task("photo_x2", "Real photographs at twice the size", _PHOTO, scale=2),
+        Task("photo_x4", "Real photographs at four times the size", _PHOTO, scale=4),
         Task(
             "demosaic",
             "Demosaicking",
@@ -76,7 +79,7 @@ TASKS: dict[str, Task] = {
         Task(
             "deblur",
             "Motion deblurring",
-            "camera motion of 3 to 20 pixels without noise, as SyntheticMotionBlurDataset makes",
+            "camera motion of 3 to 30 pixels with little noise, as PhotographicBlurDataset makes",
             demonstration=True,
         ),
         Task(

@@ -37,7 +37,7 @@ def test_commands_are_understood():
         arguments = SCRIPTS[script]._parse(words[2:])
         if script == "generate_lq.py":
             given = generate_lq._parameters(arguments)
-            generate_lq.parse_degradation(arguments.task, given)
+            generate_lq.parse_degradation(arguments.damage, given)
         seen.add(script)
     assert seen == set(SCRIPTS)
 

@@ -9,18 +9,18 @@ import torch
 
 from datasets_prep import generate_lq
 from semanir_arch.data.files.image_io import load_image, scan_images, write_image
-from semanir_arch.data.preparation.degrading import TASKS
+from semanir_arch.data.preparation.damages import DAMAGES
 from tests.helpers import ROOT, make_image
 
 SET5 = ROOT / "datasets/test/Set5"
 
 
 def run(source, target, *extra):
-    return run_task("gaussian", source, target, "--sigma", 25, *extra)
+    return run_damage("gaussian", source, target, "--sigma", 25, *extra)
 
 
-def run_task(task, source, target, *extra):
-    arguments = [source, target, "--task", task, "--workers", 2, *extra]
+def run_damage(damage, source, target, *extra):
+    arguments = [source, target, "--damage", damage, "--workers", 2, *extra]
     return generate_lq.main([str(argument) for argument in arguments])
 
 
@@ -125,7 +125,7 @@ def test_published_low_resolution_images_come_out_bit_by_bit(tmp_path, scale):
     if not SET5.is_dir():
         pytest.skip("datasets/test/Set5 is not there")
     extra = ("--scale", scale, "--template", f"{{}}x{scale}")
-    assert run_task("bicubic", SET5 / "HR", tmp_path / "LR", *extra) == 0
+    assert run_damage("bicubic", SET5 / "HR", tmp_path / "LR", *extra) == 0
     published = scan_images(SET5 / f"LR_bicubic/X{scale}")
     assert len(published) == 5
     for path in published:
@@ -136,7 +136,7 @@ def test_published_low_resolution_images_come_out_bit_by_bit(tmp_path, scale):
 def test_jpeg_is_what_the_codec_gives(tmp_path):
     pixels = cv2.GaussianBlur(make_image((48, 64, 3)), (0, 0), 3)
     write_image(tmp_path / "photo.png", pixels)
-    assert run_task("jpeg", tmp_path / "photo.png", tmp_path / "lq.png", "--quality", 10) == 0
+    assert run_damage("jpeg", tmp_path / "photo.png", tmp_path / "lq.png", "--quality", 10) == 0
     coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 10])[1]
     expected = cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1]
     np.testing.assert_array_equal(load_image(tmp_path / "lq.png").pixels, expected)
@@ -146,7 +146,7 @@ def test_mosaic_keeps_one_colour_per_pixel(tmp_path):
     pixels = make_image((8, 10, 3), np.uint16)
     write_image(tmp_path / "photo.png", pixels)
     arguments = (tmp_path / "photo.png", tmp_path / "lq.png", "--set", "phase=grbg")
-    assert run_task("mosaic", *arguments) == 0
+    assert run_damage("mosaic", *arguments) == 0
     plane = load_image(tmp_path / "lq.png").pixels[..., 0]
     assert plane.dtype == np.uint16
     np.testing.assert_array_equal(plane[::2, ::2], pixels[::2, ::2, 1])
@@ -163,20 +163,28 @@ NEEDED = {
     "snow": ["amount=500"],
     "raindrops": ["amount=100"],
 }
+EIGHT_BIT = {
+    "jpeg",
+    "camera",
+    "second_order",
+    "shuffled",
+    "photographic_blur",
+    "old_photograph",
+}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_every_task_is_reproducible_and_keeps_the_depth(tmp_path, task, dtype):
+def test_every_damage_is_reproducible_and_keeps_the_depth(tmp_path, damage, dtype):
     pixels = make_image((40, 48, 3), dtype)
     write_image(tmp_path / "photo.png", pixels)
     results = []
     for name in ("a.png", "b.png"):
-        extra = ["--set", *NEEDED[task]] if task in NEEDED else []
-        assert run_task(task, tmp_path / "photo.png", tmp_path / name, "--seed", 3, *extra) == 0
+        extra = ["--set", *NEEDED[damage]] if damage in NEEDED else []
+        assert run_damage(damage, tmp_path / "photo.png", tmp_path / name, "--seed", 3, *extra) == 0
         results.append(load_image(tmp_path / name).pixels)
     np.testing.assert_array_equal(*results)
-    assert results[0].dtype == (np.uint8 if task == "jpeg" else dtype)
+    assert results[0].dtype == (np.uint8 if damage in EIGHT_BIT else dtype)
     assert results[0].shape != pixels.shape or (results[0] != pixels).any()
 
 
@@ -219,9 +227,9 @@ def test_result_does_not_depend_on_the_number_of_processes(gray_photo, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("task", "extra", "message"),
+    ("damage", "extra", "message"),
     [
-        ("gaussian", [], "--task gaussian needs sigma from 0 to 255"),
+        ("gaussian", [], "--damage gaussian needs sigma from 0 to 255"),
         ("jpeg", ["--sigma", 3, "--quality", 3], "has no parameter sigma; allowed: quality"),
         ("jpeg", ["--quality", 0], "quality must lie in [1, 100]"),
         ("jpeg", ["--quality", 9, "--set", "chroma=4:1:1"], "chroma must be one of 4:2:0, 4:4:4"),
@@ -232,11 +240,11 @@ def test_result_does_not_depend_on_the_number_of_processes(gray_photo, tmp_path)
         ("demosaic", [], "photo.png: expected (..., 3, H, W)"),
     ],
 )
-def test_bad_parameters_are_refused_in_one_line(tmp_path, capsys, task, extra, message):
-    shape = (8, 8, 1) if task == "demosaic" else (8, 8, 3)
+def test_bad_parameters_are_refused_in_one_line(tmp_path, capsys, damage, extra, message):
+    shape = (8, 8, 1) if damage == "demosaic" else (8, 8, 3)
     write_image(tmp_path / "photo.png", make_image(shape))
-    code = run_task(task, tmp_path / "photo.png", tmp_path / "lq.png", *extra)
-    assert code == (1 if task == "demosaic" else 2)
+    code = run_damage(damage, tmp_path / "photo.png", tmp_path / "lq.png", *extra)
+    assert code == (1 if damage == "demosaic" else 2)
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1

@@ -142,3 +142,30 @@ def test_basicsr_validates_in_one_process(tmp_path):
     first, second = run_processes(2, joined, validate_as_basicsr, tmp_path)
     assert first.keys() == {"y"}
     assert second is None
+
+
+class Pictures(Pairs):
+    """The same without targets."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        return {"lq": item["lq"], "lq_path": item["lq_path"]}
+
+
+def test_without_targets_only_scores_that_need_none_are_computed(tmp_path, monkeypatch):
+    changed = options(tmp_path)
+    alone = {"type": "semanir_niqe", "better": "lower"}
+    changed["val"]["metrics"]["niqe"] = alone
+    seen = []
+
+    def score(images, arguments):
+        seen.append((sorted(images), arguments["type"]))
+        return float(images["img"].mean())
+
+    monkeypatch.setattr(host.load("basicsr.metrics"), "calculate_metric", score)
+    model = RestorationModel(changed)
+    model.validation(DataLoader(Pictures()), 1, None, False)
+    rows = model.evaluations["pairs"].rows
+    assert len(rows) == IMAGES
+    assert all(row.input.keys() == row.output.keys() == {"niqe"} for row in rows)
+    assert seen == [(["img"], "semanir_niqe")] * (2 * IMAGES)

@@ -53,6 +53,16 @@ def test_a_convolution_is_compared_before_its_relu(vgg, weights, images):
     torch.testing.assert_close(loss(*images), (expected + first) / 2)
 
 
+def test_layers_are_summed_by_their_weights_whatever_their_order(vgg, weights, images):
+    distances = [nn.functional.mse_loss(*(vgg[:cut](x) for x in images)) for cut in (2, 9)]
+    loss = VGGFeatureLoss(
+        weights, layers=["relu2_2", "relu1_1"], normalize="none", layer_weights=[0.1, 2]
+    )
+    torch.testing.assert_close(loss(*images), 2 * distances[0] + 0.1 * distances[1])
+    with pytest.raises(ValueError, match="one is needed for each of"):
+        VGGFeatureLoss(weights, layer_weights=[1])
+
+
 def test_the_gradient_reaches_the_image_and_nothing_else(weights, images):
     output = images[0].requires_grad_()
     loss = VGGFeatureLoss(weights)

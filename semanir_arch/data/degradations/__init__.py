@@ -7,6 +7,9 @@ changed. One module each:
 - `motion`, `defocus` (kernels for `blur`), `rain`, `snow`, `raindrops`, `low_light`: demonstrations
   for tasks without real pairs at hand. They look like the real thing, but a network trained on them
   is no match for one trained on it. Each has `LIMITS`, the allowed values of its parameters.
+- `second_order`, `shuffled`: the recipes of Real-ESRGAN and BSRGAN, of what `blur_kernels`,
+  `resampling`, `noise_kinds` and `recompression` hold. `exposure`, `old_photograph`: demonstrations
+  of many parts. These take (H, W, C) arrays and NumPy's randomness, and declare `SETTINGS`.
 """
 
 from semanir_arch.data.degradations.blur import blur

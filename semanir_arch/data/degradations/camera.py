@@ -49,7 +49,7 @@ from semanir_arch.data.degradations.demosaicking import METHODS
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 
-__all__ = ["SETTINGS", "Camera", "draw_camera", "photograph"]
+__all__ = ["SETTINGS", "Camera", "draw_camera", "photograph", "taken_by_camera"]
 
 Pixels = NDArray[np.float32]
 
@@ -177,6 +177,26 @@ def photograph(image: Pixels, camera: Camera, rng: np.random.Generator | None) -
     if rng is not None:
         plane = sensor_noise(plane, camera.noise, rng)
     return share(_develop(plane, camera), camera.sharing, is_lossy=rng is not None)
+
+
+def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator) -> Pixels:
+    """The picture as a drawn camera takes it.
+
+    Args:
+        image: (H, W, 3) RGB float32, range [0, 1].
+        settings: Of `SETTINGS`, from `parse_settings`. With `resize_prob` or `again_prob` above 0
+            the size may change.
+        rng: Source of randomness.
+
+    Returns:
+        As `photograph`.
+
+    Raises:
+        ValueError: The image is gray.
+    """
+    if image.shape[-1] != 3:
+        raise ValueError("a camera takes pictures in colour, received a gray one")
+    return photograph(image, draw_camera(settings, rng), rng)
 
 
 def _record(light: Pixels, camera: Camera) -> Pixels:

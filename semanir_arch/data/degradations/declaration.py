@@ -29,6 +29,7 @@ __all__ = [
     "Settings",
     "Shares",
     "as_options",
+    "describe",
     "parse_settings",
     "pick",
 ]
@@ -237,3 +238,21 @@ def _line(setting: Setting, allowed: str) -> str:
 def _example(shares: Mapping[str, float]) -> str:
     inside = ", ".join(f"{kind}: {share:g}" for kind, share in shares.items())
     return f"{{{inside}}}"
+
+
+def describe(declared: Declared) -> str:
+    """The settings as a table in Markdown, as `docs/degradations.md` has it."""
+    rows = [
+        f"| `{name}` | {setting.help} | {_shown(setting.default)} | {setting.source} |\n"
+        for name, setting in declared.items()
+    ]
+    return "".join(["| setting | what | default | from |\n| --- | --- | --- | --- |\n", *rows])
+
+
+def _shown(value: Any) -> str:
+    """A default as an option file would give it."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_shown(entry)}' for key, entry in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    return f"{value:.4g}" if isinstance(value, (int, float)) else str(value)

@@ -38,7 +38,7 @@ def motion_kernel(length: float, shake: float, generator: torch.Generator) -> ND
         ValueError: A parameter lies outside `LIMITS`.
     """
     check_limits(LIMITS, length=length, shake=shake)
-    trace = _trajectory(shake, generator)
+    trace = trajectory(shake, generator)
     path = np.abs(np.diff(trace)).sum()
     trace = trace * (length / path)
     # the middle of its extent, so that the kernel is small and the image does not move
@@ -46,8 +46,16 @@ def motion_kernel(length: float, shake: float, generator: torch.Generator) -> ND
     return splat((trace - center).imag, (trace - center).real)
 
 
-def _trajectory(shake: float, generator: torch.Generator) -> NDArray[np.complex128]:
-    """Positions in the complex plane at equal intervals of time, in any unit."""
+def trajectory(shake: float, generator: torch.Generator) -> NDArray[np.complex128]:
+    """Draw positions in the complex plane at equal intervals of time, in any unit.
+
+    Args:
+        shake: As in `motion_kernel`.
+        generator: Source of randomness.
+
+    Returns:
+        (257,), beginning at 0.
+    """
     pushes = torch.randn(_STEPS, 2, dtype=torch.float64, generator=generator).numpy()
     jerks = torch.rand(_STEPS, dtype=torch.float64, generator=generator).numpy()
     velocity = np.exp(2j * np.pi * uniform(0, 1, generator))

@@ -32,13 +32,14 @@ class Catalogue:
     so that nothing can be refused.
 
     Args:
-        networks: `network_g`.
+        networks: `network_g` and `network_d`.
         datasets: Blocks of `datasets`.
         models: `model_type`; options as `key`, `section.key` or `section.block.key`, for example
             `val.k`.
-        losses: `train.pixel_opt`, `train.perceptual_opt` and the blocks of `train.losses`.
+        losses: `train.pixel_opt`, `train.perceptual_opt`, `train.gan_opt` and the blocks of
+            `train.losses`.
         metrics: Blocks of `val.metrics`.
-        optimizers: `train.optim_g`.
+        optimizers: `train.optim_g` and `train.optim_d`.
         schedules: `train.scheduler`, beside those of BasicSR.
         ours: Names that belong to this package.
         input_channels: For a dataset, the channels of its inputs, from its complete options.
@@ -89,7 +90,8 @@ class _Checker:
 
     def check(self) -> None:
         self._root()
-        self._typed_block(("network_g",), self._catalogue.networks)
+        for network in ("network_g", "network_d"):
+            self._typed_block((network,), self._catalogue.networks)
         for name in self._blocks(("datasets",)):
             self._dataset(name)
         self._section("path", host.PATH)
@@ -101,12 +103,13 @@ class _Checker:
         if self._is_train:
             self._section("logger", {**host.LOGGER, **engine.LOGGER})
             self._section("train", host.TRAIN)
-            self._typed_block(("train", "optim_g"), self._catalogue.optimizers)
+            for optimizer in ("optim_g", "optim_d"):
+                self._typed_block(("train", optimizer), self._catalogue.optimizers)
             schedules = {**self._catalogue.schedules, **host.SCHEDULERS}
             self._typed_block(("train", "scheduler"), schedules)
             self._schedule_length()
             self._patch_size()
-            for name in ("pixel_opt", "perceptual_opt"):
+            for name in ("pixel_opt", "perceptual_opt", "gan_opt"):
                 self._typed_block(("train", name), self._catalogue.losses)
             for name in self._blocks(("train", "losses")):
                 self._typed_block(("train", "losses", name), self._catalogue.losses)

@@ -1,0 +1,188 @@
+"""Damage in random order: two blurs, reduction, noise and compression, shuffled.
+
+K. Zhang et al., Designing a Practical Degradation Model for Deep Blind Image Super-Resolution
+(BSRGAN), arXiv 2103.14006. Defaults are those of the paper; where they are ours, `SETTINGS` says
+so. A last JPEG compression always follows.
+
+- two blurs, with an isotropic and an anisotropic Gaussian kernel; their widths grow with the scale
+- reduction by a drawn way: nearest, bilinear, bicubic, or to less and up again ("down_up")
+- Gaussian noise of three colorings
+- JPEG
+- the noise of a camera. The paper draws it with a probability of 0.25; here it needs a camera in
+  `random_steps.NOISES`, and its share is 0 until the user asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semanir_arch.data.degradations.blur_kernels import LARGEST, gaussian_kernel
+from semanir_arch.data.degradations.declaration import (
+    Chance,
+    Declared,
+    Number,
+    Settings,
+    Shares,
+    pick,
+)
+from semanir_arch.data.degradations.random_steps import (
+    add_noise,
+    correlate,
+    has_happened,
+    recompress,
+    to_levels,
+)
+from semanir_arch.data.degradations.resampling import resize
+
+__all__ = ["SETTINGS", "shuffled"]
+
+Floats = NDArray[np.float32]
+
+_PAPER = "BSRGAN"
+_SIZES = {"list": [7, 9, 11, 13, 15, 17, 19, 21]}
+_INTERPOLATIONS = {"bilinear": 1.0, "bicubic": 1.0, "area": 1.0}
+
+SETTINGS: Declared = {
+    "strength": Number(1, 0, 1, "of all damage; 0 leaves the reduction"),
+    "kernel_size": Number(_SIZES, 3, LARGEST, "side in pixels, odd", _PAPER, whole=True),
+    "iso_sigma": Number([0.1, 2.8], 0.01, 20, "width in pixels; for x2 up to 2.4", _PAPER),
+    "aniso_sigma": Number([0.5, 8], 0.01, 20, "widths in pixels; for x2 up to 6", _PAPER),
+    "reduction": Shares(
+        {"nearest": 1, "bilinear": 1, "bicubic": 1, "down_up": 1}, "ways of reducing", _PAPER
+    ),
+    "half_first_prob": Chance(0.25, "at x4, to begin with half of the size", _PAPER),
+    "noise_sigma": Number([1, 25], 0, 255, "standard deviation, 0-255 scale", _PAPER),
+    "noise_colors": Shares({"covariance": 0.2, "color": 0.4, "gray": 0.4}, "colorings", _PAPER),
+    "jpeg_prob": Chance(0.75, "compression among the shuffled steps", _PAPER),
+    "jpeg_quality": Number([30, 95], 1, 100, "1 (worst) to 100, also the last", _PAPER, whole=True),
+    "webp_prob": Chance(0, "WebP instead of JPEG"),
+    "chroma_444_prob": Chance(0, "JPEG with full chroma instead of 4:2:0"),
+    "shift_prob": Chance(0, "a last compression whose blocks begin anywhere"),
+    "speckle_prob": Chance(0, "speckle among the shuffled steps"),
+    "poisson_prob": Chance(0, "Poisson noise among the shuffled steps"),
+    "poisson_scale": Number([0.05, 3], 0, 10, "factor of Poisson noise"),
+    "camera_prob": Chance(0, "noise of a camera among the shuffled steps (paper: 0.25)"),
+}
+"""Settings of `shuffled`."""
+
+Step = Callable[[Floats], Floats]
+
+
+def shuffled(image: Floats, scale: int, settings: Settings, rng: np.random.Generator) -> Floats:
+    """Degrade a clean photograph.
+
+    Args:
+        image: (H, W, C) float32 in [0, 1], gray or RGB.
+        scale: How many times smaller the result is, 1 or more; the sides of the image are multiples
+            of it.
+        settings: From `parse_settings(SETTINGS, ...)`.
+        rng: Source of randomness.
+
+    Returns:
+        (H / scale, W / scale, C) float32 in [0, 1], on 8-bit levels.
+
+    Raises:
+        ValueError: The noise of a camera is asked for and not available, or a kernel size is even.
+    """
+    strength = settings["strength"].sample(rng)
+    size = image.shape[0] // scale, image.shape[1] // scale
+    if scale >= 4 and has_happened(settings["half_first_prob"], rng):
+        half = image.shape[0] // 2, image.shape[1] // 2
+        image = resize(image, *half, pick(_even(_INTERPOLATIONS), rng))
+    steps = _steps(size, settings, strength, rng)
+    for index in rng.permutation(len(steps)):
+        image = steps[int(index)](image)
+    shift = has_happened(settings["shift_prob"], rng)
+    return to_levels(_compress(image, settings, strength, rng, shifted=shift))
+
+
+def _steps(
+    size: tuple[int, int], settings: Settings, strength: float, rng: np.random.Generator
+) -> list[Step]:
+    """What is to be shuffled; each step draws when it is its turn."""
+    steps: list[Step] = [
+        lambda image: _blur(image, settings, "iso_sigma", strength, rng),
+        lambda image: _blur(image, settings, "aniso_sigma", strength, rng),
+        lambda image: _reduce(image, size, settings, strength, rng),
+        lambda image: _noise(image, "gaussian", settings, strength, rng),
+    ]
+    if has_happened(settings["jpeg_prob"], rng):
+        steps.append(lambda image: _compress(image, settings, strength, rng))
+    for kind, chance in (
+        ("speckle", settings["speckle_prob"]),
+        ("poisson", settings["poisson_prob"]),
+        ("camera", settings["camera_prob"]),
+    ):
+        if has_happened(chance, rng):
+            steps.append(lambda image, kind=kind: _noise(image, kind, settings, strength, rng))  # type: ignore[misc]
+    return steps
+
+
+def _blur(
+    image: Floats, settings: Settings, name: str, strength: float, rng: np.random.Generator
+) -> Floats:
+    size = int(settings["kernel_size"].sample(rng))
+    along, across = (max(0.01, strength * settings[name].sample(rng)) for _ in range(2))
+    angle = rng.uniform(0, math.pi)
+    return correlate(
+        image, gaussian_kernel(size, along, None if name == "iso_sigma" else across, angle)
+    )
+
+
+def _reduce(
+    image: Floats,
+    size: tuple[int, int],
+    settings: Settings,
+    strength: float,
+    rng: np.random.Generator,
+) -> Floats:
+    way = pick(settings["reduction"], rng)
+    if way != "down_up":
+        return resize(image, *size, way)
+    # to between the size of the result and, at strength 1, half of it, then up again; at the same
+    # size that is all the reduction there is
+    factor = rng.uniform(0.5, 1) ** strength
+    small = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    modes = _even(_INTERPOLATIONS)
+    return resize(resize(image, *small, pick(modes, rng)), *size, pick(modes, rng))
+
+
+def _noise(
+    image: Floats, kind: str, settings: Settings, strength: float, rng: np.random.Generator
+) -> Floats:
+    return add_noise(
+        image,
+        kind,
+        settings["noise_sigma"],
+        settings["poisson_scale"],
+        settings["noise_colors"],
+        strength,
+        rng,
+    )
+
+
+def _compress(
+    image: Floats,
+    settings: Settings,
+    strength: float,
+    rng: np.random.Generator,
+    *,
+    shifted: bool = False,
+) -> Floats:
+    return recompress(
+        image,
+        settings["jpeg_quality"],
+        settings["webp_prob"],
+        settings["chroma_444_prob"],
+        strength,
+        rng,
+        shifted=shifted,
+    )
+
+
+def _even(shares: dict[str, float]) -> dict[str, float]:
+    return {kind: share / sum(shares.values()) for kind, share in shares.items()}
