@@ -16,6 +16,11 @@ from semanir_arch.utils.checkpoint import load_checkpoint, load_into
 __all__ = ["bfloat16_cost", "is_better", "validate"]
 
 
+SATURATED = 45.0
+"""Decibels beyond which a set does not count as better: nobody sees the difference, and a network
+that leaves clean pictures alone would outweigh one that cleans."""
+
+
 @torch.inference_mode()
 def validate(
     weights: Path, options: Mapping[str, Any], device: str = "cpu", *, is_reduced: bool = False
@@ -77,7 +82,7 @@ def bfloat16_cost(
 
 
 def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
-    """Whether the mean over all validation sets is higher.
+    """Whether the mean over all validation sets is higher, each counted up to `SATURATED`.
 
     Args:
         new: From `validate`.
@@ -88,4 +93,8 @@ def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
     """
     if new.keys() != shipped.keys():
         raise ValueError(f"scores of {sorted(new)} cannot be compared with {sorted(shipped)}")
-    return sum(new.values()) > sum(shipped.values())
+    return _total(new) > _total(shipped)
+
+
+def _total(scores: Mapping[str, float]) -> float:
+    return sum(min(value, SATURATED) for value in scores.values())

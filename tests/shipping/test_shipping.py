@@ -155,6 +155,9 @@ def test_better_means_the_mean_over_all_sets():
     assert not is_better({"a": 30.0}, {"a": 30.0})
     with pytest.raises(ValueError, match="cannot be compared"):
         is_better({"a": 30.0}, {"b": 30.0})
+    # a clean picture that comes out at 52 dB is no better than one at 46
+    assert is_better({"noisy": 36.1, "clean": 46}, {"noisy": 36.0, "clean": 52})
+    assert not is_better({"noisy": 36.1, "clean": 44}, {"noisy": 36.0, "clean": 52})
 
 
 def test_a_log_of_several_sittings_is_read_as_one(tmp_path):
