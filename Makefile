@@ -1,25 +1,24 @@
-# Two commands need nothing but git, make and Python 3.10, 3.11 or 3.12:
+# Two commands need nothing but git, make and Python 3.11, 3.12 or 3.13:
 #   make quickstart   install into .venv, then train, test and restore a photo (minutes, on a CPU)
 #   make test         install into .venv, then lint, types and tests
 # make weights TASK=denoise MINUTES=25 trains what the package ships; see docs/weights.md.
-# PYTHON=/path/to/python chooses the interpreter for .venv.
+# PYTHON=/path/to/python chooses the interpreter for .venv, PINS=constraints-lowest.txt the oldest
+# supported versions instead of the newest.
 
 PY := .venv/bin/python
-PIP_INSTALL := $(PY) -m pip install --disable-pip-version-check --no-input -c constraints.txt
-PYTHON_IS_FIT := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
-
-QUICK := quickstart/SemanIR_tiny_denoising
-QUICK_PHOTO := chelsea
+PINS := constraints.txt
+PIP_INSTALL := $(PY) -m pip install --disable-pip-version-check --no-input -c $(PINS)
+PYTHON_IS_FIT := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 define NO_PYTHON
-No Python 3.10, 3.11 or 3.12 with its venv module was found (tried: $(PYTHONS)).
+No Python 3.11, 3.12 or 3.13 with its venv module was found (tried: $(PYTHONS)).
 On Debian or Ubuntu:  sudo apt-get install python3 python3-venv
 Elsewhere, name one:  make PYTHON=/path/to/python3.11
 endef
 
 define INSTALL_FAILED
 
-Installation stopped; pip's reason is above. Usual ones: no connection to the package index,
+Installation stopped; the reason is above. Usual ones: no connection to the package index,
 or less than 8 GB free here or in the temporary folder (TMPDIR=/other/folder make moves it).
 Then run make again: it continues where it stopped.
 endef
@@ -28,24 +27,10 @@ export NO_PYTHON INSTALL_FAILED
 
 .PHONY: quickstart test lint install doctor bench weights clean
 
-PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.10 python3)
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 
 quickstart: .venv/.installed
-	@echo "== 1/4  training patches from scikit-image's photographs"
-	@$(PY) datasets_prep/extract_patches.py --input skimage --output datasets/quickstart/train \
-	    --size 128 --step 96 --exclude ihc retina hubble_deep_field \
-	    --holdout chelsea coffee --holdout-output datasets/quickstart/test
-	@echo "== 2/4  training"
-	@$(PY) train.py -opt options/train/$(QUICK).yml --auto_resume
-	@echo "== 3/4  testing on two photographs that training never saw"
-	@$(PY) test.py -opt options/test/$(QUICK).yml
-	@echo "== 4/4  restoring one noisy photograph"
-	@$(PY) datasets_prep/generate_lq.py --damage gaussian --sigma 25 --seed 0 \
-	    datasets/quickstart/test/$(QUICK_PHOTO).png datasets/quickstart/noisy/$(QUICK_PHOTO).png
-	@.venv/bin/semanir-restore datasets/quickstart/noisy/$(QUICK_PHOTO).png -o results/quickstart \
-	    --weights experiments/$(notdir $(QUICK))/models/net_g_latest.pth --compare --overwrite
-	@echo "== done: table        results/$(notdir $(QUICK))/report.md"
-	@echo "         before/after results/quickstart/$(QUICK_PHOTO)_compare.png"
+	@.venv/bin/semanir-quickstart
 
 # two processes of one thread each: tests are many and small, and threads would wait for one another
 JOBS := 2
@@ -91,15 +76,18 @@ clean:
 	done; \
 	echo "$$NO_PYTHON" >&2; exit 1
 
-# BasicSR's own build imports torch, and its requirements name the dead tb-nightly; hence the order,
-# no build isolation (which would download a second torch) and --no-deps: extra `train` has its needs
-.venv/.installed: setup.py pyproject.toml constraints.txt | .venv/bin/pip
+# doctor knows how BasicSR is installed, and ends by saying what works here and what is missing
+.venv/.installed: setup.py pyproject.toml $(PINS) | .venv/bin/pip
 	@echo "== installing into .venv: some minutes and 6 GB, once"
-	@{ $(PIP_INSTALL) setuptools wheel cython numpy torch torchvision && \
+	@{ echo "== 1/3  PyTorch" && $(PIP_INSTALL) setuptools torch torchvision && \
+	   echo "== 2/3  this package and what training needs" && \
 	   $(PIP_INSTALL) --no-build-isolation -e '.[train,serve]' && \
-	   $(PIP_INSTALL) --no-build-isolation --no-deps basicsr; } || { echo "$$INSTALL_FAILED" >&2; exit 1; }
+	   echo "== 3/3  BasicSR" && \
+	   PIP_CONSTRAINT=$(PINS) $(PY) -m semanir_arch.doctor --repair; } || { echo "$$INSTALL_FAILED" >&2; exit 1; }
+	@echo "== compiling the native attention kernels, where there is a compiler"
+	@$(PY) -m semanir_arch.ops.native --optional --quiet
 	@touch $@
 
 .venv/.installed-test: .venv/.installed
-	@$(PIP_INSTALL) --no-build-isolation -e '.[train,serve,export,metrics,test]' || { echo "$$INSTALL_FAILED" >&2; exit 1; }
+	@$(PIP_INSTALL) --no-build-isolation -e '.[train,serve,export,metrics,spandrel,hub,test]' || { echo "$$INSTALL_FAILED" >&2; exit 1; }
 	@touch $@

@@ -1,96 +1,51 @@
-"""Packaging of semanir_arch; needs neither torch nor BasicSR to build.
+"""Adds to the wheel what lies beside the package in a clone; pyproject.toml holds all else.
 
-BasicSR is no requirement: its newest release (1.4.2) builds only where torch is already
-installed and demands the abandoned tb-nightly. `make install` installs it without either problem;
-networks, metrics and `semanir-restore` work without it.
+Option files and scripts for data stay at the top of a clone, where people look for them. In a wheel
+they lie inside the package, where `semanir_arch.utils.shipped` finds them.
 """
 
 from __future__ import annotations
 
-import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
+BESIDE = ("options", "datasets_prep")
+"""Folders that a wheel carries inside the package."""
 
 
-def read_version() -> str:
-    """Reads the version from its one home, without importing the package."""
-    text = (ROOT / "semanir_arch" / "__init__.py").read_text(encoding="utf-8")
-    match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
-    if match is None:
-        raise ValueError('semanir_arch/__init__.py has no line __version__ = "..."')
-    return match.group(1)
+def beside() -> Iterator[Path]:
+    """Files of the folders beside the package, relative to this one."""
+    for folder in BESIDE:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and path.parent.name != "__pycache__":
+                yield path.relative_to(ROOT)
 
 
-setup(
-    name="semanir-arch",
-    version=read_version(),
-    description="SemanIR (Key-Graph Transformer) for image restoration, in BasicSR's conventions",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    license_files=["LICENSE", "THIRD_PARTY.md"],
-    python_requires=">=3.10",
-    packages=find_packages(include=["semanir_arch", "semanir_arch.*"]),
-    package_data={
-        "semanir_arch": [
-            "py.typed",
-            "restoring/*/page_files/*",
-            "ops/native/csrc/*",
-            "report/page_files/*",
-            "report/published.yml",
-            "weights/*.json",
-            "weights/*.safetensors",
-        ]
-    },
-    install_requires=[
-        "jinja2>=3.1",  # pages
-        "numpy>=2.0",
-        # the build without windows: it needs no libGL, and nothing here opens a window
-        "opencv-python-headless>=4.10",
-        "pillow>=11.0",
-        "pyyaml>=6.0",
-        "safetensors>=0.4",
-        "torch>=2.8",
-        "tqdm>=4.64",
-    ],
-    extras_require={
-        # what BasicSR 1.4.2 imports; install BasicSR itself afterwards, see constraints.txt
-        "train": [
-            "isal>=1.7",  # writes PNG patches several times faster
-            "lmdb>=1.5",
-            "requests>=2.28",
-            "scikit-image>=0.24",
-            "scipy>=1.13",
-            "tensorboard>=2.21",
-            "torchvision>=0.23",
-        ],
-        # semanir-restore --serve
-        "serve": ["starlette>=1.0", "uvicorn>=0.40"],
-        # python -m semanir_arch.restoring.export to ONNX, and its check
-        "export": ["onnx>=1.20", "onnxruntime>=1.23", "onnxscript>=0.6"],
-        # LPIPS, and the files of the DND benchmark
-        "metrics": ["h5py>=3.12", "lpips>=0.1.4"],
-        "test": [
-            "hypothesis>=6.100",
-            "mypy>=1.14",
-            "ninja>=1.11",  # compiles the native attention kernels
-            "pre-commit>=4.0",
-            "pytest>=8.0",
-            "pytest-xdist>=3.6",
-            "ruff>=0.9",
-            "selenium>=4.30",  # looks at the pages in Debian's Chromium
-        ],
-    },
-    entry_points={"console_scripts": ["semanir-restore = semanir_arch.restoring.cli:main"]},
-    classifiers=[
-        "License :: OSI Approved :: Apache Software License",
-        "Programming Language :: Python :: 3.10",
-        "Programming Language :: Python :: 3.11",
-        "Programming Language :: Python :: 3.12",
-        "Topic :: Scientific/Engineering :: Image Processing",
-        "Typing :: Typed",
-    ],
-)
+class BuildWithFolders(build_py):
+    """Copies the folders into the built package; an editable installation finds them in place."""
+
+    def run(self) -> None:
+        """Build the package, then add the folders."""
+        super().run()
+        if self.editable_mode:
+            return
+        for folder in BESIDE:
+            shutil.rmtree(Path(self.build_lib, "semanir_arch", folder), ignore_errors=True)
+        for path in beside():
+            target = Path(self.build_lib, "semanir_arch", path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / path, target)
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """Everything that `run` writes."""
+        added = [] if self.editable_mode else [*beside()]
+        built: list[str] = super().get_outputs(include_bytecode)
+        return built + [str(Path(self.build_lib, "semanir_arch", path)) for path in added]
+
+
+setup(cmdclass={"build_py": BuildWithFolders})

@@ -2,10 +2,7 @@
 
 import sys
 
-from semanir_arch.utils.threads import wait_idly
+from semanir_arch.commands.launch import train
 
 if __name__ == "__main__":
-    wait_idly()
-    from semanir_arch.commands.train import main
-
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(train())

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -86,7 +86,7 @@ def header(title: str) -> str:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
     return (
         f"# {title}\n\n"
-        f"{datetime.now(timezone.utc):%Y-%m-%d}, {device}, {torch.get_num_threads()} threads, "
+        f"{datetime.now(UTC):%Y-%m-%d}, {device}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, Python {platform.python_version()}.\n"
         f"Command: `{command}`. Medians; ratios are medians of the rounds' ratios.\n"
     )

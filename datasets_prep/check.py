@@ -22,6 +22,7 @@ from semanir_arch.data import DATASETS
 from semanir_arch.data.preparation.checking import LeakSearch, RootReport, check_block
 from semanir_arch.data.preparation.work import Progress, default_workers, say
 from semanir_arch.utils.options import resolve
+from semanir_arch.utils.shown import shown
 
 _SHOWN = 20
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         search = None if arguments.no_leaks else LeakSearch()
         reports = _check(blocks, int(options.get("scale", 1)), search, arguments)
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(shown(f"{error}\n", keep="\n"))
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

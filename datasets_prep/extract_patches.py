@@ -19,7 +19,6 @@ not repeated, and other parameters need another folder. With `--lmdb`, each outp
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -35,6 +34,7 @@ from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
 from semanir_arch.data.preparation.patches import Group, Tiling, View
 from semanir_arch.data.preparation.presets import PRESETS, preset_groups
 from semanir_arch.data.preparation.work import default_workers, run_script, say
+from semanir_arch.utils.suggestions import did_you_mean
 
 SKIMAGE = "skimage"
 """Name of the input that stands for scikit-image's colour photographs."""
@@ -91,8 +91,7 @@ def select_images(images: dict[str, Path], wanted: Sequence[str]) -> dict[str, P
             known.setdefault(alias, []).append(name)
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(name, known)
             raise ValueError(f"{name}: no such image in the input{hint}")
     return {name: images[name] for alias in wanted for name in known[alias]}
 

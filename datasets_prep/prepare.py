@@ -16,7 +16,6 @@ Exit code 1: something is missing; 2: an archive was refused, or the command is 
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -25,6 +24,7 @@ from pathlib import Path
 from semanir_arch.data.preparation import layout
 from semanir_arch.data.preparation.catalogue import DataSet, load_catalogue
 from semanir_arch.data.preparation.work import Progress, run_script, say
+from semanir_arch.utils.suggestions import did_you_mean
 
 CATALOGUE = Path(__file__).with_name("datasets.yml")
 
@@ -68,8 +68,7 @@ def _find(catalogue: dict[str, DataSet], name: str | None) -> DataSet:
     if name is None:
         raise ValueError("name a data set, or use --list")
     if name not in catalogue:
-        near = difflib.get_close_matches(name, catalogue, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else "; --list shows all"
+        hint = did_you_mean(name, catalogue, cutoff=0.4) or "; --list shows all"
         raise ValueError(f"{name}: no such data set{hint}")
     return catalogue[name]
 

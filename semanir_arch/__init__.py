@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from semanir_arch.archs import build_network
     from semanir_arch.restoring.restorer import Restorer, restore
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Restorer", "__version__", "build_network", "restore"]
 

@@ -88,6 +88,7 @@ MOVED: dict[str, str] = {
     "engine.training": "training.trainer",
     "engine.weights_file": "runs.weights_file",
     "inference": "restoring",
+    "utils.convert": "commands.convert",
     "models.evaluation": "metrics.scores",
     "models.key_count": "modules.key_count",
     "models.restoring": "evaluation.restoring",

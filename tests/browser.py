@@ -65,7 +65,7 @@ class Browser:
         """Value of JavaScript in the page: an expression, `arguments[0]` the first argument."""
         return self.driver.execute_script(f"return {code}", *arguments)
 
-    def wait(self, code: str, *arguments: Any, seconds: float = 10) -> Any:
+    def wait(self, code: str, *arguments: Any, seconds: float = 120) -> Any:
         """Value of JavaScript in the page as soon as it is true there; fails after `seconds`."""
         end = time.monotonic() + seconds
         while not (value := self.run(code, *arguments)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 
 import numpy as np
@@ -10,6 +11,10 @@ import pytest
 import torch
 
 from tests.browser import browser, chromium  # noqa: F401 - fixtures
+
+# What somebody has compiled on this computer decides about no test, also not in the processes that
+# tests start; tests of the library itself switch it on.
+os.environ["SEMANIR_NATIVE"] = "off"
 
 
 def pytest_collection_modifyitems(items):

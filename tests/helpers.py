@@ -87,3 +87,14 @@ def make_image(
     if dtype.kind == "u":
         return generator.integers(0, np.iinfo(dtype).max, shape, endpoint=True).astype(dtype)
     return generator.random(shape).astype(dtype)
+
+
+def make_visible(
+    shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8, seed: int = 0
+) -> npt.NDArray[Any]:
+    """As `make_image`, without pixels so transparent that their colours are hidden."""
+    image = make_image(shape, dtype, seed)
+    if len(shape) == 3 and shape[2] in (2, 4):
+        white = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
+        image[..., -1] = white - image[..., -1] / 2
+    return image

@@ -43,7 +43,7 @@ def environment(rank: int, count: int, port: int) -> dict[str, str]:
 
 
 def run_processes(
-    count: int, function: Callable[..., Any], *arguments: Any, timeout: float = 60
+    count: int, function: Callable[..., Any], *arguments: Any, timeout: float = 600
 ) -> list[Any]:
     """Call a function in several processes that can find one another, and wait for all.
 

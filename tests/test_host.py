@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from semanir_arch import host
+from semanir_arch.runs.run import Run
 from semanir_arch.utils.options import to_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -77,7 +78,7 @@ def test_a_missing_basicsr_is_told_with_the_way_to_install_it(monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "basicsr" else found(name)
     )
-    with pytest.raises(host.HostError, match=r"not installed.*--no-build-isolation"):
+    with pytest.raises(host.HostError, match=r"not installed.*semanir_arch\.doctor --repair"):
         host.prepare()
 
 
@@ -106,7 +107,7 @@ def test_numbers_reach_basicsr_as_numbers(tmp_path, monkeypatch):
     options, _ = parse_options(str(tmp_path))
     assert options["train"]["optim_g"]["lr"] == "2e-4"
 
-    with host.Run(tmp_path, "run.yml", OPTIONS).opened(is_train=True) as options:
+    with Run(tmp_path, "run.yml", OPTIONS).opened(is_train=True) as options:
         assert options["train"]["optim_g"]["lr"] == 2e-4
         assert options["path"]["experiments_root"] == str(tmp_path / "experiments" / "run")
         assert options["root_path"] == str(tmp_path)
@@ -124,7 +125,7 @@ def test_a_data_set_may_have_several_folders(tmp_path, monkeypatch):
     with pytest.raises(TypeError, match="not list"):
         parse_options(str(tmp_path))
 
-    with host.Run(tmp_path, "run.yml", options).opened(is_train=True) as parsed:
+    with Run(tmp_path, "run.yml", options).opened(is_train=True) as parsed:
         assert parsed["datasets"]["train"]["dataroot_gt"] == ["/home/me/a", "b"]
         assert parsed["datasets"]["train"]["dataroot_lq"] == ["c", "/home/me/d"]
         assert parsed["datasets"]["train"]["phase"] == "train"
@@ -132,7 +133,7 @@ def test_a_data_set_may_have_several_folders(tmp_path, monkeypatch):
 
 
 def test_loader_settings_that_need_a_gpu_are_turned_off_without_one(tmp_path):
-    with host.Run(tmp_path, "run.yml", OPTIONS).opened(is_train=True) as options:
+    with Run(tmp_path, "run.yml", OPTIONS).opened(is_train=True) as options:
         assert options["datasets"]["train"]["prefetch_mode"] is None
         assert options["datasets"]["train"]["pin_memory"] is False
 
@@ -151,7 +152,7 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path, model, monkeypatch)
     model.save_network(nn.Identity(), "net_g", 1)
     model.save_training_state(0, 1)
 
-    with host.Run(tmp_path, "run.yml", OPTIONS).opened(is_train=True):
+    with Run(tmp_path, "run.yml", OPTIONS).opened(is_train=True):
         with pytest.raises(FileNotFoundError, match=r"net_g_1\.pth"):
             model.save_network(nn.Identity(), "net_g", 1)
         with pytest.raises(FileNotFoundError, match=r"1\.state"):
@@ -167,7 +168,7 @@ def test_saved_files_are_those_of_basicsr(tmp_path, model):
         model.opt["path"] = dict.fromkeys(("models", "training_states"), str(tmp_path / folder))
         with ExitStack() as stack:
             if folder == "ours":
-                run = host.Run(tmp_path, "run.yml", OPTIONS)
+                run = Run(tmp_path, "run.yml", OPTIONS)
                 stack.enter_context(run.opened(is_train=True))
             model.save_network([network, network], "net_g", -1, ["params", "params_ema"])
             model.save_training_state(3, 5)
@@ -181,7 +182,7 @@ def test_saved_files_are_those_of_basicsr(tmp_path, model):
 def test_basicsr_is_left_as_it_was(tmp_path):
     owners = [host.load("basicsr.utils.options"), host.load("basicsr.models.base_model").BaseModel]
     before = [dict(vars(owner)) for owner in owners]
-    run = host.Run(tmp_path, "run.yml", OPTIONS)
+    run = Run(tmp_path, "run.yml", OPTIONS)
     with pytest.raises(ValueError, match="midst"), run.opened(is_train=True):
         raise ValueError("in the midst")
     assert [dict(vars(owner)) for owner in owners] == before
@@ -197,13 +198,13 @@ def test_processes_cannot_start_without_gpus_in_plain_basicsr(monkeypatch):
 
 def test_a_process_that_torchrun_did_not_start_is_told_how(monkeypatch, tmp_path):
     monkeypatch.delenv("RANK", raising=False)
-    run = host.Run(tmp_path, "run.yml", OPTIONS, launcher="pytorch")
+    run = Run(tmp_path, "run.yml", OPTIONS, launcher="pytorch")
     with pytest.raises(ValueError, match="torchrun --nproc_per_node"), run.opened(is_train=True):
         pass
 
 
 @without_gpu
 def test_slurm_without_gpus_is_refused(tmp_path):
-    run = host.Run(tmp_path, "run.yml", OPTIONS, launcher="slurm")
+    run = Run(tmp_path, "run.yml", OPTIONS, launcher="slurm")
     with pytest.raises(ValueError, match="slurm needs GPUs"), run.opened(is_train=True):
         pass

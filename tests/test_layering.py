@@ -16,37 +16,41 @@ MAY_IMPORT = {
     "utils": set(),
     "moved": set(),
     "host": {"utils"},
-    "ops": set(),
+    "ops": {"utils"},
     "modules": {"ops"},
-    "archs": {"modules", "ops"},
+    "archs": {"modules", "ops", "utils"},
     "data": {"utils"},
     "losses": {"utils"},
     "metrics": {"utils"},
-    "weights": set(),
+    "weights": {"utils"},
     "report": {"metrics", "data", "utils"},
-    "restoring": {"archs", "modules", "ops", "data", "report", "weights", "utils"},
-    "evaluation": {"modules", "data", "metrics", "host", "utils"},
+    "bridges": {"archs", "modules", "weights", "host", "utils"},
+    "restoring": {"archs", "modules", "ops", "data", "bridges", "report", "weights", "utils"},
+    "evaluation": {"archs", "modules", "data", "metrics", "host", "utils"},
     "models": {"archs", "modules", "data", "losses", "metrics", "evaluation", "host", "utils"},
-    "plugin": {"archs", "data", "losses", "metrics", "models", "host"},
+    "registration": {"archs", "bridges", "data", "losses", "metrics", "models", "host"},
     "runs": {
-        *("archs", "models", "evaluation", "report", "plugin", "host", "utils"),
+        *("archs", "bridges", "ops", "models", "evaluation", "report", "registration", "host"),
+        *("metrics", "utils"),
     },
-    "training": {"runs", "metrics", "host", "utils"},
+    "training": {"ops", "runs", "metrics", "host", "utils"},
     "shipping": {
-        *("archs", "modules", "data", "metrics", "plugin", "runs", "training", "report"),
+        *("archs", "modules", "data", "metrics", "registration", "runs", "training", "report"),
         *("weights", "utils"),
     },
-    "doctor": {"ops", "host", "utils"},
+    "plugin": {"training", "registration"},
     "commands": {
-        *("archs", "data", "doctor", "evaluation", "host", "metrics", "models", "plugin"),
+        *("archs", "bridges", "data", "evaluation", "host", "metrics", "models", "plugin"),
         *("report", "restoring", "runs", "shipping", "training", "weights", "utils"),
     },
+    "__main__": {"commands"},
+    "doctor": {"commands"},
 }
 """For every part of the package, the parts below or beside it that it may use."""
 
 USES_BASICSR = {
-    *("host", "models", "plugin", "evaluation", "runs", "training", "shipping"),
-    *("commands", "doctor"),
+    *("host", "models", "registration", "plugin", "evaluation", "runs", "training", "shipping"),
+    *("commands", "bridges"),
 }
 """The parts that need BasicSR; all others must work where it is not installed."""
 
@@ -55,16 +59,19 @@ LIMITS = {"file": 400, "kernel": 700, "function": 60, "script": 25}
 
 
 HOLDS = {
+    "__main__": "`python -m semanir_arch`: lists and starts the commands",
+    "doctor": "`python -m semanir_arch.doctor`",
     "commands": "argument parsers, exit codes and messages of every command; nothing else",
+    "plugin": "all that a script of BasicSR's own imports",
     "shipping": "trains, chooses, scores and publishes the weights in the package",
     "training": "the loop, the data stream, saved states, what watches a training",
     "runs": "from an option file to a run that can start; one command of test.py",
-    "plugin": "registers everything by name in BasicSR",
+    "registration": "registers everything by name in BasicSR",
     "models": "BasicSR's model classes: the training step, schedules, optimizers",
     "evaluation": "scores a network on data sets; the cache of scores",
     "restoring": "image files in, restored files out; the page, `--explain`, export",
+    "bridges": "networks of others, weights of every origin, the hub; ours in other programs",
     "report": "tables, figures of papers, the self-contained page",
-    "doctor": "what is installed, what is missing, how to repair it",
     "archs": "networks: numbers and strings in, never an option dictionary",
     "modules": "`nn.Module`s that networks share, one idea per file",
     "ops": "functions on tensors: definition, fast versions, choice of backend",
@@ -73,7 +80,7 @@ HOLDS = {
     "metrics": "scores, protocols, and BasicSR's form of both",
     "weights": "small trained networks with their records, and the list of tasks",
     "host": "makes BasicSR 1.4.2 importable today and repairs what we measured to be broken",
-    "utils": "option files, checkpoints, atomic files",
+    "utils": "option files, checkpoints, atomic files, what all commands share, repairs",
     "moved": "the old names of modules",
 }
 """What every part holds, from the top down."""

@@ -115,6 +115,11 @@ def short(options):
         changed["datasets:train:progressive"] = stages
     if "freeze" in train:
         changed["train:freeze:iters"] = 1
+    if "periods" in train["scheduler"]:
+        # as many cycles as before, as long as the training
+        changed["train:scheduler:periods"] = (
+            [2] if len(train["scheduler"]["periods"]) == 1 else [1, 1]
+        )
     if "network_d" in options:
         changed["network_d:num_feat"] = 2
     if "losses" in train:
@@ -259,15 +264,16 @@ def test_a_file_says_what_it_is_for(path):
 
 
 def sources(owner):
-    """Code of a class, of those it is made of, and of what they import from the same part."""
-    part = ".".join(owner.__module__.split(".")[:2])
-    waiting = [entry.__module__ for entry in owner.__mro__ if entry.__module__.startswith(part)]
+    """Code of a class, of those it is made of, and of what they import from the same parts."""
+    modules = {entry.__module__ for entry in owner.__mro__}
+    waiting = [module for module in modules if module.startswith("semanir_arch.")]
+    parts = "|".join(sorted({re.escape(".".join(name.split(".")[:2])) for name in waiting}))
     found = {}
     while waiting:
         name = waiting.pop()
         if name not in found:
             found[name] = Path(importlib.import_module(name).__file__).read_text()
-            waiting += re.findall(rf"^from ({re.escape(part)}\.[\w.]+) import", found[name], re.M)
+            waiting += re.findall(rf"^from ((?:{parts})\.[\w.]+) import", found[name], re.M)
     return found
 
 

@@ -12,38 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
 
-from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.commands import quickstart
+from semanir_arch.data.files.image_io import load_image
 from tests.helpers import ROOT
+from tests.tiny_quickstart import NETWORK, TRAINING, write_photographs
 
 pytestmark = pytest.mark.slow
 
 NAME = "SemanIR_tiny_denoising"
-NETWORK = (
-    "network_g:widths=[8]",
-    "network_g:depths=[1]",
-    "network_g:num_heads=[2]",
-    "network_g:window_size=4",
-    "network_g:k=8",
-)
-TRAINING = (
-    "datasets:train:patch_size=16",
-    "datasets:train:batch_size_per_gpu=2",
-    "datasets:train:num_worker_per_gpu=0",
-    "logger:save_checkpoint_freq=5",
-    "logger:print_freq=5",
-    "logger:use_tb_logger=false",
-)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where everything is written, with four small photographs in `photos`."""
     folder = tmp_path_factory.mktemp("quickstart")
-    for name in ("astronaut", "coffee", "chelsea", "rocket"):
-        photo = getattr(skimage.data, name)()
-        write_image(folder / "photos" / f"{name}.png", photo[100:148, 100:164])
+    write_photographs(folder / "photos")
     return folder
 
 
@@ -60,7 +44,7 @@ def start(folder, script, *arguments):
 
 def run(folder, script, *arguments):
     process = start(folder, script, *arguments)
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=6000)
     assert process.returncode == 0, printed
     return printed
 
@@ -74,7 +58,7 @@ def start_training(folder, total_iter):
 
 def finish_training(folder, total_iter):
     process = start_training(folder, total_iter)
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=6000)
     assert process.returncode == 0, printed
     return printed
 
@@ -100,11 +84,11 @@ def patches(folder):
 def interrupted(folder, patches):
     """The iteration that is saved after Ctrl-C, and what the interrupted training printed."""
     process = start_training(folder, total_iter=100_000)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 600
     while newest_state(folder) == 0 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=600)
     assert process.returncode == 130, printed
     return newest_state(folder), printed
 
@@ -180,3 +164,40 @@ def test_a_noisy_photo_is_restored_with_a_picture(folder, trained):
     assert not np.array_equal(restored, noisy)
     picture = Path(printed.split("before and after: ")[1].splitlines()[0])
     assert (folder / picture).is_file()
+
+
+def test_the_command_runs_these_steps_in_this_order(monkeypatch, capsys):
+    """Everything above runs the steps themselves; here only what the command would start."""
+    ran = []
+
+    def run(command, check):
+        assert not check
+        ran.append(command[3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(quickstart.subprocess, "run", run)
+    assert quickstart.main(["--force_yml", "train:total_iter=5", "network_g:k=8"]) == 0
+    assert [command[:2] for command in ran] == [
+        ["data", "patches"],
+        ["train", "-opt"],
+        ["test", "-opt"],
+        ["data", "degrade"],
+        ["restore", "datasets/quickstart/noisy/chelsea.png"],
+    ]
+    assert ran[1][-3:] == ["--force_yml", "train:total_iter=5", "network_g:k=8"]
+    assert ran[2][-2:] == ["--force_yml", "network_g:k=8"]
+    assert f"results/{NAME}/report.md" in capsys.readouterr().out
+
+
+def test_a_step_that_fails_ends_the_command_with_its_code(monkeypatch, capsys):
+    monkeypatch.setattr(
+        quickstart.subprocess, "run", lambda command, check: subprocess.CompletedProcess(command, 7)
+    )
+    assert quickstart.main([]) == 7
+    assert "step 1 ended with exit code 7" in capsys.readouterr().out
+
+
+def test_without_basicsr_it_says_what_to_type(monkeypatch, capsys):
+    monkeypatch.setattr(quickstart, "find_spec", lambda _: None)
+    assert quickstart.main([]) == 2
+    assert "semanir_arch.doctor --repair" in capsys.readouterr().err

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
+import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
+
+from semanir_arch.utils.suggestions import did_you_mean
+from semanir_arch.utils.values import fault, show
 
 from .base import RestorationNetwork
 from .ramit_arch import RAMiT
@@ -31,20 +33,31 @@ def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
         The network, with fresh weights.
 
     Raises:
-        ValueError: If the type or an argument is unknown; names the nearest that is allowed.
+        ValueError: If the type or an argument is unknown, or a value is not allowed; names the
+            nearest, or what is.
     """
     arguments = dict(options)
     name = arguments.pop("type", None)
-    if name not in NETWORKS:
-        raise ValueError(f"network type {name!r} is unknown{_nearest(str(name), NETWORKS)}")
-    allowed = inspect.signature(NETWORKS[name]).parameters
-    for argument in arguments:
+    if not isinstance(name, str) or name not in NETWORKS:
+        raise ValueError(f"network type {show(name)} is unknown{_nearest(name, NETWORKS)}")
+    allowed = _arguments(NETWORKS[name])
+    for argument, value in arguments.items():
         if argument not in allowed:
-            raise ValueError(f"{name} has no argument {argument!r}{_nearest(argument, allowed)}")
+            near = _nearest(argument, allowed)
+            raise ValueError(f"{name} has no argument {show(argument)}{near}")
+        problem = fault(value, allowed[argument])
+        if problem is not None:
+            raise ValueError(f"{name}: {argument}={show(value)}; {problem}")
     return NETWORKS[name](**arguments)
 
 
-def _nearest(word: str, allowed: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, allowed, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+@functools.cache
+def _arguments(network: type[RestorationNetwork]) -> dict[str, Any]:
+    """Types and ranges of the arguments of a constructor."""
+    hints = get_type_hints(network.__init__, include_extras=True)
+    return {name: kind for name, kind in hints.items() if name != "return"}
+
+
+def _nearest(word: Any, allowed: Mapping[str, Any]) -> str:
+    hint = did_you_mean(word, allowed) if isinstance(word, str) else ""
     return f"; allowed: {', '.join(allowed)}{hint}"

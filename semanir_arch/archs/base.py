@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from semanir_arch.modules.padding import crop, pad_to_multiple
 from semanir_arch.modules.stage import KeySemanticStage
 
+from .arguments import SHIFTS
+
 __all__ = [
     "KeySemanticNetwork",
     "RestorationNetwork",
@@ -18,8 +20,6 @@ __all__ = [
     "check_stages",
     "init_linear",
 ]
-
-SHIFTS = ("none", "stage")
 
 
 class RestorationNetwork(nn.Module, ABC):

@@ -10,7 +10,7 @@ Legend: B images, C channels, H x W pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,9 @@ from semanir_arch.modules.naming import numbered, under
 from semanir_arch.modules.norm import ChannelLayerNorm
 from semanir_arch.modules.reciprocal import ReciprocalStage
 from semanir_arch.modules.window import window_partition
+from semanir_arch.utils.values import Bounds, Length, OneOf
 
+from .arguments import Channels, Depths, Expansion, Groups, Heads, Window
 from .base import RestorationNetwork, check_counts
 
 __all__ = ["RAMIT_PRESETS", "RAMIT_TASKS", "RAMiT", "RAMiTTask"]
@@ -119,18 +121,18 @@ class RAMiT(RestorationNetwork):
 
     def __init__(
         self,
-        task: str = "sr_x2",
-        in_chans: int = 3,
-        embed_dim: int = 64,
-        depths: Sequence[int] = (6, 4, 4, 6),
-        num_heads: Sequence[int] = (4, 4, 4, 4),
-        window_size: int = 8,
-        mlp_ratio: float = 2.0,
-        mobivari: int = 2,
-        bottleneck_expansion: float = 1.2,
-        bottleneck_groups: int = 4,
-        mix_expansion: float = 1.2,
-        mix_groups: int = 4,
+        task: Annotated[str, OneOf(*RAMIT_TASKS)] = "sr_x2",
+        in_chans: Channels = 3,
+        embed_dim: Annotated[int, Bounds(16, 1024, multiple_of=16)] = 64,
+        depths: Annotated[Depths, Length(4, 4)] = (6, 4, 4, 6),
+        num_heads: Annotated[Heads, Length(4, 4)] = (4, 4, 4, 4),
+        window_size: Window = 8,
+        mlp_ratio: Expansion = 2.0,
+        mobivari: Annotated[int, OneOf(1, 2)] = 2,
+        bottleneck_expansion: Expansion = 1.2,
+        bottleneck_groups: Groups = 4,
+        mix_expansion: Expansion = 1.2,
+        mix_groups: Groups = 4,
         helper: bool | None = None,
     ) -> None:
         settings = _check(task, in_chans, embed_dim)

@@ -7,7 +7,7 @@ Paper: Restormer: Efficient Transformer for High-Resolution Image Restoration, C
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,9 @@ from semanir_arch.modules.naming import under
 from semanir_arch.modules.norm import BiasFreeChannelNorm, ChannelLayerNorm
 from semanir_arch.modules.recompute import Chain
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
+from semanir_arch.utils.values import Bounds, Length, OneOf
 
+from .arguments import Channels, Depth, Depths, Expansion, Heads
 from .base import RestorationNetwork, check_counts
 
 __all__ = ["Restormer"]
@@ -56,15 +58,15 @@ class Restormer(RestorationNetwork):
 
     def __init__(
         self,
-        inp_channels: int = 3,
-        out_channels: int = 3,
-        dim: int = 48,
-        num_blocks: Sequence[int] = (4, 6, 6, 8),
-        num_refinement_blocks: int = 4,
-        heads: Sequence[int] = (1, 2, 4, 8),
-        ffn_expansion_factor: float = 2.66,
+        inp_channels: Channels = 3,
+        out_channels: Channels = 3,
+        dim: Annotated[int, Bounds(1, 1024)] = 48,
+        num_blocks: Annotated[Depths, Length(SCALES, SCALES)] = (4, 6, 6, 8),
+        num_refinement_blocks: Depth = 4,
+        heads: Annotated[Heads, Length(SCALES, SCALES)] = (1, 2, 4, 8),
+        ffn_expansion_factor: Expansion = 2.66,
         bias: bool = False,
-        LayerNorm_type: str = "WithBias",
+        LayerNorm_type: Annotated[str, OneOf(*NORMS)] = "WithBias",
         dual_pixel_task: bool = False,
     ) -> None:
         check_counts(SCALES, num_blocks=num_blocks, heads=heads)

@@ -13,7 +13,7 @@ Legend: B images, C channels, H x W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Annotated
 
 from torch import Tensor, nn
 
@@ -24,7 +24,26 @@ from semanir_arch.modules.resample import (
     PixelShuffleReconstructor,
 )
 from semanir_arch.modules.stage import make_stage
+from semanir_arch.utils.values import OneOf
 
+from .arguments import (
+    Backend,
+    Channels,
+    Depths,
+    Expansion,
+    Heads,
+    Hidden,
+    Keys,
+    NormPlace,
+    OutChannels,
+    ResidualBlocks,
+    Score,
+    Shift,
+    SimNorm,
+    Upscale,
+    Width,
+    Window,
+)
 from .base import KeySemanticNetwork, check_stages, init_linear
 
 __all__ = ["SemanIR"]
@@ -66,23 +85,23 @@ class SemanIR(KeySemanticNetwork):
 
     def __init__(
         self,
-        upscale: int = 2,
-        in_chans: int = 3,
-        out_chans: int = 0,
-        embed_dim: int = 180,
-        depths: Sequence[int] = (6, 6, 6, 6, 6, 6),
-        num_heads: Sequence[int] = (6, 6, 6, 6, 6, 6),
-        window_size: int = 32,
-        mlp_ratio: float = 2.0,
-        k: int = 512,
-        sim_norm: str = "none",
-        shift: str = "none",
-        score: str = "dot",
-        norm: str = "pre",
-        bias_dim: int = 512,
-        blocks: int | Sequence[int] = 0,
-        reconstructor: str = "pixelshuffle",
-        backend: str = "auto",
+        upscale: Upscale = 2,
+        in_chans: Channels = 3,
+        out_chans: OutChannels = 0,
+        embed_dim: Width = 180,
+        depths: Depths = (6, 6, 6, 6, 6, 6),
+        num_heads: Heads = (6, 6, 6, 6, 6, 6),
+        window_size: Window = 32,
+        mlp_ratio: Expansion = 2.0,
+        k: Keys = 512,
+        sim_norm: SimNorm = "none",
+        shift: Shift = "none",
+        score: Score = "dot",
+        norm: NormPlace = "pre",
+        bias_dim: Hidden = 512,
+        blocks: ResidualBlocks = 0,
+        reconstructor: Annotated[str, OneOf(*RECONSTRUCTORS)] = "pixelshuffle",
+        backend: Backend = "auto",
         use_checkpoint: bool = False,
     ) -> None:
         blocks = [blocks] * len(depths) if isinstance(blocks, int) else blocks

@@ -16,13 +16,35 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
 from semanir_arch.modules.stage import make_stage
+from semanir_arch.utils.values import OneOf
 
+from .arguments import (
+    Backend,
+    Channels,
+    Depth,
+    Depths,
+    Expansion,
+    Heads,
+    Hidden,
+    Keys,
+    NormPlace,
+    OutChannels,
+    ResidualBlocks,
+    Score,
+    Shift,
+    SimNorm,
+    Upscale,
+    Widths,
+    Window,
+    Windows,
+)
 from .base import KeySemanticNetwork, check_stages, init_linear
 
 __all__ = ["SemanIRUNet"]
@@ -68,25 +90,25 @@ class SemanIRUNet(KeySemanticNetwork):
 
     def __init__(
         self,
-        in_chans: int = 3,
-        out_chans: int = 0,
-        widths: Sequence[int] = (56, 112, 224, 448),
-        depths: Sequence[int] = (6, 6, 6, 6),
-        num_heads: Sequence[int] = (4, 8, 16, 32),
-        window_size: int | Sequence[int] = (32, 32, 32, 16),
-        final_depth: int = 6,
-        mlp_ratio: float = 2.0,
-        downsample: str = "unshuffle",
-        upsample: str = "shuffle",
-        k: int = 512,
-        sim_norm: str = "none",
-        shift: str = "none",
-        score: str = "dot",
-        norm: str = "pre",
-        bias_dim: int = 512,
-        blocks: int | Sequence[int] = 0,
-        unshuffle: int = 1,
-        backend: str = "auto",
+        in_chans: Channels = 3,
+        out_chans: OutChannels = 0,
+        widths: Widths = (56, 112, 224, 448),
+        depths: Depths = (6, 6, 6, 6),
+        num_heads: Heads = (4, 8, 16, 32),
+        window_size: Window | Windows = (32, 32, 32, 16),
+        final_depth: Depth = 6,
+        mlp_ratio: Expansion = 2.0,
+        downsample: Annotated[str, OneOf("unshuffle", "strided2", "strided3")] = "unshuffle",
+        upsample: Annotated[str, OneOf("shuffle", "transposed")] = "shuffle",
+        k: Keys = 512,
+        sim_norm: SimNorm = "none",
+        shift: Shift = "none",
+        score: Score = "dot",
+        norm: NormPlace = "pre",
+        bias_dim: Hidden = 512,
+        blocks: ResidualBlocks = 0,
+        unshuffle: Upscale = 1,
+        backend: Backend = "auto",
         use_checkpoint: bool = False,
     ) -> None:
         windows, blocks = (_each(value, len(widths)) for value in (window_size, blocks))

@@ -1,1 +1,1 @@
-"""Command lines: arguments, exit codes and messages, nothing else."""
+"""Commands: arguments, exit codes and messages. `python -m semanir_arch` lists them."""

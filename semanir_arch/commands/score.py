@@ -31,8 +31,10 @@ from semanir_arch.metrics.registered import semanir_lpips
 from semanir_arch.metrics.scores import Evaluation, Row, mean
 from semanir_arch.report.table import tabulate, to_markdown, to_text
 from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.command_line import Exit, Parser
 
-ALL_SCORED, SOME_FAILED, NOTHING_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
+ALL_SCORED, SOME_FAILED = Exit.DONE, Exit.SOME_FAILED
+NOTHING_POSSIBLE, INTERRUPTED = Exit.REFUSED, Exit.INTERRUPTED
 
 
 def _niqe(restored: NDArray[np.uint8], target: NDArray[np.uint8]) -> float:
@@ -108,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0; 1 if a pair could not be scored; 2 if none could; 130 after Ctrl-C.
     """
-    arguments = parse_arguments(argv)
+    arguments = build_parser().parse_args(argv)
     scorer = Scorer(PROTOCOLS[arguments.protocol], arguments.scale, arguments.also)
     try:
         scorer.check()
@@ -200,10 +202,10 @@ def to_json(evaluation: Evaluation, facts: dict[str, Any]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m semanir_arch.metrics",
+def build_parser() -> Parser:
+    """The arguments of `semanir-score`."""
+    parser = Parser(
+        prog="semanir-score",
         description="Score the images of one folder against those of another, paired by name.",
         epilog="Protocols are explained in docs/metrics.md.",
     )
@@ -225,7 +227,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the scores of every image")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores and the means")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _number(value: float) -> float | str:

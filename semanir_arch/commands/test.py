@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 from semanir_arch.host import HostError
 from semanir_arch.report.measurement import Measurement
@@ -18,16 +15,23 @@ from semanir_arch.report.run_page import write_run_page
 from semanir_arch.report.summary import Missing, Report
 from semanir_arch.report.table import to_text
 from semanir_arch.report.writing import image_tables, result_tables, write_report
-from semanir_arch.runs.arguments import parse_arguments
+from semanir_arch.runs import arguments as command_line
+from semanir_arch.runs.arithmetic import Arithmetic
 from semanir_arch.runs.failures import supervised
 from semanir_arch.runs.prepare import report_refusal
 from semanir_arch.runs.sweep import Cases, prepare_cases
 from semanir_arch.runs.test_run import Testing
+from semanir_arch.utils.command_line import Parser, spell_command
 from semanir_arch.utils.signals import Stopped, raise_signals
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 _SIGNALLED = 128
+
+
+def build_parser() -> Parser:
+    """The arguments of a test."""
+    return command_line.build_parser("Test a restoration network.", is_train=False)
 
 
 @supervised
@@ -41,8 +45,8 @@ def main(argv: Sequence[str]) -> int:
         Exit code: 0 when finished, 2 when something given cannot be used, 130 after Ctrl-C and 143
         after SIGTERM, with all scores so far recorded.
     """
-    arguments = parse_arguments(argv, "Test a restoration network.", is_train=False)
-    command = shlex.join(["python", sys.argv[0], *argv])
+    arguments = build_parser().parse_args(argv)
+    command = spell_command(argv)
     start, rank = time.monotonic(), int(os.environ.get("RANK", "0"))
     try:
         with raise_signals():
@@ -51,7 +55,8 @@ def main(argv: Sequence[str]) -> int:
             measurements = testing()
             # Models of BasicSR log their means and keep no scores.
             if measurements and testing.rank == 0:
-                report = _collect(plan, measurements, command, time.monotonic() - start)
+                seconds = time.monotonic() - start
+                report = _collect(plan, measurements, command, seconds, testing.arithmetic)
                 _show(report, testing.folder)
     except Stopped as stopped:
         if rank == 0:
@@ -64,9 +69,15 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _collect(plan: Cases, measurements: list[Measurement], command: str, seconds: float) -> Report:
+def _collect(
+    plan: Cases,
+    measurements: list[Measurement],
+    command: str,
+    seconds: float,
+    arithmetic: Arithmetic,
+) -> Report:
     options = plan.cases[0].run.options
-    uses_gpu = options.get("num_gpu") != 0 and torch.cuda.is_available()
+    attention = {"attention": ", ".join(arithmetic.backends)} if arithmetic.backends else {}
     differences = dict.fromkeys(
         f"The weights were saved from another network: {difference}."
         for case in plan.cases
@@ -84,7 +95,7 @@ def _collect(plan: Cases, measurements: list[Measurement], command: str, seconds
         ],
         notes=list(differences),
         options=options,
-        computer=describe_computer("cuda" if uses_gpu else "cpu"),
+        computer=describe_computer(arithmetic.device) | attention,
         seconds=seconds,
     )
 
@@ -99,3 +110,7 @@ def _show(report: Report, folder: Path) -> None:
     write_run_page(folder / "report.html", report)
     shown = folder.relative_to(Path.cwd())
     sys.stdout.write(f"\nWritten to {shown}/report.md, .csv, .json and .html\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

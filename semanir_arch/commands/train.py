@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from semanir_arch.host import HostError, Run
-from semanir_arch.runs.arguments import parse_arguments
+from semanir_arch.host import HostError
+from semanir_arch.runs import arguments as flags
 from semanir_arch.runs.failures import supervised
 from semanir_arch.runs.prepare import prepare_run, report_refusal
+from semanir_arch.runs.run import Run
 from semanir_arch.training.loaders import LoadingError
 from semanir_arch.training.profile import Profile, ProfileFinished
 from semanir_arch.training.progress import ProgressLine
@@ -22,9 +23,10 @@ from semanir_arch.training.states import is_complete, list_states
 from semanir_arch.training.tensorboard import Board
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils import processes
+from semanir_arch.utils.command_line import Parser, spell_command
 from semanir_arch.utils.errors import SaveError
 
-__all__ = ["explain_stop", "main"]
+__all__ = ["build_parser", "explain_stop", "main"]
 
 _SIGNALLED = 128
 
@@ -38,6 +40,11 @@ _REFUSALS = (
 )
 
 
+def build_parser() -> Parser:
+    """The arguments of a training."""
+    return flags.build_parser("Train a restoration network.")
+
+
 @supervised
 def main(argv: Sequence[str]) -> int:
     """Run a training; what it writes is below experiments/ and tb_logger/.
@@ -49,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
         Exit code: 0 when finished, 2 when something given cannot be used or nothing can be saved,
         130 after Ctrl-C and 143 after SIGTERM, with the state saved.
     """
-    arguments = parse_arguments(argv, description="Train a restoration network.")
+    arguments = build_parser().parse_args(argv)
     name = ""
     try:
         run = prepare_run(arguments, is_train=True)
@@ -77,9 +84,10 @@ def explain_stop(argv: Sequence[str], name: str, received: signal.Signals) -> in
     """
     experiment = Path.cwd() / "experiments" / name
     saved = next((n for n in list_states(experiment) if is_complete(experiment, n)), None)
-    # What torchrun was told is not known here.
-    launcher = ["torchrun", "..."] if processes.started_by_torchrun(os.environ) else ["python"]
-    command = shlex.join([*launcher, sys.argv[0], *argv])
+    command = spell_command(argv)
+    if processes.started_by_torchrun(os.environ):
+        # What torchrun was told is not known here.
+        command = shlex.join(["torchrun", "...", sys.argv[0], *argv])
     if saved is None:
         message = f"Interrupted before a state was saved. Start again with: {command}"
     else:
@@ -98,3 +106,7 @@ def _profile(run: Run, iterations: int) -> int:
         except ProfileFinished as finished:
             sys.stdout.write(str(finished))
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

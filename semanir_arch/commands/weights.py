@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 from semanir_arch.host import HostError
 from semanir_arch.training.checkpointing import SaveError
 from semanir_arch.training.loaders import LoadingError
+from semanir_arch.utils.command_line import Exit, Parser
 from semanir_arch.weights.catalogue import FOLDER, TRAIN_COMMAND, ShippedWeights, available
 from semanir_arch.weights.tasks import TASKS, Task, get_task
 
 if TYPE_CHECKING:
     from semanir_arch.shipping.training import Attempt
 
-__all__ = ["main"]
-
-_REFUSED, _INTERRUPTED = 2, 130
+__all__ = ["build_parser", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,19 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, 2 if something given cannot be used, or 130 if a training was interrupted.
     """
-    arguments = _parse(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted; the same command continues.\n")
-        return _INTERRUPTED
+        return Exit.INTERRUPTED
     except (OSError, ValueError, HostError, LoadingError, SaveError) as error:
         sys.stderr.write(f"weights: {error}\n")
-        return _REFUSED
+        return Exit.REFUSED
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    """The arguments of the command."""
+    parser = Parser(
         prog="python -m semanir_arch.weights",
         description="Train, score and list the shipped networks.",
         epilog="See docs/weights.md.",
@@ -87,7 +87,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     precision.set_defaults(run=_precision)
     table = commands.add_parser("table", help="the tables of docs/weights.md, in Markdown")
     table.set_defaults(run=_table)
-    return parser.parse_args(argv)
+    return parser
 
 
 def _list(arguments: argparse.Namespace) -> int:

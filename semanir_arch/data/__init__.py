@@ -64,4 +64,4 @@ DATASETS: dict[str, type] = {
         SyntheticSnowDataset,
     )
 }
-"""Data sets that `semanir_arch.plugin` registers."""
+"""Data sets that `semanir_arch.registration` registers."""

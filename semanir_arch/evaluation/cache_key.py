@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,21 @@ __all__ = ["identify"]
 
 # Where a test runs and what it writes, and blocks that are looked at one by one; everything else is
 # taken to change scores.
-_IRRELEVANT = {"name", "num_gpu", "datasets", "path", "train", "val", "logger", "dist_params"}
+_IRRELEVANT = {
+    *("name", "num_gpu", "datasets", "path", "train", "val", "logger", "dist_params"),
+    "other_arithmetic",
+}
 _PARTS = ("archs", "data", "metrics", "models", "modules", "ops", "utils")
 _IRRELEVANT_PATHS = {"resume_state", "ignore_resume_networks"}
 _IRRELEVANT_VAL = {"save_img", "suffix", "pbar", "val_freq"}
 
 
-def identify(options: Mapping[str, Any], block: Mapping[str, Any], weights: str | None) -> str:
+def identify(
+    options: Mapping[str, Any],
+    block: Mapping[str, Any],
+    weights: str | None,
+    backends: Sequence[str] = (),
+) -> str:
     """Digest of everything that decides about the scores of one data set.
 
     Data are taken to be the same as long as names, sizes and times of the files are.
@@ -33,6 +41,7 @@ def identify(options: Mapping[str, Any], block: Mapping[str, Any], weights: str 
         options: Complete options of the test.
         block: Those of the data set.
         weights: Digest of the weights' file; None for random weights.
+        backends: Of the attention; see `arithmetic.Arithmetic`.
     """
     path, val = (dict(options.get(name) or {}) for name in ("path", "val"))
     content = {
@@ -46,6 +55,7 @@ def identify(options: Mapping[str, Any], block: Mapping[str, Any], weights: str 
         },
         "dataset": block,
         "files": list(_files(block)),
+        "backends": list(backends),
         "code": [_digest_code(), torch.__version__],
         "device": "cpu" if options.get("num_gpu") == 0 else _device(),
     }

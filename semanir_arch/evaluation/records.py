@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,10 @@ from typing import Any
 from semanir_arch.metrics.scores import Row
 
 __all__ = ["Record", "RecordFile", "read_records"]
+
+
+_CHECKSUM = "sha256"
+"""Key of a line's checksum of all the rest."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class RecordFile:
         try:
             if self._descriptor is None:
                 self._descriptor = _open_at_new_line(self._path)
-            line = json.dumps(_to_plain(record)) + "\n"
+            line = _protect(json.dumps(_to_plain(record))) + "\n"
             left = line.encode("utf-8")
             while left:
                 left = left[os.write(self._descriptor, left) :]
@@ -73,7 +78,8 @@ class RecordFile:
 def read_records(folder: Path) -> list[Record]:
     """All records of a folder, in the order of the files.
 
-    A line that a kill cut short is left out.
+    A line that a kill cut short is left out, and one that has changed since: its image is measured
+    again.
 
     Args:
         folder: Need not exist.
@@ -85,6 +91,9 @@ def _read(path: Path) -> Iterator[Record]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             entry = json.loads(line)
+            del entry[_CHECKSUM]
+            if line != _protect(json.dumps(entry)):
+                continue
             yield Record(
                 key=entry["key"],
                 label=entry["label"],
@@ -101,6 +110,12 @@ def _read(path: Path) -> Iterator[Record]:
             )
         except (ValueError, KeyError, TypeError):
             continue
+
+
+def _protect(line: str) -> str:
+    """Add the checksum of a JSON object as its last entry."""
+    digest = hashlib.sha256(line.encode("utf-8")).hexdigest()
+    return f'{line[:-1]}, "{_CHECKSUM}": "{digest}"}}'
 
 
 def _to_plain(record: Record) -> dict[str, Any]:

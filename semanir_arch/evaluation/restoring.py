@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor, nn
 
 from semanir_arch.modules.padding import crop, pad_to_multiple
 from semanir_arch.utils.ensemble import self_ensemble
 from semanir_arch.utils.memory import is_out_of_memory
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Bounds, OneOf, Option
 from semanir_arch.utils.tiling import Tiling, restore_tiled
 
 __all__ = ["Restoring"]
@@ -52,15 +52,17 @@ class Restoring:
             help="average over the eight orientations of an image: better, and eight times slower",
         ),
         "overlap": Option(
-            int, default=None, help="pixels that tiles share; null for 64, less for small tiles"
+            Annotated[int, Bounds(0, 65536)],
+            default=None,
+            help="pixels that tiles share; null for 64, less for small tiles",
         ),
         "size_multiple": Option(
-            int,
+            Annotated[int, Bounds(1, 4096)],
             default=None,
             help="pad images to multiples of this many pixels; null for what the network declares",
         ),
         "tile": Option(
-            (int, str),
+            (Annotated[int, Bounds(1, 2**20)], Annotated[str, OneOf("auto")]),
             default=None,
             help="side in pixels of the tiles in which images are restored; null for whole images, "
             "auto for tiles only where an image is too large",

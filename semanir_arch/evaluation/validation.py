@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from semanir_arch import host
+from semanir_arch.archs.arguments import Keys
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import to_integer, write_image
 from semanir_arch.evaluation.restoring import Restoring
@@ -51,7 +52,9 @@ class Validation(SRModel):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "val.k": Option(
-            int, default=None, help="keys kept per token in evaluation; null for the network's own"
+            Keys,
+            default=None,
+            help="keys kept per token in evaluation; null for the network's own",
         ),
         "val.protocol": Option(
             str,

@@ -24,4 +24,4 @@ __all__ = [
 LOSSES: dict[str, type] = {
     loss.__name__: loss for loss in (FFTLoss, PSNRLoss, SmoothL1Loss, VGGFeatureLoss)
 }
-"""Losses that `semanir_arch.plugin` registers."""
+"""Losses that `semanir_arch.registration` registers."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from semanir_arch.losses.arguments import LossWeight
+from semanir_arch.utils.values import OneOf
 
 __all__ = ["FFTLoss", "fft_loss"]
 
@@ -46,7 +51,10 @@ class FFTLoss(nn.Module):
     """
 
     def __init__(
-        self, loss_weight: float = 1.0, compared: str = "complex", norm: str = "backward"
+        self,
+        loss_weight: LossWeight = 1.0,
+        compared: Annotated[str, OneOf(*_COMPARED)] = "complex",
+        norm: Annotated[str, OneOf(*_NORMS)] = "backward",
     ) -> None:
         super().__init__()
         for name, value, allowed in (("compared", compared, _COMPARED), ("norm", norm, _NORMS)):

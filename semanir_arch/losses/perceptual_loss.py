@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.losses.arguments import LossWeight
 from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.values import Length, OneOf
 
 __all__ = ["VGGFeatureLoss", "feature_distance"]
 
@@ -78,12 +81,12 @@ class VGGFeatureLoss(nn.Module):
     def __init__(
         self,
         weights: str,
-        loss_weight: float = 1.0,
-        vgg: str = "vgg16",
-        layers: Sequence[str] = ("relu1_2", "relu2_2", "relu3_3"),
-        criterion: str = "mse",
-        normalize: str = "imagenet",
-        layer_weights: Sequence[float] | None = None,
+        loss_weight: LossWeight = 1.0,
+        vgg: Annotated[str, OneOf(*_NETWORKS)] = "vgg16",
+        layers: Annotated[Sequence[str], Length(1, 64)] = ("relu1_2", "relu2_2", "relu3_3"),
+        criterion: Annotated[str, OneOf(*_CRITERIA)] = "mse",
+        normalize: Annotated[str, OneOf(*_OFFSETS_AND_SCALES)] = "imagenet",
+        layer_weights: Annotated[Sequence[LossWeight], Length(1, 64)] | None = None,
     ) -> None:
         super().__init__()
         for name, value, allowed in (

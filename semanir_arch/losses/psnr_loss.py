@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
+
+from semanir_arch.losses.arguments import Eps, LossWeight
+from semanir_arch.utils.values import OneOf
 
 __all__ = ["PSNRLoss", "psnr_loss"]
 
@@ -30,7 +35,10 @@ class PSNRLoss(nn.Module):
     """
 
     def __init__(
-        self, loss_weight: float = 1.0, reduction: str = "mean", eps: float = 1e-8
+        self,
+        loss_weight: LossWeight = 1.0,
+        reduction: Annotated[str, OneOf("mean")] = "mean",
+        eps: Eps = 1e-8,
     ) -> None:
         super().__init__()
         if reduction != "mean":

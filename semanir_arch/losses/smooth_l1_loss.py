@@ -5,10 +5,18 @@ The function is `torch.nn.functional.smooth_l1_loss`.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.losses.arguments import LossWeight
+from semanir_arch.utils.values import Bounds
+
 __all__ = ["SmoothL1Loss"]
+
+Beta = Annotated[float, Bounds(above=0, most=1e6)]
+"""Where squares and absolute values meet."""
 
 
 class SmoothL1Loss(nn.Module):
@@ -19,7 +27,7 @@ class SmoothL1Loss(nn.Module):
         beta: Where the two meet, above 0, on the scale of the images.
     """
 
-    def __init__(self, loss_weight: float = 1.0, beta: float = 1.0) -> None:
+    def __init__(self, loss_weight: LossWeight = 1.0, beta: Beta = 1.0) -> None:
         super().__init__()
         if beta <= 0:
             raise ValueError(f"beta={beta} must be above 0")

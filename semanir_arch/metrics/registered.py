@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -18,16 +18,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semanir_arch.metrics.color import COLORS
 from semanir_arch.metrics.mae import mae
 from semanir_arch.metrics.no_reference import semanir_iqa
 from semanir_arch.metrics.perceptual import SMALLEST, lpips
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
-from semanir_arch.metrics.ssim import find_kind, ssim
+from semanir_arch.metrics.ssim import KINDS, find_kind, ssim
+from semanir_arch.utils.values import Bounds, OneOf
+
+Border = Annotated[int, Bounds(0, 65536)]
+"""Pixels to leave out at each edge."""
+
+Color = Annotated[str, OneOf(*COLORS)]
+"""Compared channels."""
+
+Net = Annotated[str, OneOf(*SMALLEST)]
+"""Network whose features are compared."""
 
 
 def semanir_psnr(
-    img: NDArray[Any], img2: NDArray[Any], crop_border: int = 0, color: str = "rgb"
+    img: NDArray[Any], img2: NDArray[Any], crop_border: Border = 0, color: Color = "rgb"
 ) -> float:
     """Peak signal-to-noise ratio in decibel; `inf` for identical images.
 
@@ -47,7 +58,7 @@ def semanir_psnr(
 
 
 def semanir_psnr_b(
-    img: NDArray[Any], img2: NDArray[Any], crop_border: int = 0, color: str = "rgb"
+    img: NDArray[Any], img2: NDArray[Any], crop_border: Border = 0, color: Color = "rgb"
 ) -> float:
     """PSNR with a penalty for blocks in `img`, in decibel; arguments and errors as `semanir_psnr`.
 
@@ -60,7 +71,7 @@ def semanir_psnr_b(
 
 
 def semanir_mae(
-    img: NDArray[Any], img2: NDArray[Any], crop_border: int = 0, color: str = "rgb"
+    img: NDArray[Any], img2: NDArray[Any], crop_border: Border = 0, color: Color = "rgb"
 ) -> float:
     """Mean absolute error as a share of white; arguments and errors as `semanir_psnr`."""
     pair = _to_tensor(img), _to_tensor(img2)
@@ -70,9 +81,9 @@ def semanir_mae(
 def semanir_ssim(
     img: NDArray[Any],
     img2: NDArray[Any],
-    crop_border: int = 0,
-    color: str = "rgb",
-    kind: str = "wang",
+    crop_border: Border = 0,
+    color: Color = "rgb",
+    kind: Annotated[str, OneOf(*KINDS)] = "wang",
 ) -> float:
     """Structural similarity, at most 1; arguments and errors as `semanir_psnr`.
 
@@ -87,7 +98,7 @@ def semanir_ssim(
 
 
 def semanir_lpips(
-    img: NDArray[Any], img2: NDArray[Any], crop_border: int = 0, net: str = "alex"
+    img: NDArray[Any], img2: NDArray[Any], crop_border: Border = 0, net: Net = "alex"
 ) -> float:
     """Perceptual distance, 0 for identical images: say `better: lower`.
 
@@ -112,7 +123,7 @@ REGISTERED: dict[str, Callable[..., float]] = {
         semanir_iqa,
     )
 }
-"""Metrics that `semanir_arch.plugin` registers."""
+"""Metrics that `semanir_arch.registration` registers."""
 
 
 def _to_tensor(image: NDArray[Any]) -> Tensor:

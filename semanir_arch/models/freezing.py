@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
-from semanir_arch.utils.options import Option, hint, read_options
+from semanir_arch.utils.options import Bounds, Length, Option, hint, read_options
 
 __all__ = ["OPTIONS", "WarmStart", "members"]
 
 OPTIONS = {
     "except": Option(
-        list[str], help="modules that are trained from the start, such as [to_target]"
+        Annotated[list[str], Length(1)],
+        help="modules that are trained from the start, such as [to_target]",
     ),
-    "iters": Option(int, help="iterations in which all others keep their weights"),
+    "iters": Option(
+        Annotated[int, Bounds(1)], help="iterations in which all others keep their weights"
+    ),
     "restart_schedule": Option(
         bool,
         default=False,

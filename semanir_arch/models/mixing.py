@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from semanir_arch.utils.options import Option, read_options
+from semanir_arch.utils.options import Bounds, Option, read_options
 
 __all__ = ["OPTIONS", "Mixup", "blend"]
 
 OPTIONS = {
     "mixup": Option(bool, default=False, help="blend every batch with itself in another order"),
     "mixup_beta": Option(
-        float, default=1.2, help="both parameters of the Beta distribution of the weight, above 0"
+        Annotated[float, Bounds(above=0, most=1000)],
+        default=1.2,
+        help="both parameters of the Beta distribution of the weight, above 0",
     ),
     "use_identity": Option(bool, default=True, help="leave half of the batches as they are"),
 }

@@ -9,10 +9,13 @@ convolution's weight counts as the matrix (out, in * height * width).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
+
+from semanir_arch.utils.options import Bounds
+from semanir_arch.utils.options.basicsr_keys import RATE
 
 __all__ = ["MuonAdam", "orthogonalize"]
 
@@ -20,6 +23,9 @@ __all__ = ["MuonAdam", "orthogonalize"]
 # steps, which is as good as 1 for the purpose.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _STEPS = 5
+
+Share = Annotated[float, Bounds(0, below=1)]
+"""Decay of a running mean."""
 
 _SMALLEST_SIDE = 8
 """Matrices with fewer rows or columns are left to Adam: there is little to orthogonalize."""
@@ -44,12 +50,12 @@ class MuonAdam(torch.optim.Optimizer):
     def __init__(
         self,
         params: Iterable[nn.Parameter],
-        lr: float = 0.01,
-        adam_lr: float = 2e-3,
-        momentum: float = 0.95,
-        betas: tuple[float, float] = (0.9, 0.99),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        lr: RATE = 0.01,
+        adam_lr: RATE = 2e-3,
+        momentum: Share = 0.95,
+        betas: tuple[Share, Share] = (0.9, 0.99),
+        eps: Annotated[float, Bounds(0, 1)] = 1e-8,
+        weight_decay: Annotated[float, Bounds(0, 100)] = 0.0,
     ) -> None:
         for name, value in (("lr", lr), ("adam_lr", adam_lr), ("weight_decay", weight_decay)):
             if value < 0:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch import host
+from semanir_arch.metrics.registered import Border
 
 __all__ = ["semanir_niqe"]
 
@@ -24,7 +25,7 @@ _FEWEST_BLOCKS = 2
 
 
 def semanir_niqe(
-    img: NDArray[Any], img2: NDArray[Any] | None = None, crop_border: int = 0
+    img: NDArray[Any], img2: NDArray[Any] | None = None, crop_border: Border = 0
 ) -> float:
     """Distance from the statistics of natural photographs; lower is better, 2 to 10 is usual.
 

@@ -14,6 +14,7 @@ from semanir_arch.models.freezing import members
 from semanir_arch.models.training_step import TrainingStep
 from semanir_arch.utils.checkpoint import (
     Checkpoint,
+    align,
     check_fit,
     load_checkpoint,
     save_checkpoint,
@@ -70,8 +71,25 @@ class RestorationModel(TrainingStep, Validation):
         label = "latest" if current_iter == -1 else current_iter
         save_checkpoint(Path(self.opt["path"]["models"]) / f"{net_label}_{label}.pth", state)
 
+    def __init__(self, opt: dict[str, Any]) -> None:
+        host.check_foreign(opt)
+        super().__init__(opt)
+
     def save_training_state(self, epoch: int, current_iter: int) -> None:
-        """Nothing: the engine writes `training_state()`, with what it needs itself."""
+        """Write `training_state()`, in BasicSR's layout; nothing for the latest network.
+
+        Args:
+            epoch: Passes over the data so far.
+            current_iter: Iterations that have been run; -1 for the latest network.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if self.opt["rank"] != 0 or current_iter == -1:
+            return
+        path = Path(self.opt["path"]["training_states"]) / f"{current_iter}.state"
+        state = {"epoch": epoch, "iter": current_iter, **self.training_state()}
+        save_checkpoint(path, state)
 
     def load_network(
         self, net: nn.Module, load_path: str, strict: bool = True, param_key: str | None = "params"
@@ -90,12 +108,18 @@ class RestorationModel(TrainingStep, Validation):
             ValueError: `path:fresh_g` names what the network does not have.
         """
         network = self.get_bare_model(net)
+        if getattr(network, "file", None) == load_path:
+            # built from this very file, whose names may be others than the network's
+            return
         keys = ("params_ema", "params") if param_key == "params_ema" else param_key or "auto"
-        checkpoint = load_checkpoint(load_path, keys)
+        checkpoint = align(network, load_checkpoint(load_path, keys))
         fitting = _fitting(network, checkpoint)
         if strict or not fitting:
             check_fit(network, checkpoint)
-        fresh = members(network, self.opt["path"].get("fresh_g") or (), "path:fresh_g")
+        # what continues is all of the trained network
+        resumes = bool(self.opt["path"].get("resume_state"))
+        named = () if resumes else self.opt["path"].get("fresh_g") or ()
+        fresh = members(network, named, "path:fresh_g")
         loaded = {name: value for name, value in fitting.items() if name not in fresh}
         network.load_state_dict(loaded, strict=False)
         count = len(network.state_dict())

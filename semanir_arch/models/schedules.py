@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from semanir_arch.utils.options import hint
+from semanir_arch.utils.options import Bounds, Length, hint
+from semanir_arch.utils.options.basicsr_keys import FACTOR, ITERATIONS
 
 __all__ = [
     "SCHEDULES",
@@ -23,6 +24,16 @@ __all__ = [
     "build_schedule",
     "learning_rate",
 ]
+
+
+Periods = Annotated[Sequence[ITERATIONS], Length(1)]
+"""Iterations of each cycle."""
+
+Factors = Annotated[Sequence[FACTOR], Length(1)]
+"""Factors of the initial rate."""
+
+LowestRate = Annotated[float, Bounds(0, 100)]
+"""A learning rate, perhaps 0."""
 
 
 class Schedule(Protocol):
@@ -43,17 +54,17 @@ class MultiStep:
         restart_weights: Factor of the initial rate at each restart.
     """
 
-    milestones: Sequence[int]
-    gamma: float = 0.1
-    restarts: Sequence[int] = (0,)
-    restart_weights: Sequence[float] = (1,)
+    milestones: Sequence[ITERATIONS]
+    gamma: Annotated[float, Bounds(above=0, most=1)] = 0.1
+    restarts: Sequence[Annotated[float, Bounds(0, 1e12, whole=True)]] = (0,)
+    restart_weights: Factors = (1,)
 
     def __post_init__(self) -> None:
         _check_lengths(restarts=self.restarts, restart_weights=self.restart_weights)
 
     def rate(self, initial: float, steps: int) -> float:
         """See `Schedule`."""
-        since, weight = -1, 1.0
+        since, weight = -1.0, 1.0
         for restart, factor in zip(self.restarts, self.restart_weights, strict=True):
             if since <= restart <= steps:
                 since, weight = restart, factor
@@ -71,9 +82,9 @@ class CyclicCosineRestarts:
         eta_mins: Learning rate at the end of each cycle.
     """
 
-    periods: Sequence[int]
-    restart_weights: Sequence[float]
-    eta_mins: Sequence[float]
+    periods: Periods
+    restart_weights: Factors
+    eta_mins: Annotated[Sequence[LowestRate], Length(1)]
 
     def __post_init__(self) -> None:
         _check_lengths(
@@ -82,7 +93,7 @@ class CyclicCosineRestarts:
 
     def rate(self, initial: float, steps: int) -> float:
         """See `Schedule`."""
-        start, last = 0, len(self.periods) - 1
+        start, last = 0.0, len(self.periods) - 1
         for index, period in enumerate(self.periods):
             if steps <= start + period or index == last:
                 break
@@ -103,9 +114,9 @@ class CosineRestarts:
         eta_min: Learning rate at the end of every cycle.
     """
 
-    periods: Sequence[int]
-    restart_weights: Sequence[float] = (1,)
-    eta_min: float = 0.0
+    periods: Periods
+    restart_weights: Factors = (1,)
+    eta_min: LowestRate = 0.0
 
     def __post_init__(self) -> None:
         _check_lengths(periods=self.periods, restart_weights=self.restart_weights)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semanir_arch import host
+from semanir_arch.archs.arguments import Keys
 from semanir_arch.models import freezing, mixing
 from semanir_arch.models.averaging import update_average
 from semanir_arch.models.freezing import WarmStart
@@ -20,7 +21,7 @@ from semanir_arch.models.objective import Objective
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.precision import PRECISIONS, check_precision, loss_scaler
 from semanir_arch.models.schedules import build_schedule, learning_rate
-from semanir_arch.utils.options import Option, hint, read_options
+from semanir_arch.utils.options import Bounds, Length, Option, hint, read_options
 
 __all__ = ["TrainingSetup"]
 
@@ -28,7 +29,7 @@ SRModel: Any = host.load("basicsr.models.sr_model").SRModel
 
 _STEP: dict[str, Option] = {
     "k": Option(
-        (int, list[int]),
+        (Keys, Annotated[list[Keys], Length(1)]),
         default=None,
         help="keys kept per token while training; a list draws one of them in every iteration; "
         "null for the network's own",
@@ -37,10 +38,14 @@ _STEP: dict[str, Option] = {
         dict, default=None, help="further losses: names that begin with l_, type and arguments"
     ),
     "accumulate": Option(
-        int, default=1, help="parts in which a batch is computed: less memory, the same step"
+        Annotated[int, Bounds(1, 65536)],
+        default=1,
+        help="parts in which a batch is computed: less memory, the same step",
     ),
     "clip_grad_norm": Option(
-        float, default=None, help="largest norm of the whole gradient; null for no limit"
+        Annotated[float, Bounds(above=0, most=1e9)],
+        default=None,
+        help="largest norm of the whole gradient; null for no limit",
     ),
     "checkpointing": Option(
         bool, default=False, help="recompute activations in the backward pass: less memory, slower"
@@ -51,7 +56,9 @@ _STEP: dict[str, Option] = {
         bool, default=False, help="let ema_decay rise from 0.2 in the first iterations"
     ),
     "max_nonfinite": Option(
-        int, default=10, help="steps without a finite loss and gradient that may be skipped"
+        Annotated[int, Bounds(0)],
+        default=10,
+        help="steps without a finite loss and gradient that may be skipped",
     ),
     "mixing_augs": Option(dict, default=None, help="mixup of the images of a batch"),
     "freeze": Option(dict, default=None, help="train only some modules in the first iterations"),

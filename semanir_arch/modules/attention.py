@@ -6,6 +6,7 @@ SemanIR (arXiv 2405.20008), Section 3, Figure 2d.
 from __future__ import annotations
 
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention
@@ -66,7 +67,7 @@ class KeySemanticAttention(nn.Module):
         out = key_semantic_attention(
             q, k, v, dictionary, bias=self.position_bias(), scale=scale, backend=backend
         )
-        return self.out(out.transpose(1, 2).flatten(2))
+        return self.out(rearrange(out, "nW h N d -> nW N (h d)"))
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, float | None]:
         """Make queries, keys and values of tokens.
@@ -78,9 +79,9 @@ class KeySemanticAttention(nn.Module):
             Queries, keys and values, shape (nW, h, N, d), and the factor of their scores, None for
             d ** -0.5; as `semanir_arch.ops.key_semantic_attention` takes them.
         """
-        q, k, v = (
-            self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        )
+        q, k, v = rearrange(
+            self.qkv(x), "nW N (qkv h d) -> qkv nW h N d", qkv=3, h=self.num_heads
+        ).unbind(0)
         if self.logit_scale is None:
             return q, k, v, None
         q = F.normalize(q, dim=-1) * cosine_scale(self.logit_scale).to(q.dtype)

@@ -7,6 +7,7 @@ tokens per window.
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 __all__ = ["region_labels", "window_partition", "window_reverse"]
@@ -23,12 +24,8 @@ def window_partition(x: Tensor, window_size: int) -> Tensor:
         Shape (B * nW, N, C); windows in reading order within an image, tokens in reading order
         within a window.
     """
-    batch, channels, height, width = x.shape
-    rows, columns = height // window_size, width // window_size
-    x = x.view(batch, channels, rows, window_size, columns, window_size)
-    # sizes in full: with one left to find, tracing with open sizes takes minutes
-    return x.permute(0, 2, 4, 3, 5, 1).reshape(
-        batch * rows * columns, window_size * window_size, channels
+    return rearrange(
+        x, "B C (rows h) (columns w) -> (B rows columns) (h w) C", h=window_size, w=window_size
     )
 
 
@@ -47,9 +44,16 @@ def window_reverse(
     Returns:
         Shape (B, C, H, W), channels-last in memory.
     """
-    rows, columns, channels = height // window_size, width // window_size, windows.shape[-1]
-    x = windows.view(batch, rows, columns, window_size, window_size, channels)
-    return x.transpose(2, 3).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+    # sizes in full: with one left to find, tracing with open sizes takes minutes
+    sizes = {"B": batch, "rows": height // window_size, "columns": width // window_size}
+    pixels = rearrange(
+        windows,
+        "(B rows columns) (h w) C -> B (rows h) (columns w) C",
+        **sizes,
+        h=window_size,
+        w=window_size,
+    )
+    return pixels.permute(0, 3, 1, 2)
 
 
 def region_labels(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from semanir_arch.ops.precision import cast_once, without_autocast
@@ -70,11 +71,13 @@ class CosineWindowAttention(nn.Module):
 
         def attend(rows: Tensor, help_rows: Tensor | None = None) -> Tensor:
             windows = window_partition(rows, self.window_size)
-            qkv = F.linear(windows, weight, bias).unflatten(-1, (self.num_heads, 3, -1))
+            qkv = F.linear(windows, weight, bias)
             if qkv.device.type == "cpu":
                 # on heads this narrow, bfloat16 is slower there
                 qkv = qkv.to(torch.promote_types(qkv.dtype, torch.float32))
-            q, k, v = qkv.permute(3, 0, 2, 1, 4).unbind(0)
+            q, k, v = rearrange(
+                qkv, "nW N (h qkv d) -> qkv nW h N d", h=self.num_heads, qkv=3
+            ).unbind(0)
             if help_rows is not None:
                 v = v * window_partition(help_rows, self.window_size).unsqueeze(1)
             out = self._attend(q, k, v, position_bias)
@@ -92,7 +95,7 @@ class CosineWindowAttention(nn.Module):
             out = F.scaled_dot_product_attention(
                 q, k, v, attn_mask=position_bias.to(q.dtype), scale=1.0
             )
-        return out.transpose(1, 2).flatten(2)
+        return rearrange(out, "nW h N d -> nW N (h d)")
 
 
 def _norm(x: Tensor) -> Tensor:

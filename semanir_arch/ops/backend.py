@@ -2,7 +2,9 @@
 
 An operator has several implementations ("backends") with the same results. Each is described by a
 `Backend`, whose predicate returns why it cannot serve a `Request`, or None. The automatic choice
-depends only on what the request states (device, dtype, shape, k) and on what is installed.
+depends only on what the request states (device, dtype, shape, k) and on what is installed. What is
+installed differs between computers, and from day to day on one: `list_offered` names it, and
+`keep_to` repeats it elsewhere.
 
 Environment: with TRITON_INTERPRET=1, set before the kernels are first used, they run on CPU tensors
 in Triton's interpreter, thousands of times slower: for tests, never chosen automatically.
@@ -10,22 +12,27 @@ in Triton's interpreter, thousands of times slower: for tests, never chosen auto
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 
+from semanir_arch.utils.suggestions import did_you_mean
+
 __all__ = [
     "ATTENTION_BACKENDS",
     "Backend",
     "Request",
+    "Variants",
     "always",
     "choose",
+    "choose_freely",
+    "keep_to",
+    "list_offered",
     "never",
     "no_objection",
     "report",
@@ -69,6 +76,22 @@ def never(_: Request) -> bool:
 
 
 @dataclass(frozen=True)
+class Variants:
+    """Several sets of kernels of one backend, whose results differ in their last digits.
+
+    Attributes:
+        present: Returns the sets that run here, the best first.
+        used: Returns the one in use.
+        use: Switches to one of them; "off" takes the backend away, None decides anew. Raises
+            ValueError for a set that does not exist.
+    """
+
+    present: Callable[[], Sequence[str]]
+    used: Callable[[], str]
+    use: Callable[[str | None], None]
+
+
+@dataclass(frozen=True)
 class Backend:
     """One implementation of key-semantic attention.
 
@@ -79,12 +102,14 @@ class Backend:
         why_not: Returns why the request cannot be served here, or None if it can.
         preferred: Whether the automatic choice may take this backend for the request. Backends are
             asked in the order in which they were registered.
+        variants: Where it has several sets of kernels.
     """
 
     name: str
     run: Callable[..., torch.Tensor]
     why_not: Callable[[Request], str | None] = no_objection
     preferred: Callable[[Request], bool] = always
+    variants: Variants | None = None
 
 
 ATTENTION_BACKENDS: dict[str, Backend] = {}
@@ -107,12 +132,13 @@ def choose(
     """
     if name == "auto":
         for backend in backends.values():
+            if backend.name in _Withheld.names:
+                continue
             if backend.why_not(request) is None and backend.preferred(request):
                 return backend
         raise NotImplementedError(f"no backend serves {request}: {_reasons(request, backends)}")
     if name not in backends:
-        close = difflib.get_close_matches(name, backends, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, backends)
         raise ValueError(
             f"backend={name!r} is unknown; allowed: 'auto', {', '.join(map(repr, backends))}{hint}"
         )
@@ -172,6 +198,12 @@ def _why_no_cuda() -> str | None:
 _why_no_triton._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
+class _Withheld:
+    """Backends that the automatic choice of this process leaves out, although they run here."""
+
+    names: frozenset[str] = frozenset()
+
+
 def report(device: str | None = None) -> dict[str, str | None]:
     """Say which backends run on this machine.
 
@@ -185,8 +217,87 @@ def report(device: str | None = None) -> dict[str, str | None]:
     """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    typical = Request(device, torch.float32, num_tokens=1024, head_dim=30, k=512, masked=True)
-    return {name: backend.why_not(typical) for name, backend in ATTENTION_BACKENDS.items()}
+    request = _typical(device)
+    return {name: backend.why_not(request) for name, backend in ATTENTION_BACKENDS.items()}
+
+
+def list_offered(device: str, name: str = "auto") -> list[str]:
+    """Backends that may run a typical window here, in order, each with the kernels it uses.
+
+    Two computers (or two days of one) with the same list compute attention in the same way.
+
+    Args:
+        device: Device type.
+        name: The backend that the network names; with "auto" all that may be chosen.
+
+    Returns:
+        Such as `["native avx512", "gather", "masked"]`.
+    """
+    return [
+        _with_variant(backend)
+        for backend in ATTENTION_BACKENDS.values()
+        if (backend.preferred is not never if name == "auto" else name == backend.name)
+        and backend.name not in _Withheld.names
+        and backend.why_not(_typical(device)) is None
+    ]
+
+
+def keep_to(offered: Sequence[str], device: str, name: str = "auto") -> dict[str, str]:
+    """Let this process choose among the same backends and kernels as another did.
+
+    Whatever runs here but did not there is left out of the automatic choice from now on.
+
+    Args:
+        offered: From `list_offered`, of another process.
+        device: Device type.
+        name: See `list_offered`.
+
+    Returns:
+        What cannot be repeated here, and why; empty if all can. What can be repeated is repeated
+        also then.
+    """
+    wanted = dict(_split(entry) for entry in offered)
+    missing = {}
+    for backend in ATTENTION_BACKENDS.values():
+        if backend.variants is not None and name in ("auto", backend.name):
+            try:
+                backend.variants.use(wanted.get(backend.name, "off"))
+            except ValueError as error:
+                backend.variants.use("off")
+                missing[f"{backend.name} {wanted.pop(backend.name)}"] = str(error)
+    if name == "auto":
+        # those that serve only other requests, such as windows without a mask, are everywhere
+        here = {n for n, b in ATTENTION_BACKENDS.items() if b.why_not(_typical(device)) is None}
+        _Withheld.names = frozenset(here - wanted.keys())
+    for backend_name, variant in wanted.items():
+        if backend_name not in ATTENTION_BACKENDS:
+            reason: str | None = f"no backend is called {backend_name!r}"
+        else:
+            reason = ATTENTION_BACKENDS[backend_name].why_not(_typical(device))
+        if reason is not None:
+            missing[f"{backend_name} {variant}".strip()] = reason
+    return missing
+
+
+def choose_freely() -> None:
+    """Forget what `keep_to` did."""
+    _Withheld.names = frozenset()
+    for backend in ATTENTION_BACKENDS.values():
+        if backend.variants is not None:
+            backend.variants.use(None)
+
+
+def _typical(device: str) -> Request:
+    return Request(device, torch.float32, num_tokens=1024, head_dim=30, k=512, masked=True)
+
+
+def _with_variant(backend: Backend) -> str:
+    return backend.name if backend.variants is None else f"{backend.name} {backend.variants.used()}"
+
+
+def _split(entry: str) -> tuple[str, str]:
+    name, _, variant = entry.partition(" ")
+    return name, variant
 
 
 def _reasons(request: Request, backends: Mapping[str, Any]) -> str:

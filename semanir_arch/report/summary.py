@@ -16,7 +16,7 @@ __all__ = ["Missing", "Report"]
 
 def _now() -> str:
     """The time in UTC, to the second."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from semanir_arch.utils.command_line import Parser
 from semanir_arch.weights import TASKS, get_task
 
-__all__ = ["FORMATS", "parse_arguments"]
+__all__ = ["FORMATS", "build_parser", "parse_arguments"]
 
 FORMATS = ("png", "jpg", "tif", "webp", "bmp")
 """What results may be written as, by the suffix."""
@@ -32,16 +32,17 @@ exit code: 0 all restored; 1 some failed, each with one message; 2 nothing could
 interrupted"""
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line per mistake."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} ({self.prog} --help explains)\n")
-
-
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the command line; ends the process with one message if it is wrong."""
-    parser = _Parser(
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    _check(parser, arguments)
+    return arguments
+
+
+def build_parser() -> Parser:
+    """The arguments, before any check that concerns more than one of them."""
+    parser = Parser(
         prog="semanir-restore",
         usage="%(prog)s INPUT... -o OUTPUT (--task NAME | --weights FILE) [option ...]",
         description=_DESCRIPTION,
@@ -55,9 +56,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_results(parser)
     _add_computing(parser)
     _add_other(parser)
-    arguments = parser.parse_args(argv)
-    _check(parser, arguments)
-    return arguments
+    return parser
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +68,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="a network of your own, written by train.py: experiments/NAME/models/net_g_latest.pth",
+        help="a network of your own, experiments/NAME/models/net_g_latest.pth; one of others that "
+        "spandrel knows; or hf:USER/REPO[@REVISION]",
     )
     group.add_argument(
         "--sigma",

@@ -94,6 +94,8 @@ def _restore_shared(arguments: argparse.Namespace) -> int:
         for problem in plan.problems:
             reporter.complain(problem)
     if not plan.jobs:
+        if first and plan.note:
+            reporter.complain(f"note: {plan.note}")
         return NOTHING_POSSIBLE
     restorer, error = _try_to_open(arguments)
     # some processes may lack memory or a device
@@ -107,6 +109,8 @@ def _restore_shared(arguments: argparse.Namespace) -> int:
     failed = len(plan.problems) + len(plan.jobs) - len(done)
     if first and arguments.compare and done:
         failed += not _write_page(arguments, sorted(done, key=lambda job: job.number), reporter)
+    if first and plan.note:
+        reporter.complain(f"note: {plan.note}")
     return SOME_FAILED if processes.broadcast(failed) else ALL_RESTORED
 
 

@@ -17,13 +17,15 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from semanir_arch.restoring.arguments import parse_arguments
+from semanir_arch.restoring.arguments import build_parser, parse_arguments
 from semanir_arch.restoring.progress import Reporter, one_line
+from semanir_arch.utils.command_line import Exit, open_streams
 from semanir_arch.utils.threads import wait_idly
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
-ALL_RESTORED, SOME_FAILED, NOTHING_POSSIBLE, INTERRUPTED = 0, 1, 2, 130
+ALL_RESTORED, SOME_FAILED = Exit.DONE, Exit.SOME_FAILED
+NOTHING_POSSIBLE, INTERRUPTED = Exit.REFUSED, Exit.INTERRUPTED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if a file could not be restored; 2 if nothing could, because of the arguments or the
         weights; 130 after an interruption, which leaves no half-written file.
     """
-    _open_streams()
+    open_streams()
     arguments = parse_arguments(argv)
     reporter = Reporter(total=0)
     with _quiet_libraries(), _interruptible():
@@ -109,13 +111,6 @@ def _explain(arguments: argparse.Namespace, reporter: Reporter) -> int:
     )
     reporter.say(f"{page} (the same as a picture: {picture})")
     return ALL_RESTORED
-
-
-def _open_streams() -> None:
-    """Give a process that was started without stdout or stderr (`>&-`) ones that keep nothing."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 @contextmanager

@@ -11,22 +11,26 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from torch import Tensor
 from torch.export import ExportedProgram
 
 from semanir_arch import __version__
-from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
+from semanir_arch.bridges.converting import convert
+from semanir_arch.bridges.foreign import ForeignNetwork
+from semanir_arch.bridges.opening import find_weights, open_network
 from semanir_arch.restoring import onnx_graph
+from semanir_arch.restoring.loading import describe
 from semanir_arch.restoring.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
-from semanir_arch.utils.convert import convert
+from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
+from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.weights import TASKS, find
 
 __all__ = ["Exported", "export", "main"]
@@ -97,18 +101,25 @@ def export(
     if suffix == ".onnx":
         onnx_graph.require_onnx()
     checkpoint = load_checkpoint(weights)
-    options = dict(network or checkpoint.network or {})
-    built = _build(checkpoint, options, k)
+    if network:
+        checkpoint = replace(checkpoint, network=dict(network))
+    options = dict(checkpoint.network or {})
+    built = _build(checkpoint, k)
     if suffix == ".safetensors":
         if tile is not None or k is not None:
             raise ValueError(f"{target}: tile and k are of .onnx and .pt2; this file has weights")
-        convert(weights, target, network=options)
+        convert(weights, target, network=network)
         return Exported({}, None)
+    if isinstance(built, ForeignNetwork) and tile is None:
+        raise ValueError(
+            f"{target}: {built.name} is a network of others, whose graph has one size: give it "
+            "with --tile 256"
+        )
     program = trace(built, tile)
     least = tile or smallest_side(built, checked=suffix != ".onnx")
     metadata = _describe(built, options, checkpoint, tile, least)
     if suffix == ".onnx":
-        content = onnx_graph.to_onnx(program, metadata, open_sizes=tile is None)
+        content = _to_onnx(built, program, metadata, target, open_sizes=tile is None)
         runner = _onnx_runner(content) if onnx_graph.can_run() else None
     else:
         content = _serialise(program, metadata)
@@ -121,22 +132,13 @@ def export(
     return Exported(metadata, None if difference is None else float(difference.max()))
 
 
-def _build(checkpoint: Checkpoint, options: Mapping[str, Any], k: int | None) -> RestorationNetwork:
-    if not options:
-        raise ValueError(
-            f"{checkpoint.source}: {checkpoint.layout}, which does not name its network; "
-            "--network '{type: RAMiT, task: low_light}' does"
-        )
-    try:
-        built = build_network(options)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{checkpoint.source}: its network cannot be built: {error}") from error
-    load_into(built, checkpoint)
+def _build(checkpoint: Checkpoint, k: int | None) -> RestorationNetwork:
+    built = open_network(checkpoint)
     if isinstance(built, KeySemanticNetwork):
         built.k = built.k if k is None else k
     elif k is not None:
-        raise ValueError(f"k={k}: {type(built).__name__} has no key-semantic dictionary")
-    return built.eval()
+        raise ValueError(f"k={k}: {describe(built)} has no key-semantic dictionary")
+    return built
 
 
 def _describe(
@@ -177,6 +179,25 @@ def _serialise(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+def _to_onnx(
+    network: RestorationNetwork,
+    program: ExportedProgram,
+    metadata: Mapping[str, str],
+    target: Path,
+    *,
+    open_sizes: bool,
+) -> bytes:
+    """As `onnx_graph.to_onnx`; what ONNX lacks of a network of others is no defect of ours."""
+    try:
+        return onnx_graph.to_onnx(program, metadata, open_sizes=open_sizes)
+    except RuntimeError as error:
+        if not isinstance(network, ForeignNetwork):
+            raise
+        raise ValueError(
+            f"{target}: torch cannot write {network.name} as ONNX; a .pt2 file may hold it"
+        ) from error
+
+
 def _onnx_runner(content: bytes) -> Callable[[Tensor], Tensor]:
     return lambda x: torch.from_numpy(onnx_graph.run(content, x.numpy()))
 
@@ -212,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 if something given cannot be used.
     """
-    arguments = _parse(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         weights = _find_weights(arguments.weights)
         exported = export(
@@ -225,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except (OSError, ValueError, TypeError) as error:
         sys.stderr.write(f"export: {error}\n")
-        return 2
+        return Exit.REFUSED
     size = arguments.output.stat().st_size / 2**20
     sys.stdout.write(f"{weights} -> {arguments.output} ({size:.1f} MiB)\n")
     for key in ("sizes", "smallest_side", "channel_order", "range", "scale"):
@@ -238,10 +259,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m semanir_arch.restoring.export", description="Export a network."
-    )
+def build_parser() -> Parser:
+    """The arguments of the command."""
+    parser = Parser(prog="python -m semanir_arch.restoring.export", description="Export a network.")
     parser.add_argument(
         "weights", help="file with weights, or a task with shipped ones (semanir-restore --list)"
     )
@@ -259,13 +279,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "'{type: RAMiT, task: low_light}'",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _read_options(text: str) -> dict[str, Any]:
     try:
-        options = yaml.safe_load(text)
-    except yaml.YAMLError:
+        options = parse_value(text)
+    except ValueError:
         options = None
     if not isinstance(options, dict):
         raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")
@@ -273,7 +293,7 @@ def _read_options(text: str) -> dict[str, Any]:
 
 
 def _find_weights(given: str) -> Path:
-    path = Path(given)
+    path = find_weights(given)
     return find(given).path if given in TASKS and not path.exists() else path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import PIL.Image
 
-from semanir_arch.data.files.image_encoding import check_format
-from semanir_arch.data.files.image_io import DECODER_ERRORS, Image, load_image, write_image
+from semanir_arch.data.files.bounds import read_size
+from semanir_arch.data.files.image_encoding import check_format, lost_metadata
+from semanir_arch.data.files.image_io import Image, load_image, write_image
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress, Restorer
 
@@ -108,15 +109,15 @@ def restore_file(
 
         picture = side_by_side({"before": image.pixels, "after": restored})
         write_image(job.picture, picture, metadata=image.metadata, overwrite=settings.overwrite)
-    return Outcome(restored.shape[0], restored.shape[1], image.notes)
+    lost = lost_metadata(job.target, image.metadata, restored)
+    return Outcome(restored.shape[0], restored.shape[1], (*image.notes, *lost))
 
 
 def count_pixels(path: Path) -> int:
     """Pixels of an image according to its header, a measure of the work; 0 if unreadable."""
     try:
-        with PIL.Image.open(path) as file:
-            return int(file.width * file.height)
-    except DECODER_ERRORS:
+        return math.prod(read_size(path.read_bytes(), str(path)))
+    except (OSError, ValueError):
         return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,18 @@ from semanir_arch.data.sources.scanning import (
 )
 
 __all__ = ["Job", "Plan", "is_address", "make_plan"]
+
+_HINTS = {
+    (".heic", ".heif"): "save HEIC photos as JPEG or PNG first",
+    (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef"): (
+        "develop camera raw files to 16-bit TIFF first"
+    ),
+    (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"): (
+        "take pictures out of films first (ffmpeg -i FILM frames/%06d.png)"
+    ),
+    (".pdf",): "save pages of PDF documents as PNG first",
+}
+"""What to do with files that people take for photos, by suffix."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -60,10 +73,25 @@ class Plan:
     Attributes:
         jobs: In the order of the inputs; images of a folder in natural order.
         problems: Messages that name the file.
+        skipped: How many files of the folders are no images by their suffix, by suffix.
     """
 
     jobs: list[Job] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def note(self) -> str:
+        """One line on what was passed over; empty if nothing was."""
+        if not self.skipped:
+            return ""
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in self.skipped.most_common())
+        hints = dict.fromkeys(
+            hint
+            for suffixes, hint in _HINTS.items()
+            if not self.skipped.keys().isdisjoint(suffixes)
+        )
+        return f"passed over in folders: {counts}{''.join(f'; {hint}' for hint in hints)}"
 
     def share(self, rank: int, count: int) -> list[Job]:
         """The jobs of one of several processes: large and small files for each, in order.
@@ -90,8 +118,16 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
         suffix: Of all results, such as `.png`; None for that of the input.
     """
     plan = Plan()
+    for given in inputs:
+        plan.skipped += _passed_over(given, output)
     named = (job for given in inputs for job in _find(given, output, suffix, plan.problems))
     found = _each_once(named)
+    if any(_real(output) == _real(folder) for folder in _folders(inputs)):
+        plan.problems.append(
+            f"{output}: the results would lie among the photos; name another folder, such as "
+            f"-o {output / 'restored'}"
+        )
+        return plan
     if found and not output.is_dir() and (_can_write(output) or output.exists()):
         # unlike Path.is_dir, also of names that the system refuses
         folders = any(os.path.isdir(given) for given in inputs)  # noqa: PTH112
@@ -114,6 +150,36 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
             plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
     plan.jobs = list(_with_own_pictures(plan.jobs, sources | set(taken)))
     return plan
+
+
+def _folders(inputs: Iterable[str]) -> Iterator[Path]:
+    """The folders that are searched, those of patterns too."""
+    for given in inputs:
+        if given and not is_address(given) and not os.path.isfile(given):  # noqa: PTH113
+            if os.path.isdir(given):  # noqa: PTH112
+                yield Path(given)
+            elif glob.has_magic(given):
+                yield _fixed_part(given)
+
+
+def _passed_over(given: str, output: Path) -> Counter[str]:
+    """How many files of a folder are no images by their suffix; hidden ones do not count."""
+    counts: Counter[str] = Counter()
+    if not given or not os.path.isdir(given):  # noqa: PTH112
+        return counts
+    below = _real(output)
+    for folder, subfolders, files in os.walk(given):
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if not name.startswith(".") and _real(Path(folder, name)) != below
+        ]
+        counts.update(
+            Path(name).suffix.lower() or "without suffix"
+            for name in files
+            if not name.startswith(".") and not is_image_name(name, READABLE_SUFFIXES)
+        )
+    return counts
 
 
 def is_address(text: str) -> bool:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
+from semanir_arch.bridges.opening import find_weights, open_network
 from semanir_arch.ops.backend import ATTENTION_BACKENDS
-from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
+from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.weights import TASKS, Task
 
-__all__ = ["choose_device", "load_network", "network_of", "set_attention", "task_of"]
+__all__ = ["choose_device", "describe", "load_network", "network_of", "set_attention", "task_of"]
 
 _CHANNELS = ((1, 1), (3, 3), (1, 3))
 """Gray to gray, colour to colour, and a Bayer mosaic to colour."""
@@ -46,41 +46,38 @@ def choose_device(name: str) -> torch.device:
 
 
 def load_network(weights: str | Path) -> RestorationNetwork:
-    """Build the network that a weights file names; see `network_of`.
+    """Build the network of a weights file, or of `hf:USER/REPO[@REVISION]`; see `network_of`.
 
     Raises:
         FileNotFoundError: No such file.
         ValueError: The file holds no weights, or as `network_of`.
     """
-    return network_of(load_checkpoint(weights))
+    return network_of(load_checkpoint(find_weights(weights)))
 
 
 def network_of(checkpoint: Checkpoint) -> RestorationNetwork:
     """Build the network of a checkpoint, with its weights, ready for inference.
 
     Raises:
-        ValueError: The file does not name its network, or names one that is not known here or does
+        ValueError: Nothing here knows the network (see `semanir_arch.bridges.opening`), or it does
             not turn images into images.
     """
-    if not isinstance(checkpoint.network, dict):
-        raise ValueError(
-            f"{checkpoint.source}: the file does not say which network it belongs to; those "
-            "written by train.py do"
-        )
-    try:
-        network = build_network(checkpoint.network)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{checkpoint.source}: its network is not known to this version: {error}"
-        ) from error
-    channels = (network.in_chans, network.out_chans)
-    if channels not in _CHANNELS:
-        raise ValueError(
-            f"{checkpoint.source}: its network turns {channels[0]} channels into {channels[1]}; "
-            "allowed: gray into gray (1) or colour into colour (3), or a mosaic (1) into colour (3)"
-        )
-    load_into(network, checkpoint)
-    return network.eval().requires_grad_(False)
+
+    def accept(network: RestorationNetwork) -> None:
+        channels = (network.in_chans, network.out_chans)
+        if channels not in _CHANNELS:
+            raise ValueError(
+                f"{checkpoint.source}: its network turns {channels[0]} channels into "
+                f"{channels[1]}; allowed: gray into gray (1) or colour into colour (3), or a "
+                "mosaic (1) into colour (3)"
+            )
+
+    return open_network(checkpoint, accept)
+
+
+def describe(network: RestorationNetwork) -> str:
+    """Name of a network's architecture, for messages."""
+    return str(getattr(network, "name", type(network).__name__))
 
 
 def task_of(checkpoint: Checkpoint) -> Task | None:
@@ -101,4 +98,4 @@ def set_attention(network: RestorationNetwork, k: int | None, backend: str) -> N
         network.backend = backend
         network.k = network.k if k is None else k
     elif k is not None:
-        raise ValueError(f"k={k}: {type(network).__name__} has no key-semantic dictionary")
+        raise ValueError(f"k={k}: {describe(network)} has no key-semantic dictionary")

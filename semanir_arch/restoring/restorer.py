@@ -15,8 +15,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from semanir_arch.bridges.opening import find_weights
 from semanir_arch.data.degradations.bayer import PHASES
-from semanir_arch.restoring.loading import choose_device, network_of, set_attention, task_of
+from semanir_arch.restoring.hidden_colors import with_visible_colors
+from semanir_arch.restoring.loading import (
+    choose_device,
+    describe,
+    network_of,
+    set_attention,
+    task_of,
+)
 from semanir_arch.restoring.mosaics import OVERLAP as MOSAIC_OVERLAP
 from semanir_arch.restoring.mosaics import check_mosaic, mosaic_reader, with_colors
 from semanir_arch.restoring.pixels import Canvas, Pixels, split
@@ -64,8 +72,8 @@ class Restorer:
     Memory is that of one tile, plus the image itself and the result.
 
     Args:
-        weights: A file written by `train.py`, which names its network; None for the one that the
-            package ships for `task`.
+        weights: A file written by `train.py`, one that spandrel knows (docs/bridges.md), or
+            `hf:USER/REPO[@REVISION]`; None for the one that the package ships for `task`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps", ...
         precision: "auto", "fp32", or "bf16": faster where the hardware has it, slightly less exact;
             see `precision.choose_precision`. The attribute says which was chosen.
@@ -107,10 +115,16 @@ class Restorer:
         self._tile, self._overlap = tile, overlap
         self._too_large: float = math.inf
         self.ensemble = ensemble
-        checkpoint = load_checkpoint(_file_for(task) if weights is None else weights)
+        file = _file_for(task) if weights is None else find_weights(weights)
+        checkpoint = load_checkpoint(file)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device, checkpoint)
         self.network = network_of(checkpoint).to(self.device)
+        if precision == "bf16" and not getattr(self.network, "supports_bfloat16", True):
+            raise ValueError(
+                f"{file}: its network, {describe(self.network)}, does not work in bf16; "
+                "allowed: fp32"
+            )
         set_attention(self.network, k, backend)
         self.task: Task | None = task_of(checkpoint) if task is None else get_task(task)
         self._check_task(checkpoint.source)
@@ -149,11 +163,12 @@ class Restorer:
                 quality, 1 to 100, leaves open; None for no bound. See `strength`.
             bayer: For demosaicking: colours of the first two rows and columns, rggb if None. A gray
                 image is the mosaic; from a colour image the mosaic is taken first.
-            progress: Told how far it is.
+            progress: Told how far it is; what it raises ends the work.
 
         Returns:
             The restored image in the same layout, type and range, `upscale` times larger; alpha is
-            kept (resized bicubically where the size changes). Demosaicking makes gray RGB.
+            kept (resized bicubically where the size changes), and colours that it hides are made
+            of visible ones. Demosaicking makes gray RGB.
 
         Raises:
             TypeError: If `image` is no array, or it or an argument is of another type.
@@ -163,15 +178,18 @@ class Restorer:
             FloatingPointError: If the network's output is not finite.
         """
         self.check_arguments(sigma, quality, bayer)
-        pixels = split(image)
+        begin, end = (_ticker(progress, share) for share in (0.0, 1.0))
+        pixels = with_visible_colors(split(image), begin)
+        # strength is measured on what the network was given
+        image = pixels.layers[..., 0] if pixels.flat else pixels.layers
         work = self._plan(pixels, bayer or "rggb")
         canvas = Canvas(pixels, work.channels, self.upscale)
         self._paint(canvas, work, pixels.size, progress)
         restored = canvas.finish()
         if sigma is not None:
-            limit_noise(*self._colors(image, restored), sigma)
+            limit_noise(*self._colors(image, restored), sigma, end)
         if quality is not None:
-            limit_to_quality(*self._colors(image, restored), quality)
+            limit_to_quality(*self._colors(image, restored), quality, end)
         return restored
 
     def check_arguments(
@@ -336,6 +354,11 @@ def _file_for(task: str | None) -> Path:
     if task is None:
         raise ValueError("name a task or a weights file")
     return find(task).path
+
+
+def _ticker(progress: Progress | None, share: float) -> Callable[[], None]:
+    """What work outside the network calls, so that whoever watches can end it."""
+    return (lambda: None) if progress is None else partial(progress, share)
 
 
 def _tiling(tile: int, overlap: int | None, least: int = 0) -> Tiling:

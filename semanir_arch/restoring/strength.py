@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 
@@ -79,16 +79,23 @@ def _check_number(name: str, value: object) -> None:
         raise TypeError(f"{name}={value!r}: {type(value).__name__}; a number is needed")
 
 
-def limit_noise(before: npt.NDArray[Any], after: npt.NDArray[Any], sigma: float) -> None:
+def limit_noise(
+    before: npt.NDArray[Any],
+    after: npt.NDArray[Any],
+    sigma: float,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
     """Scale the removed part down to a standard deviation of `sigma`, where it has a larger one.
 
     Args:
         before: (H, W, C) colour, uint8, uint16 or floating point in [0, 1].
         after: Its restored version, of the same shape and type; changed in place.
         sigma: On the 0-255 scale.
+        tick: Called now and then; what it raises ends the work.
     """
     count, total, squares = 0, 0.0, 0.0
     for rows in _bands(before):
+        tick()
         change = _change(before, after, rows)
         count += change.size
         total += float(change.sum(dtype=np.float64))
@@ -97,10 +104,16 @@ def limit_noise(before: npt.NDArray[Any], after: npt.NDArray[Any], sigma: float)
     if deviation <= sigma:
         return
     for rows in _bands(before):
+        tick()
         _apply(before, after, rows, _change(before, after, rows) * np.float32(sigma / deviation))
 
 
-def limit_to_quality(before: npt.NDArray[Any], after: npt.NDArray[Any], quality: float) -> None:
+def limit_to_quality(
+    before: npt.NDArray[Any],
+    after: npt.NDArray[Any],
+    quality: float,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
     """Keep each DCT coefficient of the correction within half a quantisation step.
 
     Blocks are those of a JPEG file that begins at the first pixel. Colour is taken as most files
@@ -111,9 +124,11 @@ def limit_to_quality(before: npt.NDArray[Any], after: npt.NDArray[Any], quality:
         before: (H, W, 1) or (H, W, 3), gray or RGB, uint8, uint16 or floating point in [0, 1].
         after: Its restored version, of the same shape and type; changed in place.
         quality: JPEG quality, 1 to 100, of libjpeg's scale; rounded.
+        tick: Called now and then; what it raises ends the work.
     """
     luma, chroma = _steps(round(quality))
     for rows in _bands(before):
+        tick()
         change = _change(before, after, rows)
         if change.shape[2] == 1:
             limited = _limit_plane(change[..., 0], luma)[..., None]

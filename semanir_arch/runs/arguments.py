@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-__all__ = ["parse_arguments"]
+from semanir_arch.utils.command_line import Parser
+from semanir_arch.utils.shipped import find_option_file
+
+__all__ = ["build_parser", "parse_arguments"]
 
 
 def parse_arguments(
@@ -21,12 +24,24 @@ def parse_arguments(
     Raises:
         SystemExit: With code 2 for flags that do not exist, with 0 for `--help`.
     """
-    parser = argparse.ArgumentParser(description=description, epilog="See docs/options.md.")
+    return build_parser(description, is_train).parse_args(argv)
+
+
+def build_parser(description: str, is_train: bool = True) -> Parser:
+    """The flags of a training or a test.
+
+    Args:
+        description: First line of `--help`.
+        is_train: Whether the flags of a training are allowed.
+    """
+    parser = Parser(description=description, epilog="See docs/options.md.")
     parser.add_argument(
         "-opt",
         required=True,
+        type=find_option_file,
         metavar="FILE",
-        help="option file, e.g. options/train/quickstart/*.yml",
+        help="option file; where there is none of this name, the one of the package: "
+        "`semanir-options --list` shows them",
     )
     parser.add_argument(
         "--force_yml",
@@ -61,7 +76,7 @@ def parse_arguments(
         _add_test_flags(parser)
     # Older launchers add it, in either spelling; the environment says the same.
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    return parser
 
 
 def _add_test_flags(parser: argparse.ArgumentParser) -> None:

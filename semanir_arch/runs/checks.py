@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from semanir_arch.archs import NETWORKS, build_network
+from semanir_arch.archs import NETWORKS
+from semanir_arch.bridges.spandrel_reader import SpandrelNetwork
+from semanir_arch.evaluation.restoring import Restoring
+from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.models.freezing import members
+from semanir_arch.models.precision import check_precision
+from semanir_arch.models.schedules import build_schedule
 from semanir_arch.runs.batch_schedule import read_stages
+from semanir_arch.runs.dry_run import build_without_memory, try_optimizer
 from semanir_arch.utils import processes
 from semanir_arch.utils.checkpoint import check_fit, load_checkpoint, load_state
 from semanir_arch.utils.options import OptionError, Problem, Resolved, hint
 
-__all__ = ["check_devices", "check_network", "check_training"]
+__all__ = ["check_devices", "check_evaluation", "check_network", "check_training"]
 
 KeyPath = tuple[str, ...]
+
+_OUR_MODELS = ("RestorationModel", "AdversarialModel")
 
 
 def check_devices(resolved: Resolved) -> None:
@@ -48,23 +59,68 @@ def check_network(resolved: Resolved) -> None:
     for key, file in path.items():
         if key.startswith("pretrain_network") and file:
             _check_readable(resolved, key, Path(file).expanduser())
+    if block.get("type") == SpandrelNetwork.__name__:
+        _check_foreign(resolved, block)
+    try:
+        network = build_without_memory(block)
+    except (ValueError, TypeError) as error:
+        raise OptionError(_located(resolved, ("network_g",), str(error))) from error
+    if network is None:
+        return
+    _check_scale(resolved, network)
     if block.get("type") not in NETWORKS:
         return
-    try:
-        with torch.device("meta"):
-            network = build_network(block)
-    except (ValueError, TypeError) as error:
-        key = ("network_g",)
-        raise OptionError(Problem(resolved.merged.origin(key), key, str(error))) from error
-    k = (resolved.options.get("val") or {}).get("k")
-    if k is not None and not hasattr(network, "k"):
-        text = f"received {k}, but {block['type']} has no k"
-        raise OptionError(_located(resolved, ("val", "k"), text))
-    if k is not None and k < 1:
-        raise OptionError(_located(resolved, ("val", "k"), f"received {k}; allowed: 1 or more"))
+    for key in (("val", "k"), ("train", "k")):
+        k = (resolved.options.get(key[0]) or {}).get(key[1])
+        if k is not None and not hasattr(network, "k"):
+            text = f"received {k}, but {block['type']} has no k"
+            raise OptionError(_located(resolved, key, text))
+    _check_parts(resolved, network)
     weights = path.get("pretrain_network_g")
     if weights and path.get("strict_load_g", True):
         check_fit(network, load_checkpoint(Path(weights).expanduser()))
+
+
+def _check_foreign(resolved: Resolved, block: dict[str, Any]) -> None:
+    """Read a network of others, and compare what it needs with the rest of the options."""
+    key = ("network_g", "file")
+    try:
+        network = SpandrelNetwork(block.get("file", ""))
+    except (OSError, ValueError) as error:
+        raise OptionError(_located(resolved, key, str(error))) from error
+    scale, model = resolved.options.get("scale") or 1, resolved.options.get("model_type")
+    if network.upscale != scale:
+        text = f"its network, {network.name}, enlarges {network.upscale} times; scale is {scale}"
+        raise OptionError(_located(resolved, key, text))
+    if model != "RestorationModel":
+        text = f"received {model!r}; networks that spandrel reads need RestorationModel"
+        raise OptionError(_located(resolved, ("model_type",), text))
+
+
+def _check_scale(resolved: Resolved, network: nn.Module) -> None:
+    """The network enlarges as much as the data say."""
+    wanted, made = resolved.options.get("scale", 1), getattr(network, "upscale", None)
+    if made is None or made == wanted:
+        return
+    name = type(network).__name__
+    argument = next((a for a in ("upscale", "task") if a in resolved.options["network_g"]), "type")
+    text = f"received {wanted}, but {name} enlarges by {made} (network_g:{argument})"
+    raise OptionError(_located(resolved, ("scale",), text))
+
+
+def _check_parts(resolved: Resolved, network: nn.Module) -> None:
+    """Modules that options name are there."""
+    path, train = ((resolved.options.get(key) or {}) for key in ("path", "train"))
+    named = {
+        ("path", "fresh_g"): path.get("fresh_g"),
+        ("train", "freeze", "except"): (train.get("freeze") or {}).get("except"),
+    }
+    for key, parts in named.items():
+        try:
+            members(network, parts or (), ":".join(key))
+        except ValueError as error:
+            text = str(error).partition(": ")[2]
+            raise OptionError(_located(resolved, key, text)) from error
 
 
 def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
@@ -73,14 +129,14 @@ def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
         load_state(file)
         return
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
-    from semanir_arch.plugin import ENTRIES
+    from semanir_arch.registration import ENTRIES
 
     if resolved.options.get("model_type") in ENTRIES["MODEL_REGISTRY"]:
         load_checkpoint(file)
         return
     text = (
         f"received {str(file)!r}, but models of BasicSR read no safetensors; convert the file: "
-        f"python -m semanir_arch.utils.convert {file} {file.with_suffix('.pth')}"
+        f"python -m semanir_arch.commands.convert {file} {file.with_suffix('.pth')}"
     )
     raise OptionError(_located(resolved, ("path", key), text))
 
@@ -96,28 +152,54 @@ def check_training(resolved: Resolved) -> None:
     if "train" not in block or "total_iter" not in train:
         return
     try:
-        stages = read_stages(block["train"], int(train["total_iter"]), processes=1)
+        read_stages(block["train"], int(train["total_iter"]), processes=1)
     except OptionError as error:
         raise OptionError([_located(resolved, p.key, p.text) for p in error.problems]) from error
-    scale = options.get("scale") or 1
-    for stage in stages:
-        if stage.patch_size is not None and stage.patch_size % scale:
-            text = f"patch_size: received {stage.patch_size}; allowed: multiples of scale, {scale}"
-            raise OptionError(_located(resolved, ("datasets", "train", "progressive"), text))
     _check_kept(resolved, options.get("logger") or {})
+    _check_made(resolved, train)
+
+
+def _check_made(resolved: Resolved, train: dict[str, Any]) -> None:
+    """What a training is made of, besides the network."""
+    device = "cpu" if resolved.options.get("num_gpu") == 0 else "cuda"
+    if not torch.cuda.is_available():
+        device = "cpu"
+    precision = resolved.options.get("precision", "fp32")
+    tries: dict[KeyPath, Callable[[], object]] = {
+        ("train", "scheduler"): lambda: build_schedule(train["scheduler"]),
+        ("train", "optim_g"): lambda: try_optimizer(train["optim_g"]),
+        ("precision",): lambda: check_precision(precision, device),
+    }
+    problems = []
+    for key, build in tries.items():
+        try:
+            build()
+        except ValueError as error:
+            text = str(error).removeprefix(f"{':'.join(key)}: ")
+            problems.append(_located(resolved, key, text))
+    if problems:
+        raise OptionError(problems)
+
+
+def check_evaluation(resolved: Resolved) -> None:
+    """Compare the tiles in which this package's model restores images with their overlap.
+
+    Raises:
+        OptionError: They contradict each other.
+    """
+    if resolved.options.get("model_type") not in _OUR_MODELS:
+        return
+    try:
+        Restoring.from_options(resolved.options.get("val") or {})
+    except ValueError as error:
+        key = ("val", "overlap" if (resolved.options.get("val") or {}).get("overlap") else "tile")
+        raise OptionError(_located(resolved, key, str(error).removeprefix("val:tile: "))) from error
 
 
 def _check_kept(resolved: Resolved, logger: dict[str, Any]) -> None:
-    number, best = logger.get("keep_states"), logger.get("keep_best")
-    if number is not None and number < 1:
-        text = f"received {number}; allowed: 1 or more, null for all"
-        raise OptionError(_located(resolved, ("logger", "keep_states"), text))
+    best = logger.get("keep_best")
     if best is None:
         return
-    key = ("logger", "keep_best")
-    if set(best) != {"dataset", "metric"}:
-        text = f"received {best}; expected dataset and metric"
-        raise OptionError(_located(resolved, key, text))
     names = [
         block.get("name")
         for phase, block in resolved.options["datasets"].items()
@@ -125,7 +207,15 @@ def _check_kept(resolved: Resolved, logger: dict[str, Any]) -> None:
     ]
     if best["dataset"] not in names:
         text = f"received {best['dataset']!r}; {hint(best['dataset'], names)}"
-        raise OptionError(_located(resolved, (*key, "dataset"), text))
+        raise OptionError(_located(resolved, ("logger", "keep_best", "dataset"), text))
+    val = resolved.options.get("val") or {}
+    protocol = PROTOCOLS.get(val.get("protocol") or "")
+    measured = ["psnr", "ssim", *protocol.extras] if protocol else []
+    measured += list(val.get("metrics") or {})
+    if not any(best["metric"].startswith(name) for name in measured):
+        known = ", ".join(measured) or "nothing"
+        text = f"metric {best['metric']!r} is not measured on {best['dataset']!r}: {known}"
+        raise OptionError(_located(resolved, ("logger", "keep_best", "metric"), text))
 
 
 def _located(resolved: Resolved, key: KeyPath, text: str) -> Problem:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 import semanir_arch
-from semanir_arch.host import HostError, Run
-from semanir_arch.runs.checks import check_devices, check_network, check_training
+from semanir_arch.host import HostError
+from semanir_arch.runs.checks import (
+    check_devices,
+    check_evaluation,
+    check_network,
+    check_training,
+)
 from semanir_arch.runs.failures import refuse
+from semanir_arch.runs.run import Run
 from semanir_arch.utils import processes
 from semanir_arch.utils.errors import SaveError
 from semanir_arch.utils.options import OptionError, Resolved, check_files, resolve, validate
@@ -40,7 +47,9 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
     from semanir_arch.runs.catalogue import build_catalogue
 
-    validate(resolved, build_catalogue(), is_train)
+    for problem in validate(resolved, build_catalogue(), is_train):
+        if os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"note: {problem}\n")
     return resolved
 
 
@@ -58,9 +67,9 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     """
     resolved = complete_options(arguments.opt, arguments.force_yml, is_train)
     check_devices(resolved)
-    if resolved.inherits:
-        check_files(resolved)
+    check_files(resolved)
     check_network(resolved)
+    check_evaluation(resolved)
     if is_train:
         check_training(resolved)
     return to_run(resolved, arguments)
@@ -84,6 +93,7 @@ def to_run(resolved: Resolved, arguments: Namespace) -> Run:
         # torchrun has started the run again after a failure.
         auto_resume=arguments.auto_resume or processes.restarts(os.environ) > 0,
         debug=arguments.debug,
+        inherits=resolved.inherits,
     )
 
 

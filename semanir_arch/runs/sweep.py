@@ -10,21 +10,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from semanir_arch.evaluation.restoring import Restoring
-from semanir_arch.host import Run
-from semanir_arch.runs.checks import check_devices, check_network
+from semanir_arch.bridges.opening import find_weights
+from semanir_arch.bridges.testing import foreign_network
+from semanir_arch.runs.checks import check_devices, check_evaluation, check_network
 from semanir_arch.runs.prepare import complete_options, to_run
+from semanir_arch.runs.run import Run
 from semanir_arch.runs.weights_file import WeightsFile, read_weights_file
 from semanir_arch.utils.options import (
     OptionError,
     Problem,
     Resolved,
     check_files,
+    hint,
     leave_out_missing,
     resolve,
 )
+from semanir_arch.utils.options.basicsr_keys import ROOT, TEST_ROOT
 from semanir_arch.utils.options.inheritance import Merged, merge_file
 from semanir_arch.utils.options.loading import parse_value
+from semanir_arch.utils.options.problems import shown
 
 __all__ = ["Case", "Cases", "prepare_cases"]
 
@@ -136,28 +140,14 @@ def _prepare_case(
     resolved = complete_options(arguments.opt, overrides, is_train=False)
     check_devices(resolved)
     missing = leave_out_missing(resolved) if arguments.skip_missing else {}
-    if resolved.inherits:
-        _check_files(resolved)
+    _check_files(resolved)
     check_network(resolved)
-    if resolved.options.get("model_type") == _OURS:
-        Restoring.from_options(resolved.options.get("val") or {})
-        _check_names(resolved)
+    check_evaluation(resolved)
     file = (resolved.options.get("path") or {}).get("pretrain_network_g")
     if file and file not in known:
         known[file] = read_weights_file(file, resolved.options["network_g"])
     weights = known[file] if file else None
     return Case(setting, to_run(resolved, arguments), weights, missing)
-
-
-def _check_names(resolved: Resolved) -> None:
-    """Scores are kept by the name of the data set."""
-    named: dict[str, str] = {}
-    for key, block in resolved.options["datasets"].items():
-        name = str(block.get("name"))
-        if named.setdefault(name, key) != key:
-            where = ("datasets", key, "name")
-            text = f"received {name!r}, which is the name of {named[name]} as well"
-            raise OptionError(Problem(resolved.merged.origin(where), where, text))
 
 
 def _check_files(resolved: Resolved) -> None:
@@ -175,7 +165,11 @@ def _check_files(resolved: Resolved) -> None:
 def _read_flags(arguments: Namespace, merged: Merged) -> Iterator[str]:
     """Overrides for which test.py has flags."""
     if arguments.weights is not None:
-        file = arguments.weights
+        file = str(find_weights(arguments.weights))
+        if merged.options.get("model_type") == _OURS:
+            network = foreign_network(file, merged.options.get("network_g"))
+            if network is not None:
+                yield f"network_g={json.dumps(network)}"
         if merged.fragments:
             file = _PLACEHOLDER.sub(r"${\1}", file)
         yield f"path:pretrain_network_g={json.dumps(file)}"
@@ -203,18 +197,26 @@ def _read_axes(arguments: Namespace, merged: Merged) -> list[_Axis]:
 
 def _read_axis(flag: str, entry: str, merged: Merged) -> _Axis:
     key, sign, text = entry.partition("=")
-    shown = text if flag == "--k" else entry
+    given = text if flag == "--k" else entry
     if not sign or not key.strip() or not text.strip():
         wanted = "numbers such as 64,128" if flag == "--k" else "name=value,value"
-        raise OptionError(Problem(flag, (), f"expected {wanted}, received {shown!r}"))
+        raise OptionError(Problem(flag, (), f"expected {wanted}, received {given!r}"))
     try:
         values = parse_value(f"[{text}]")
     except ValueError as error:
-        raise OptionError(Problem(flag, (), f"received {shown!r}: {error}")) from error
+        raise OptionError(Problem(flag, (), f"received {given!r}: {error}")) from error
     if not isinstance(values, list) or any(value in values[:i] for i, value in enumerate(values)):
-        raise OptionError(Problem(flag, (), f"received {shown!r}; a value is given twice"))
+        raise OptionError(Problem(flag, (), f"received {given!r}; a value is given twice"))
     key = key.strip()
     variables = merged.options.get("vars")
     if ":" not in key and isinstance(variables, dict) and key in variables:
         key = f"vars:{key}"
+    elif ":" not in key and key not in {*merged.options, *ROOT, *TEST_ROOT}:
+        names = list(variables) if isinstance(variables, dict) else []
+        place = shown(merged.path)
+        text = f"{key!r} is no entry of vars in {place}"
+        has = f"; it has {', '.join(names)}" if names else ", which has no vars"
+        advice = "an option is named with the keys above it, as in datasets:val:sigma=15,25"
+        near = f" ({hint(key, names)})" if names else ""
+        raise OptionError(Problem(flag, (), f"{text}{has}{near}; {advice}"))
     return _Axis(key.rpartition(":")[2], key, values)

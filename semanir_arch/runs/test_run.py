@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,21 @@ from semanir_arch import host
 from semanir_arch.evaluation.cache_key import identify
 from semanir_arch.evaluation.records import read_records
 from semanir_arch.evaluation.score_cache import Ledger, Set
+from semanir_arch.ops.backend import choose_freely
 from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
+from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.sweep import Case, Cases
 from semanir_arch.utils import processes
+from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.folder_lock import Claim
 
 __all__ = ["Testing"]
 
 _LOGGER = logging.getLogger("basicsr")
+
+_BEGUN = ".begun.json"
+"""Identity of what a test measures, from its begin to its end: a test that was killed before its
+first record is known by it."""
 
 _EXAMPLES, _FEWEST_EXAMPLES = 120, 1
 """Images kept for the page in all, and of one set under one setting at least."""
@@ -40,12 +48,14 @@ class Testing:
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
         rank: Set by the run: number of this process.
+        arithmetic: Set by the run: what it computes with.
     """
 
     plan: Cases
     root: Path
     fresh: bool = False
     rank: int = 0
+    arithmetic: Arithmetic = field(default_factory=lambda: Arithmetic("cpu"))
 
     @property
     def folder(self) -> Path:
@@ -63,8 +73,12 @@ class Testing:
             ValueError: Something that the options name cannot be used.
             FileNotFoundError: A file is missing.
         """
-        sets = [self._identify(case) for case in self.plan.cases]
-        with self.plan.cases[0].run.opened(is_train=False) as options, self._prepared(sets):
+        with ExitStack() as stack:
+            options = stack.enter_context(self.plan.cases[0].run.opened(is_train=False))
+            stack.callback(choose_freely)
+            self.arithmetic = agree(options)
+            sets = [self._identify(case) for case in self.plan.cases]
+            stack.enter_context(self._prepared(sets))
             torch.backends.cudnn.benchmark = True
             self.rank = processes.rank()
             measurements: list[Measurement] = []
@@ -72,6 +86,8 @@ class Testing:
                 for number, case in enumerate(self.plan.cases):
                     parsed = case.run.parse(is_train=False) if number else options
                     measurements += self._run(case, parsed, sets[number], ledger)
+            if self.rank == 0:
+                (self.folder / _BEGUN).unlink(missing_ok=True)
             return measurements
 
     def _identify(self, case: Case) -> dict[str, Set]:
@@ -80,7 +96,10 @@ class Testing:
         digest = case.weights.sha256 if case.weights else None
         return {
             block["name"]: Set(
-                block["name"], case.label, case.folder, identify(options, block, digest)
+                block["name"],
+                case.label,
+                case.folder,
+                identify(options, block, digest, self.arithmetic.backends),
             )
             for block in options["datasets"].values()
         }
@@ -99,6 +118,7 @@ class Testing:
                 obstacle = self._find_obstacle(sets)
                 if obstacle is not None:
                     claim.start_afresh()
+                write_text(self.folder / _BEGUN, json.dumps(_keys(sets)) + "\n")
                 (self.folder / "visualization").mkdir(exist_ok=True)
             processes.wait_for_all()
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +126,7 @@ class Testing:
             file = str(self.folder / name)
             host.load("basicsr.utils").get_root_logger("basicsr", logging.INFO, file)
             _LOGGER.info("%s\nOptions: %s", host.describe_versions(), self.plan.cases[0].run.file)
+            self.arithmetic.write_to(_LOGGER)
             if obstacle:
                 _LOGGER.info("Older results were renamed, because %s", obstacle)
             stack.enter_context(logging_redirect_tqdm([_LOGGER]))
@@ -116,14 +137,19 @@ class Testing:
 
         The text is empty where that needs no explanation.
         """
-        ours = {one.title: one.key for named in sets for one in named.values()}
+        ours = _keys(sets)
         found = {record.label: record.key for record in read_records(self.folder)}
         shared = sorted(ours.keys() & found.keys())
-        if self.fresh or not shared:
+        if self.fresh:
             return ""
+        if not shared:
+            return None if _read_begun(self.folder) == ours else ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
-            return f"weights, options, data or code of {other[0]} are not the same any more"
+            return (
+                f"weights, options, data, code or attention backends of {other[0]} are not the "
+                "same any more"
+            )
         return None
 
     def _run(
@@ -149,6 +175,19 @@ class Testing:
                 loader, current_iter=options["name"], tb_logger=None, save_img=save_img
             )
         return _collect(model, case, options, sets, ledger)
+
+
+def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
+    """Identity of everything that is measured."""
+    return {one.title: one.key for named in sets for one in named.values()}
+
+
+def _read_begun(folder: Path) -> Any:
+    """What a test was to measure that has not ended; None where there is none."""
+    try:
+        return json.loads((folder / _BEGUN).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:
@@ -189,7 +228,7 @@ def _describe(model: Any, case: Case, options: dict[str, Any]) -> Subject:
     network = model.get_bare_model(model.net_g)
     val, weights = options["val"], case.weights
     return Subject(
-        network=type(network).__name__,
+        network=getattr(network, "name", type(network).__name__),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         weights=weights.path if weights else None,
         sha256=weights.sha256 if weights else None,

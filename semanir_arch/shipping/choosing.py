@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from semanir_arch import plugin
+from semanir_arch import registration
 from semanir_arch.archs import build_network
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
@@ -52,7 +52,7 @@ def validate(
         if not key.startswith("val"):
             continue
         common = {"phase": "val", "scale": options.get("scale", 1)}
-        dataset = plugin.ENTRIES["DATASET_REGISTRY"][block["type"]]({**block, **common})
+        dataset = registration.ENTRIES["DATASET_REGISTRY"][block["type"]]({**block, **common})
         values = []
         for index in range(len(dataset)):
             pair = dataset[index]

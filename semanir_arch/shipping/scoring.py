@@ -63,7 +63,7 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     record["scores"] = [asdict(entry) for entry in scores]
     record["scored"] = {
         "command": shlex.join(["python", "test.py", *_shown(argv, shipped.path)]),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": find_commit(),
     }
     write_record(folder, task, record)

@@ -19,12 +19,12 @@ from semanir_arch.training.states import (
     Manifest,
     describe_files,
     is_complete,
+    is_ours,
     list_states,
     manifest_path,
     remove_state,
 )
 from semanir_arch.utils.atomic import copy_file
-from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.errors import SaveError
 
 __all__ = ["SaveError", "Saver", "restore"]
@@ -42,10 +42,16 @@ class Saver:
         options: Complete options.
         plan: For the position in the data.
         manifest: Of the state that the training continues from.
+        arithmetic: What the training computes with; is kept in every state.
     """
 
     def __init__(
-        self, model: Any, options: dict[str, Any], plan: Plan, manifest: Manifest | None = None
+        self,
+        model: Any,
+        options: dict[str, Any],
+        plan: Plan,
+        manifest: Manifest | None = None,
+        arithmetic: Mapping[str, Any] | None = None,
     ) -> None:
         self._model = model
         self._plan = plan
@@ -55,6 +61,7 @@ class Saver:
         self._best: Mapping[str, str] | None = options["logger"].get("keep_best")
         self._experiment = Path(options["path"]["experiments_root"])
         self._manifest = manifest
+        self._arithmetic = dict(arithmetic or {})
         self.newest = manifest.iteration if manifest else 0
         self._forget_old()
 
@@ -77,11 +84,6 @@ class Saver:
             self._check_weights()
             manifest.write(self._experiment)
             self._model.save(epoch, iteration)
-            if hasattr(self._model, "training_state"):
-                # Models of BasicSR have written theirs.
-                path = self._experiment / "training_states" / f"{iteration}.state"
-                state = {"epoch": epoch, "iter": iteration, **self._model.training_state()}
-                save_checkpoint(path, state)
             manifest = replace(manifest, files=describe_files(self._experiment, iteration))
             manifest.write(self._experiment)
         self._manifest, self.newest = manifest, iteration
@@ -129,8 +131,8 @@ class Saver:
             SaveError: See `save`.
         """
         # A state of another experiment, from which this one continues, is not ours to change.
-        is_ours = self._writes and manifest_path(self._experiment, iteration).is_file()
-        if is_ours and self._manifest and self._manifest.iteration == iteration:
+        here = self._writes and manifest_path(self._experiment, iteration).is_file()
+        if here and self._manifest and self._manifest.iteration == iteration:
             best = _plain(getattr(self._model, "best_metric_results", {}))
             self._manifest = replace(self._manifest, is_settled=True, best=best)
             with self._explaining():
@@ -144,16 +146,20 @@ class Saver:
             batch=self._plan.stage(iteration).batch,
             is_settled=is_settled,
             best=_plain(getattr(self._model, "best_metric_results", {})),
+            arithmetic=self._arithmetic,
         )
 
     def _forget_old(self) -> None:
-        """Delete what is too old, and what was never completed; states of BasicSR stay."""
+        """Delete what is too old, and what was never completed.
+
+        States of BasicSR stay, and those whose manifest is damaged.
+        """
         if self._keep is None or not self._writes:
             return
         ours = [
             iteration
             for iteration in list_states(self._experiment)
-            if iteration <= self.newest and manifest_path(self._experiment, iteration).is_file()
+            if iteration <= self.newest and is_ours(self._experiment, iteration)
         ]
         complete = [iteration for iteration in ours if is_complete(self._experiment, iteration)]
         for iteration in set(ours) - set(complete[: int(self._keep)]):

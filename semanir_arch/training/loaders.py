@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from semanir_arch import host
 from semanir_arch.runs.batch_schedule import Plan, read_plan
+from semanir_arch.training.patch_check import compare_patch_with_images
 from semanir_arch.training.sampling import BatchStream, SeededDataset
 from semanir_arch.utils.options import OptionError, Problem
 from semanir_arch.utils.signals import ignore_signals
@@ -32,7 +33,7 @@ def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, Plan]:
         options: Complete options, as BasicSR parses them.
 
     Raises:
-        OptionError: There is no training set, or see `read_plan`.
+        OptionError: There is no training set, or see `read_plan` and `compare_patch_with_images`.
         ValueError: The dataset refuses its options.
     """
     block = options["datasets"].get("train")
@@ -41,6 +42,7 @@ def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, Plan]:
     dataset = host.load("basicsr.data").build_dataset(block)
     total = int(options["train"]["total_iter"])
     plan = read_plan(block, total, len(dataset), _shares(options))
+    compare_patch_with_images(dataset, block, plan)
     return SeededDataset(dataset, options["manual_seed"], bool(block.get("progressive"))), plan
 
 

@@ -2,8 +2,8 @@
 
 A state of iteration N is `models/net_*_N.pth`, `training_states/N.state` and the manifest
 `training_states/N.json`, which announces the state first and, written again as the last of all,
-holds size and SHA-256 of these files. All are written beside their place, flushed to the disk and
-renamed, so that a kill at any moment leaves the former state.
+holds size and SHA-256 of these files and of itself. All are written beside their place, flushed to
+the disk and renamed, so that a kill at any moment leaves the former state.
 Random states and the place in the data need not be saved; see `randomness` and `sampling`.
 """
 
@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from semanir_arch.utils.atomic import write_text
@@ -24,14 +25,30 @@ __all__ = [
     "describe_files",
     "find_newest",
     "is_complete",
+    "is_ours",
     "list_states",
     "manifest_path",
+    "parse_manifest",
     "read_manifest",
     "remove_state",
     "verify",
 ]
 
 _BLOCK = 2**20
+
+_CHECKSUM = "sha256"
+"""Key of a manifest's checksum of itself."""
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "iteration": int,
+    "samples": (int, NoneType),
+    "seed": (int, NoneType),
+    "batch": (int, NoneType),
+    "is_settled": bool,
+    "best": dict,
+    "arithmetic": dict,
+    "files": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -46,8 +63,11 @@ class Manifest:
         batch: Samples of the last step, over all processes.
         is_settled: Whether all that follows the step has happened, such as its validation.
         best: Best metrics so far, in the form of BasicSR's `best_metric_results`.
+        arithmetic: What the computer computed with, as `arithmetic.Arithmetic.to_plain` tells it;
+            empty in states of earlier versions.
         files: Name relative to the experiment's folder, and (bytes, SHA-256) of every file; empty
             until all are written.
+        note: What the user should know about the manifest itself; is not written.
     """
 
     iteration: int
@@ -56,7 +76,9 @@ class Manifest:
     batch: int | None = None
     is_settled: bool = True
     best: dict[str, Any] = field(default_factory=dict)
+    arithmetic: dict[str, Any] = field(default_factory=dict)
     files: dict[str, tuple[int, str]] = field(default_factory=dict)
+    note: str = field(default="", compare=False)
 
     def write(self, experiment: Path) -> None:
         """Write it below an experiment's folder.
@@ -64,7 +86,9 @@ class Manifest:
         Raises:
             OSError: The disk is full, or cannot be written to.
         """
-        text = json.dumps(asdict(self), indent=1) + "\n"
+        content = asdict(self)
+        del content["note"]
+        text = _protect(json.dumps(content, indent=1))
         write_text(manifest_path(experiment, self.iteration), text)
 
 
@@ -101,6 +125,14 @@ def is_complete(experiment: Path, iteration: int) -> bool:
     except CheckpointError:
         return False
     return manifest is not None and bool(manifest.files)
+
+
+def is_ours(experiment: Path, iteration: int) -> bool:
+    """Whether a state has a manifest that can be read, complete or not."""
+    try:
+        return read_manifest(experiment, iteration) is not None
+    except CheckpointError:
+        return False
 
 
 def find_newest(
@@ -154,6 +186,9 @@ def verify(experiment: Path, iteration: int, networks: Sequence[str]) -> Manifes
         for file in [path, *needed]:
             load_state(file)
         return Manifest(iteration)
+    for file in [path, *needed]:
+        if file.relative_to(experiment).as_posix() not in manifest.files:
+            raise CheckpointError(f"{file}: its manifest does not list it")
     for name, (size, digest) in manifest.files.items():
         _compare(experiment / name, size, digest)
     return manifest
@@ -172,18 +207,63 @@ def _compare(file: Path, size: int, digest: str) -> None:
 def read_manifest(experiment: Path, iteration: int) -> Manifest | None:
     """The manifest of a state, or None where there is none.
 
+    Manifests of earlier versions have no checksum of themselves; they are read, with a note.
+
     Raises:
-        CheckpointError: The file is no manifest.
+        CheckpointError: The file is no manifest, was changed, or belongs to another iteration.
     """
     path = manifest_path(experiment, iteration)
-    if not path.is_file():
-        return None
+    return parse_manifest(path.read_bytes(), path) if path.is_file() else None
+
+
+def parse_manifest(data: bytes, path: Path) -> Manifest:
+    """Read the content of a manifest.
+
+    Args:
+        data: The content.
+        path: Where it lies, which says of which iteration it should be.
+
+    Raises:
+        CheckpointError: See `read_manifest`.
+    """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        text = data.decode("utf-8")
+        content: dict[str, Any] = json.loads(text)
+        is_protected = content.pop(_CHECKSUM, None) is not None
+        for name, value in content.items():
+            if not isinstance(value, _TYPES[name]):
+                raise TypeError(name)
         files = {name: (int(size), str(sha)) for name, (size, sha) in content["files"].items()}
-        return Manifest(**{**content, "files": files})
+        manifest = Manifest(**{**content, "files": files})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path}: cut short or not a manifest") from error
+    # to the byte: a change that leaves the meaning alone is still a damaged disk
+    if is_protected and text != _protect(text[:-_TAIL_LENGTH] + _END):
+        raise CheckpointError(f"{path}: damaged: its checksum is not that of its content")
+    if str(manifest.iteration) != path.stem:
+        raise CheckpointError(f"{path}: it describes iteration {manifest.iteration}")
+    if is_protected:
+        return manifest
+    note = (
+        f"{path}: written by an earlier version, without a checksum of its own; damage to it "
+        "would not be noticed"
+    )
+    return replace(manifest, note=note)
+
+
+_END = "\n}"
+
+
+def _protect(text: str) -> str:
+    """Add the checksum of a JSON object as its last entry."""
+    return text.removesuffix(_END) + _tail(hashlib.sha256(text.encode("utf-8")).hexdigest())
+
+
+def _tail(digest: str) -> str:
+    return f',\n "{_CHECKSUM}": "{digest}"{_END}\n'
+
+
+_TAIL_LENGTH = len(_tail(64 * "0"))
 
 
 def remove_state(experiment: Path, iteration: int) -> None:

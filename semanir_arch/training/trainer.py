@@ -16,7 +16,10 @@ from typing import Any
 import torch
 
 from semanir_arch import host
+from semanir_arch.ops.backend import choose_freely
+from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.run import Run
 from semanir_arch.training.checkpointing import Saver, restore
 from semanir_arch.training.loaders import build_training_set, build_validation_loaders, open_batches
 from semanir_arch.training.loop import Loop
@@ -46,7 +49,7 @@ class Training:
         model: Set by the run: the model it built.
     """
 
-    run: host.Run
+    run: Run
     observers: Sequence[Observer] = ()
     model: Any = None
 
@@ -61,17 +64,20 @@ class Training:
             FileNotFoundError: A file is missing.
             SaveError: A state cannot be written.
         """
-        with self.run.opened(is_train=True) as options, self._prepared(options) as manifest:
+        with self.run.opened(is_train=True) as options, self._prepared(options) as found:
+            manifest, arithmetic = found
             torch.backends.cudnn.benchmark = True
             total = int(options["train"]["total_iter"])
             if manifest and manifest.iteration >= total and manifest.is_settled:
                 _LOGGER.info("All %s iterations are done; there is nothing to do.", f"{total:,d}")
                 return None
-            return self._train(options, manifest)
+            return self._train(options, manifest, arithmetic)
 
     @contextmanager
-    def _prepared(self, options: dict[str, Any]) -> Generator[Manifest | None, None, None]:
-        """Choose the state to continue from, make folders, open the log, agree on a seed."""
+    def _prepared(
+        self, options: dict[str, Any]
+    ) -> Generator[tuple[Manifest | None, Arithmetic], None, None]:
+        """Choose the state to continue from, make folders, open the log, agree on what is open."""
         experiment = Path(options["path"]["experiments_root"])
         choice = Choice(experiment)
         with ExitStack() as stack:
@@ -87,11 +93,18 @@ class Training:
             _LOGGER.info("%s\nOptions: %s", host.describe_versions(), experiment / self.run.file)
             for problem in choice.problems:
                 _LOGGER.warning("%s. Trying an earlier state.", problem)
+            recorded = None
             if choice.manifest is not None:
+                if choice.manifest.note:
+                    _LOGGER.warning("%s.", choice.manifest.note)
                 point_to_state(options, choice.experiment, choice.manifest.iteration)
+                recorded = choice.manifest.arithmetic
+            arithmetic = agree(options, recorded)
+            arithmetic.write_to(_LOGGER)
+            stack.callback(choose_freely)
             if self.run.options.get("manual_seed") is None:
                 _agree_on_seed(options, choice.manifest)
-            yield choice.manifest
+            yield choice.manifest, arithmetic
 
     def _make_folders(self, options: dict[str, Any]) -> None:
         """Folders of the experiment, and the complete options in it, under BasicSR's heading."""
@@ -99,9 +112,11 @@ class Training:
             Path(options["path"][folder]).mkdir(parents=True, exist_ok=True)
         heading = f"# GENERATE TIME: {time.asctime()}\n# CMD:\n# {' '.join(sys.argv)}\n\n"
         copy = Path(options["path"]["experiments_root"]) / self.run.file
-        write_text(copy, heading + to_yaml(self.run.options))
+        write_text(copy, heading + to_yaml(self.run.options, complete=self.run.inherits))
 
-    def _train(self, options: dict[str, Any], manifest: Manifest | None) -> Signals | None:
+    def _train(
+        self, options: dict[str, Any], manifest: Manifest | None, arithmetic: Arithmetic
+    ) -> Signals | None:
         done = manifest.iteration if manifest else 0
         with ExitStack() as stack:
             tb_logger = open_board(options, done)
@@ -121,7 +136,7 @@ class Training:
                 facts=Facts(options, plan, done, self.model, tb_logger),
                 batches=stack.enter_context(open_batches(dataset, plan, options, done)),
                 validation=validation,
-                saver=Saver(self.model, options, plan, manifest),
+                saver=Saver(self.model, options, plan, manifest, arithmetic.to_plain()),
                 stop=stack.enter_context(catch_signals()),
                 observers=self.observers,
                 is_settled=manifest is None or manifest.is_settled,

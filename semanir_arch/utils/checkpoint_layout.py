@@ -5,13 +5,35 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-__all__ = ["describe_layout"]
+from semanir_arch.utils.checkpoint_names import without_wrappers
 
-# Names that only the official weights of a network have together.
+__all__ = ["describe_layout", "find_family"]
+
 _FAMILIES = {
+    "SemanIR": {"first.weight", "norm_in.weight", "body_conv.weight", "norm_out.weight"},
+    "SemanIRUNet": {"first.weight", "last.weight", "last.bias"},
     "Restormer": {"patch_embed.proj.weight", "latent.0.attn.temperature", "output.weight"},
     "RAMiT": {"shallow.conv.weight", "attn_mix.mobivari.pw_conv.weight", "down1.norm.norm.weight"},
 }
+"""Names that only the weights of a network have together."""
+
+_OFFICIAL = ("Restormer", "RAMiT")
+"""Networks whose authors have published weights."""
+
+
+def find_family(params: Mapping[str, Any]) -> str | None:
+    """The network of this package whose weights these seem to be.
+
+    Args:
+        params: Weights by name, without what wrappers put into the names.
+
+    Returns:
+        Its name; None if they have the names of no network.
+    """
+    found = [name for name, needed in _FAMILIES.items() if needed <= params.keys()]
+    if "SemanIRUNet" in found and not any(name.startswith("latent.") for name in params):
+        found.remove("SemanIRUNet")
+    return found[0] if found else None
 
 
 def describe_layout(
@@ -24,12 +46,10 @@ def describe_layout(
         param_key: Where in the file they are; None if they are the file.
         file_keys: Keys of the file.
     """
-    wrapped = any(name.startswith("module.") for name in params)
-    names = {name.removeprefix("module.") for name in params}
-    family = next((name for name, needed in _FAMILIES.items() if needed <= names), None)
+    family = find_family(without_wrappers(params)[0])
     if param_key is None:
         layout = "a bare state dict"
-    elif param_key.startswith("params"):
+    elif param_key.startswith("params") and param_key != "params-ema":
         layout = "BasicSR's layout"
     else:
         layout = f"a dictionary with the weights under {param_key}"
@@ -38,8 +58,6 @@ def describe_layout(
         details.append("with averaged weights (params_ema)")
     elif "params_ema" in file_keys:
         details.append(f"of which {param_key} was taken, not the averaged weights (params_ema)")
-    if family:
+    if family in _OFFICIAL:
         details.append(f"with the names of {family}'s authors")
-    if wrapped:
-        details.append("saved from DataParallel (names began with module.)")
     return ", ".join([layout, *details])

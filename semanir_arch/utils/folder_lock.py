@@ -27,9 +27,9 @@ class Claim:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = _lock(folder)
-        for stale in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
-            # What a killed run was writing.
-            stale.unlink()
+        for stale in folder.rglob(".*.tmp"):
+            # What a killed run was writing: nobody else writes here.
+            stale.unlink(missing_ok=True)
 
     def start_afresh(self) -> None:
         """Move what is in the folder aside, as BasicSR does."""

@@ -6,7 +6,11 @@ A run of one process joins nothing; every function then answers for it alone.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
+import signal
+import threading
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -20,6 +24,7 @@ __all__ = [
     "are_joined",
     "broadcast",
     "complete_join",
+    "end_with_parent",
     "gather",
     "have_joined",
     "join",
@@ -39,6 +44,9 @@ Torch's own limits (10 minutes between GPUs, 30 minutes otherwise) are made for 
 process that ended is noticed at once, because its connections close; only a computer that vanished
 without a word is waited for.
 """
+
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at whether the parent lives."""
 
 _LOST = re.compile(
     r"gloo|Connection (?:closed|reset|refused)|Broken pipe|Socket|NCCL|remote process|DistStore"
@@ -79,6 +87,9 @@ def join(environment: Mapping[str, str], uses_gpu: bool = True) -> None:
         raise ValueError(
             "--launcher pytorch: start with torchrun --nproc_per_node=N train.py -opt FILE"
         )
+    if "TORCHELASTIC_RUN_ID" in environment:
+        # torchrun itself; other launchers may end while their processes go on
+        end_with_parent(signal.SIGTERM)
     gpus = torch.cuda.device_count() if uses_gpu else 0
     local = int(environment.get("LOCAL_RANK", environment["RANK"]))
     if gpus:
@@ -101,6 +112,36 @@ def join(environment: Mapping[str, str], uses_gpu: bool = True) -> None:
         world_size=count,
     )
     complete_join()
+
+
+def end_with_parent(received: signal.Signals | None = None) -> None:
+    """Let this process end when the one that started it has ended, however it did.
+
+    A process that waits for work from one that was killed would wait for ever.
+
+    Args:
+        received: What this process then gets, so that it may finish in order; None to end it at
+            once.
+    """
+    parent = os.getppid()
+    threading.Thread(target=_follow, args=(parent, received), daemon=True).start()
+
+
+def _follow(parent: int, received: signal.Signals | None) -> None:
+    starter = multiprocessing.parent_process()
+    while True:
+        if starter is None:
+            time.sleep(_LOOK_EVERY)
+        else:
+            # notices it at once, unless processes that were started later hold the connection too
+            starter.join(_LOOK_EVERY)
+        # Windows keeps the number of a parent that is gone
+        is_alone = os.name != "nt" and os.getppid() != parent
+        if is_alone or (starter is not None and not starter.is_alive()):
+            break
+    if received is None:
+        os._exit(1)
+    os.kill(os.getpid(), received)
 
 
 def complete_join() -> None:

@@ -11,14 +11,20 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from semanir_arch.utils import stamp
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.checkpoint import CheckpointError, check_file
 
 __all__ = ["read_tensors", "write_tensors"]
 
+_LONGEST = 2**20
+
 
 def write_tensors(path: Path, params: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """Write a file whole or not at all.
+
+    The options of this project's own networks are written a second time, as a tensor: see
+    `semanir_arch.utils.stamp`.
 
     Args:
         path: Destination; its folder must exist.
@@ -31,7 +37,11 @@ def write_tensors(path: Path, params: Mapping[str, Tensor], record: Mapping[str,
     """
     texts = {"format": "pt"} | {key: json.dumps(value) for key, value in record.items()}
     # weights that share memory would be refused, and views would drag their base along
-    content = safetensors.torch.save({n: t.contiguous().clone() for n, t in params.items()}, texts)
+    tensors = {name: tensor.contiguous().clone() for name, tensor in params.items()}
+    network = record.get("network_g")
+    if isinstance(network, Mapping) and network.get("type") in stamp.STAMPED:
+        tensors[stamp.NAME] = stamp.make_stamp(network)
+    content = safetensors.torch.save(tensors, texts)
     with replacing(path) as file:
         file.write(content)
 
@@ -41,7 +51,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: No such file.
-        CheckpointError: It is cut short or no safetensors file.
+        CheckpointError: It is cut short or no safetensors file, or the tensor of `stamp` cannot be
+            read.
     """
     check_file(path)
     try:
@@ -50,12 +61,26 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             params = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise CheckpointError(f"{path}: cut short or not a safetensors file") from error
-    return params, {key: _parse(text) for key, text in texts.items() if key != "format"}
+    record = {key: _parse(path, key, text) for key, text in texts.items() if key != "format"}
+    try:
+        stamp.take_stamp(params, record)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return params, record
 
 
-def _parse(text: str) -> Any:
-    """Files of other writers keep plain texts."""
+def _parse(path: Path, key: str, text: str) -> Any:
+    """Files of other writers keep plain texts.
+
+    Raises:
+        CheckpointError: The text is deeper, or has longer numbers, than can be read.
+    """
+    if len(text) > _LONGEST:
+        # the notes of another program: no record of ours
+        return text
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+    except (RecursionError, ValueError) as error:
+        raise CheckpointError(f"{path}: its {key} is no record of a network ({error})") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+
+from semanir_arch.utils.suggestions import did_you_mean
 
 __all__ = ["TASKS", "Task", "get_task"]
 
@@ -119,7 +120,6 @@ def get_task(name: str) -> Task:
         raise TypeError(f"task={name!r}: {type(name).__name__}; the name of a task is needed")
     name = ALIASES.get(name, name)
     if name not in TASKS:
-        close = difflib.get_close_matches(name, TASKS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, TASKS)
         raise ValueError(f"task {name!r} is unknown; available: {', '.join(TASKS)}{hint}")
     return TASKS[name]

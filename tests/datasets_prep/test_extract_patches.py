@@ -135,7 +135,7 @@ def test_killed_run_repeats_nothing_and_leaves_nothing_broken(photos):
     options = ["--input", photos, "--output", folder, "--size", 16, "--step", 12, "--workers", 2]
     command = [sys.executable, "-c", code, *map(str, options)]
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-    journal, deadline = folder / "manifest.journal", time.monotonic() + 60
+    journal, deadline = folder / "manifest.journal", time.monotonic() + 600
     while not (journal.is_file() and journal.read_text().count("\n") > 15):
         assert process.poll() is None
         assert time.monotonic() < deadline

@@ -260,7 +260,7 @@ def test_killed_run_continues(tmp_path, small_catalogue):
     root = tmp_path / "datasets"
     command = [sys.executable, "-c", code, "LOL", "--root", str(root), "--archive", str(archive)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not list(root.rglob("2.png")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
@@ -311,6 +311,37 @@ def test_archives_that_would_leave_the_folder_are_refused(tmp_path, capsys, suff
     assert run(tmp_path, "LOL", archive) == 2
     assert "would leave the folder" in capsys.readouterr().err
     assert not tree(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../our485/low/\x1b[2J\n\r\x07\x9b1m\u202e.png",
+        "our485/low/\x1b[2J\n\u202egnp.png",
+        "our485/low/1.png\x1b]0;title\x07.png",
+    ],
+)
+def test_a_name_cannot_command_the_terminal(tmp_path, capsys, suffix, name):
+    archive = pack(tmp_path / f"a.{suffix}", [name])
+    assert run(tmp_path, "LOL", archive) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1
+    assert all(sign.isprintable() for sign in (shown.out + shown.err).replace("\n", ""))
+    assert r"\x1b" in shown.err
+    assert not tree(tmp_path)
+
+
+def test_a_damaged_member_and_the_archive_itself_are_shown_escaped(tmp_path, capsys):
+    name = "our485/low/1.png"
+    archive = pack(tmp_path / "a\x1b[2J.zip", [name], {name: bytes(range(256)) * 40})
+    data = bytearray(archive.read_bytes())
+    data[60:90] = bytes(30)
+    archive.write_bytes(data)
+    assert run(tmp_path, "LOL", archive) == 2
+    shown = capsys.readouterr()
+    assert r"a\x1b[2J.zip: " in shown.err
+    assert all(sign.isprintable() for sign in (shown.out + shown.err).replace("\n", ""))
 
 
 @pytest.mark.parametrize(

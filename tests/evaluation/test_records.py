@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
+from semanir_arch.evaluation import records
 from semanir_arch.evaluation.records import Record, RecordFile, read_records
 from semanir_arch.metrics.scores import Row
 
@@ -16,9 +18,9 @@ ROWS = [
 RECORDS = [Record(f"key{i}", "set sigma=25", i, row, ("x/y.png",)) for i, row in enumerate(ROWS)]
 
 
-def write(folder, records, rank=0):
+def write(folder, rows, rank=0):
     file = RecordFile(folder, rank)
-    for record in records:
+    for record in rows:
         file.add(record)
     file.close()
 
@@ -76,3 +78,35 @@ def test_a_full_disk_is_told_with_the_file(tmp_path):
 
 def test_a_folder_without_records_has_none(tmp_path):
     assert read_records(tmp_path / "gone") == []
+
+
+class Content:
+    """A file in memory: thousands are read."""
+
+    def __init__(self, data):
+        self.data = bytes(data)
+
+    def read_text(self, encoding, errors):
+        return self.data.decode(encoding, errors)
+
+
+def test_a_changed_bit_never_changes_a_score(tmp_path):
+    write(tmp_path, RECORDS[:1])
+    good = (tmp_path / "records.jsonl").read_bytes()
+    invented = []
+    for position in range(8 * len(good)):
+        changed = bytearray(good)
+        changed[position // 8] ^= 1 << position % 8
+        if any(record not in RECORDS for record in records._read(Content(changed))):
+            invented.append(position)
+    assert invented == []
+    assert list(records._read(Content(good))) == RECORDS[:1]
+
+
+def test_lines_of_earlier_versions_are_measured_again(tmp_path):
+    write(tmp_path, RECORDS[:1])
+    path = tmp_path / "records.jsonl"
+    line = json.loads(path.read_text())
+    del line["sha256"]
+    path.write_text(json.dumps(line) + "\n")
+    assert read_records(tmp_path) == []

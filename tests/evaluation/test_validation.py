@@ -122,7 +122,7 @@ def fail_in_the_second(rank):
 @needs_fork
 def test_a_process_that_fails_does_not_let_the_others_wait():
     """They would wait for a day, if only the time limit ended it."""
-    lost, failed = run_processes(2, joined, fail_in_the_second, timeout=20)
+    lost, failed = run_processes(2, joined, fail_in_the_second)
     assert str(failed) == "this image is broken"
     assert lost is True
 

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
 from semanir_arch.models.restoration_model import RestorationModel
+from semanir_arch.runs import run
 from semanir_arch.utils.checkpoint import CheckpointError
 from tests.helpers import TINY_SR
 from tests.processes import joined, needs_fork, run_processes
@@ -196,7 +197,7 @@ def train_together(rank, options):
     torch.manual_seed(0)
     base = host.load("basicsr.models.base_model").BaseModel
     with ExitStack() as stack:
-        host._wrap(stack, base, "model_to_device", host._distribute)
+        run._wrap(stack, base, "model_to_device", run._distribute)
         model = RestorationModel(copy.deepcopy(options) | {"dist": True, "rank": rank})
         for iteration in range(1, 7):
             step(model, iteration)

@@ -19,6 +19,7 @@ from semanir_arch.models.nonfinite import NonFiniteError
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.modules.key_count import draw_k
 from semanir_arch.modules.stage import KeySemanticLayer
+from semanir_arch.runs import run
 from tests.processes import joined, needs_fork, run_processes
 
 BATCH = 5
@@ -388,7 +389,7 @@ def train_together(rank, options, iterations, bad):
     options = copy.deepcopy(options) | {"dist": True, "rank": rank}
     base = host.load("basicsr.models.base_model").BaseModel
     with ExitStack() as stack:
-        host._wrap(stack, base, "model_to_device", host._distribute)
+        run._wrap(stack, base, "model_to_device", run._distribute)
         model = RestorationModel(options)
         logs, errors, exchanges = [], [], []
 

@@ -16,9 +16,12 @@ def integer_features(windows: int, tokens: int, channels: int = 6) -> torch.Tens
 
 @pytest.fixture(autouse=True, params=["as installed", "plain torch"])
 def _library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test runs with whatever this machine has, and without the native library."""
+    """Every test runs with the native library, where it is compiled, and without it."""
     if request.param == "plain torch":
         monkeypatch.setattr(native, "why_not", lambda: "for this test")
+    else:
+        monkeypatch.setattr(native, "why_not", native._load)
+        monkeypatch.setattr(native, "best_instructions", lambda: native.kernels()[0])
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 31, 32, 64, 70, 100, 256])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +30,16 @@ def built() -> None:
         pytest.skip(f"the native operators cannot be compiled here: {missing}")
     # Compiles once, about 20 s on one core, and is kept in torch's cache of extensions.
     library.build()
+
+
+@pytest.fixture(autouse=True)
+def switched_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """All other tests run without the library."""
+    monkeypatch.setenv(library.VARIABLE, "auto")
+    library._decide.cache_clear()
+    yield
+    monkeypatch.undo()
+    library.use(None)
 
 
 @pytest.fixture(autouse=True)
@@ -232,14 +243,54 @@ def test_predicate_says_why_not(change: dict, reason: str | None) -> None:
 
 @pytest.mark.usefixtures("registered")
 def test_an_unbuilt_backend_names_the_command_that_builds_it(monkeypatch, tmp_path) -> None:
+    where = os.environ.get("TORCH_EXTENSIONS_DIR", "")
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
     library._load.cache_clear()
+    library._decide.cache_clear()
     q, k, v, _ = make_inputs(40, 8)
     with pytest.raises(NotImplementedError, match=r"python -m semanir_arch\.ops\.native"):
         key_semantic_attention(q, k, v, make_dictionary(40, 5), backend="native")
-    monkeypatch.undo()
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", where)
     library._load.cache_clear()
+    library._decide.cache_clear()
     assert library.why_not() is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "told", "reason", "instructions"),
+    [
+        ("auto", None, None, None),
+        ("off", None, "SEMANIR_NATIVE=off", None),
+        ("off", "portable", "SEMANIR_NATIVE=off", None),
+        ("portable", None, None, "portable"),
+        ("auto", "portable", None, "portable"),
+        ("auto", "off", "this run does without it", None),
+    ],
+)
+def test_the_library_is_used_as_it_was_said(
+    monkeypatch, variable: str, told: str | None, reason: str | None, instructions: str | None
+) -> None:
+    monkeypatch.setenv(library.VARIABLE, variable)
+    library.use(told)
+    found = library.why_not()
+    assert found is None if reason is None else reason in str(found)
+    if found is None:
+        assert library.best_instructions() == (instructions or library.kernels()[0])
+
+
+def test_kernels_that_the_processor_lacks_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr(library, "_ask_processor", lambda: "portable")
+    library.use("avx512")
+    assert "this processor has no avx512" in str(library.why_not())
+
+
+def test_an_unknown_choice_is_refused(monkeypatch) -> None:
+    with pytest.raises(ValueError, match="choice='sse9' is unknown; allowed: auto, off, avx512"):
+        library.use("sse9")
+    monkeypatch.setenv(library.VARIABLE, "on")
+    library.use(None)
+    with pytest.raises(ValueError, match="SEMANIR_NATIVE='on' is unknown"):
+        library.why_not()
 
 
 def test_without_a_compiler_the_build_says_so(monkeypatch) -> None:

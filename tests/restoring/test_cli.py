@@ -15,7 +15,7 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.restoring import cli, restorer
 from semanir_arch.utils.checkpoint import save_checkpoint
-from tests.helpers import ROOT, TINY_SR, TINY_UNET, make_image, save_weights
+from tests.helpers import ROOT, TINY_SR, TINY_UNET, make_image, make_visible, save_weights
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def run(*arguments):
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_depth_channels_and_format_of_a_file_are_kept(weights, suffix, channels, dtype):
-    image = make_image((5, 9, channels), dtype)
+    image = make_visible((5, 9, channels), dtype)
     write_image(f"photo{suffix}", image)
     assert run(f"photo{suffix}", "-o", "out", "--weights", weights) == 0
     np.testing.assert_array_equal(load_image(f"out/photo{suffix}").pixels, image)
@@ -250,7 +250,7 @@ def test_the_format_of_results_can_be_chosen(weights, name):
 
 
 def test_the_depth_of_results_can_be_chosen(weights):
-    image = make_image((5, 7, 4), np.uint16)
+    image = make_visible((5, 7, 4), np.uint16)
     write_image("deep.png", image)
     write_image("flat.png", image[..., :1].astype(np.uint8))
     assert run("deep.png", "-o", "out", "--weights", weights, "--depth", 8) == 0
@@ -293,7 +293,7 @@ def test_of_an_animation_the_first_picture_is_restored_with_a_note(weights, caps
     frames[0].save("moving.gif", save_all=True, append_images=frames[1:])
     assert run("moving.gif", "-o", "out", "--weights", weights) == 0
     assert capsys.readouterr().err == (
-        "semanir-restore: note: moving.gif holds 3 pictures; only the first is read\n"
+        "semanir-restore: note: moving.gif holds more than one picture; only the first is read\n"
     )
     with PIL.Image.open("out/moving.png") as result:
         assert result.size == (5, 6)

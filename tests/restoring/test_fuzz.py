@@ -14,6 +14,7 @@ import pytest
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.restoring import cli
+from tests.data.files.made import with_opencv
 from tests.helpers import make_image
 from tests.restoring.networks import save_plain
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("plain")
 
 COUNT = 500
 SECONDS = 120
-SUFFIXES = (".png", ".jpg", ".tif", ".webp", ".bmp", ".jpeg", ".TIFF")
+SUFFIXES = (".png", ".jpg", ".tif", ".webp", ".bmp", ".jpeg", ".TIFF", ".avif", ".jp2", ".ppm")
 
 
 def saved(file_format, mode="RGB", **settings):
@@ -51,6 +52,11 @@ def sound_files():
     yield saved("TIFF", compression="jpeg")
     yield saved("TIFF", "1", compression="group4")
     yield saved("WEBP", exif=exif)
+    yield from (saved(file_format) for file_format in ("AVIF", "JPEG2000", "PPM", "MPO"))
+    yield saved("AVIF", "RGBA", exif=exif)
+    yield with_opencv(".avif", make_image((24, 20, 3), np.uint16) >> 6, 513, 10)
+    yield with_opencv(".jp2", make_image((64, 64, 3), np.uint16))
+    yield b"P6 20 24 65535\n" + make_image((24, 20, 3), np.uint16).tobytes()
 
 
 def damage(data, generator):

@@ -229,3 +229,25 @@ def test_a_file_cannot_take_several_results(photos, inputs, output):
     assert plan.jobs == []
     count = 3 if inputs == ["photos"] else 2
     assert plan.problems == [f"{output}: a file, but {count} results need a folder"]
+
+
+@pytest.mark.parametrize("given", ["photos", "photos/", "photos/*.png", "photos/**/*.png"])
+def test_results_are_never_laid_among_the_photos(photos, given):
+    plan = plan_of([given], photos, ".png")
+    assert plan.jobs == []
+    assert plan.problems == [
+        "photos: the results would lie among the photos; name another folder, such as "
+        "-o photos/restored"
+    ]
+
+
+def test_what_is_passed_over_is_counted_by_suffix(photos):
+    for name in ("a.heic", "trip/B.HEIC", "film.mp4", "README", ".hidden.heic", "out/old.xyz"):
+        Path("photos", name).parent.mkdir(exist_ok=True)
+        Path("photos", name).touch()
+    plan = plan_of([photos, photos / "img2.png"], photos / "out")
+    assert len(plan.jobs) == 3
+    assert plan.skipped == {".heic": 2, ".mp4": 1, ".txt": 1, "without suffix": 1}
+    assert plan.note.startswith("passed over in folders: 2 .heic, 1 ")
+    assert "; save HEIC photos as JPEG or PNG first; take pictures out of films first" in plan.note
+    assert plan_of([photos / "img2.png"], Path("out")).note == ""

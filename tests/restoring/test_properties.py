@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.restoring import cli
 from semanir_arch.restoring.restorer import Restorer
-from tests.helpers import make_image
+from tests.helpers import make_visible
 from tests.restoring.networks import save_plain
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -59,7 +59,7 @@ def restorer(folder, in_chans, upscale, tile, ensemble):
 def test_a_network_that_repeats_pixels_repeats_them_exactly(
     folder, height, width, channels, depth, in_chans, upscale, tile, ensemble
 ):
-    image = make_image((height, width, channels), depth)
+    image = make_visible((height, width, channels), depth)
     before = image[::97, ::89].copy()
     result = restorer(folder, in_chans, upscale, tile, ensemble).restore(image)
     assert result.dtype == depth
@@ -90,7 +90,7 @@ def test_a_file_comes_out_as_it_went_in(folder, height, width, channels, depth, 
     weights = save_plain(folder / "net.pth")
     with tempfile.TemporaryDirectory(dir=folder) as name:
         source, target = Path(name, f"in{suffix}"), Path(name, f"out{suffix}")
-        write_image(source, make_image((height, width, channels), depth))
+        write_image(source, make_visible((height, width, channels), depth))
         arguments = [source, "-o", target, "--weights", weights, "--tile", tile, "--device", "cpu"]
         assert cli.main([str(argument) for argument in arguments]) == 0
         expected, result = load_image(source).pixels, load_image(target).pixels

@@ -8,7 +8,7 @@ import semanir_arch
 from semanir_arch.restoring.restorer import Restorer, restore
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.weights import TASKS, ShippedWeights, find
-from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights
+from tests.helpers import TINY_SR, TINY_UNET, make_image, make_visible, save_weights
 from tests.restoring.networks import save_plain
 
 SHAPES = [(1, 1), (1, 1, 3), (5, 3, 1), (9, 13, 2), (9, 13, 3), (4, 8, 4), (17, 2, 4)]
@@ -31,7 +31,7 @@ def color_weights(tmp_path):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_a_network_that_changes_nothing_gives_the_image_back(identity, shape, dtype):
-    image = make_image(shape, dtype)
+    image = make_visible(shape, dtype)
     restored = identity.restore(image)
     assert restored.dtype == image.dtype
     np.testing.assert_allclose(restored, image, rtol=0, atol=1e-6 if dtype == np.float32 else 0)
@@ -307,7 +307,7 @@ def test_weights_tell_their_task(plain, tmp_path):
 )
 def test_strength_bounds_what_is_changed(plain, tmp_path, strength, bound):
     weights = save_plain(tmp_path / "net.pth", gain=0.6)
-    image = make_image((40, 50, 2))
+    image = make_visible((40, 50, 2))
     unbounded = restore(image, weights, device="cpu")
     bounded = restore(image, weights, device="cpu", **strength)
     change, free = (result[..., 0].astype(int) - image[..., 0] for result in (bounded, unbounded))

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from semanir_arch.archs import build_network
+from semanir_arch.bridges.converting import convert
 from semanir_arch.shipping.warm_start import (
     RELATED,
     fit,
@@ -14,7 +15,6 @@ from semanir_arch.shipping.warm_start import (
     start_by_interpolating,
 )
 from semanir_arch.utils.checkpoint import load_checkpoint
-from semanir_arch.utils.convert import convert
 from semanir_arch.weights import TASKS
 from tests.helpers import TINY_SR, TINY_UNET, save_weights
 

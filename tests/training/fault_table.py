@@ -11,9 +11,7 @@ from pathlib import Path
 import torch
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-COMMAND = (
-    "python -m pytest tests/training/test_faults.py tests/training/test_kills.py --fault-table"
-)
+COMMAND = "python -m pytest tests/training/test_{faults,kills,states}.py --fault-table"
 
 _TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
@@ -37,7 +35,7 @@ class Fault:
 
 def write(faults: list[Fault]) -> None:
     """Put the table, with its date and command, into the page."""
-    today = datetime.datetime.now(datetime.timezone.utc).date()
+    today = datetime.datetime.now(datetime.UTC).date()
     lines = [
         f"Run on {today} with `{COMMAND}`",
         f"(torch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, "

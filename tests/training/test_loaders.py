@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from semanir_arch import host
+from semanir_arch.runs.run import Run
 from semanir_arch.training import loaders
 from semanir_arch.training.loaders import (
     LoadingError,
@@ -26,7 +26,7 @@ from tests.training.trainings import PLAIN, merge, prepare
 def options(tmp_path, monkeypatch):
     """As BasicSR parses them."""
     monkeypatch.chdir(prepare(tmp_path, PLAIN))
-    with host.Run(tmp_path, "run.yml", PLAIN).opened(is_train=True) as parsed:
+    with Run(tmp_path, "run.yml", PLAIN).opened(is_train=True) as parsed:
         yield parsed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,14 @@ from torch import nn
 from semanir_arch import host
 from semanir_arch.runs.batch_schedule import Plan, Stage
 from semanir_arch.training.checkpointing import SaveError, Saver, restore
-from semanir_arch.training.states import Manifest, find_newest, list_states, read_manifest, verify
+from semanir_arch.training.states import (
+    Manifest,
+    find_newest,
+    list_states,
+    parse_manifest,
+    read_manifest,
+    verify,
+)
 from semanir_arch.utils.checkpoint import CheckpointError, load_state
 
 PLAN = Plan((Stage(100, 4),), 100, images=10)
@@ -232,3 +240,95 @@ def test_a_manifest_is_plain_json(build, tmp_path):
     text = (tmp_path / "training_states" / "5.json").read_text()
     assert json.loads(text)["best"]["set"]["psnr"]["val"] == float("-inf")
     assert read_manifest(tmp_path, 5).best == model.best_metric_results
+
+
+def test_every_changed_bit_of_a_manifest_is_noticed(build, tmp_path, record):
+    model, saver = build()
+    model.best_metric_results = {"set": {"psnr": {"better": "higher", "val": 31.25, "iter": 4}}}
+    for iteration in (4, 5):
+        saver.save(iteration, is_settled=True)
+    path = tmp_path / "training_states" / "5.json"
+    good = path.read_bytes()
+    unnoticed = []
+    for position in range(8 * len(good)):
+        changed = bytearray(good)
+        changed[position // 8] ^= 1 << position % 8
+        try:
+            parse_manifest(bytes(changed), path)
+        except CheckpointError:
+            continue
+        unnoticed.append(position)
+    assert unnoticed == []
+    path.write_bytes(changed)
+    manifest, problems = find_newest(tmp_path, ["net_g"])
+    assert manifest.iteration == 4
+    assert "5.json: " in str(problems[0])
+    path.write_bytes(good)
+    assert find_newest(tmp_path, ["net_g"]) == (read_manifest(tmp_path, 5), [])
+    record(
+        65, "one bit of a manifest flipped, every one", 8 * len(good), "noticed; the state before"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace('"samples": 20', '"samples": 24'), "its checksum is not that"),
+        (lambda text: text.replace("true", "false", 1), "its checksum is not that"),
+        (lambda text: text.replace(" ", ""), "its checksum is not that"),
+        (lambda text: text + "\n", "its checksum is not that"),
+        (lambda text: text.replace('"sha256"', '"sha257"'), "cut short or not a manifest"),
+        (lambda text: text.replace('"seed": 7', '"seed": "7"'), "cut short or not a manifest"),
+    ],
+)
+def test_a_changed_manifest_is_not_believed(build, tmp_path, change, message):
+    _, saver = build()
+    saver.save(5, is_settled=True)
+    path = tmp_path / "training_states" / "5.json"
+    assert change(path.read_text()) != path.read_text()
+    path.write_text(change(path.read_text()))
+    with pytest.raises(CheckpointError, match=message):
+        verify(tmp_path, 5, ["net_g"])
+
+
+def test_a_manifest_agrees_with_its_name(build, tmp_path):
+    _, saver = build()
+    saver.save(5, is_settled=True)
+    for folder, name in (("models", "net_g_{}.pth"), ("training_states", "{}.state")):
+        shutil.copy(tmp_path / folder / name.format(5), tmp_path / folder / name.format(7))
+    shutil.copy(tmp_path / "training_states" / "5.json", tmp_path / "training_states" / "7.json")
+    manifest, problems = find_newest(tmp_path, ["net_g"])
+    assert manifest.iteration == 5
+    assert "7.json: it describes iteration 5" in str(problems[0])
+
+
+def test_a_network_that_the_manifest_does_not_list_is_not_used(build, tmp_path):
+    _, saver = build()
+    saver.save(5, is_settled=True)
+    shutil.copy(tmp_path / "models" / "net_g_5.pth", tmp_path / "models" / "net_d_5.pth")
+    with pytest.raises(CheckpointError, match=r"net_d_5\.pth: its manifest does not list it"):
+        verify(tmp_path, 5, ["net_g", "net_d"])
+
+
+def test_states_of_earlier_versions_are_read_with_a_note_and_then_protected(build, tmp_path):
+    model, saver = build()
+    saver.save(5, is_settled=False)
+    path = tmp_path / "training_states" / "5.json"
+    content = json.loads(path.read_text())
+    del content["sha256"], content["arithmetic"]
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    manifest = verify(tmp_path, 5, ["net_g"])
+    assert (manifest.samples, manifest.arithmetic) == (20, {})
+    assert "5.json: written by an earlier version, without a checksum" in manifest.note
+    Saver(model, {**model.opt}, PLAN, manifest).settle(5)
+    assert read_manifest(tmp_path, 5) == replace(manifest, is_settled=True)
+    assert read_manifest(tmp_path, 5).note == ""
+
+
+def test_a_state_with_a_damaged_manifest_is_not_deleted(build, tmp_path):
+    _, saver = build(keep_states=1)
+    saver.save(5, is_settled=True)
+    (tmp_path / "training_states" / "5.json").write_text("damaged")
+    saver.save(6, is_settled=True)
+    saver.save(7, is_settled=True)
+    assert list_states(tmp_path) == [7, 5]

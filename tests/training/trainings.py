@@ -157,7 +157,7 @@ class Process:
         with _POLLING:
             self.process.start()
 
-    def finish(self, timeout: float = 60) -> int:
+    def finish(self, timeout: float = 600) -> int:
         """Wait for its end, and return its exit code; minus the signal that killed it."""
         if not wait([self.process.sentinel], timeout):
             self.process.kill()
@@ -172,7 +172,7 @@ class Process:
         self.process.kill()
         return self.finish()
 
-    def wait_for(self, text: str, timeout: float = 30) -> None:
+    def wait_for(self, text: str, timeout: float = 300) -> None:
         """Wait until it has printed a text."""
         deadline = time.monotonic() + timeout
         while text not in printed(self.folder):

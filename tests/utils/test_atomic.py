@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from semanir_arch.utils.atomic import copy_file, replacing, write_text
+from semanir_arch.utils import atomic
+from semanir_arch.utils.atomic import copy_file, remove_leftovers, replacing, write_text
 
 full = Path("/dev/full")
 
@@ -97,3 +98,43 @@ def test_a_folder_that_does_not_exist_is_told_with_the_name_of_the_file(tmp_path
     with pytest.raises(FileNotFoundError) as caught:
         write_text(tmp_path / "gone" / "report.md", "text")
     assert caught.value.filename == str(tmp_path / "gone" / "report.md")
+
+
+LEFT = ".photo.png.77-0123abcd.tmp"
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp_path):
+    (tmp_path / LEFT).write_bytes(b"half")
+    write_text(tmp_path / "a", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_is_being_written_and_what_is_foreign_stays(tmp_path):
+    foreign = {".photo.png.tmp", "photo.77-0123abcd.tmp", ".vimrc", ".a.77-0123abcg.tmp"}
+    for name in foreign:
+        (tmp_path / name).touch()
+    (tmp_path / ".folder.77-0123abcd.tmp").mkdir()
+    before = {path.name for path in tmp_path.iterdir()}
+    # by another thread or process: a lock knows no difference between them
+    with replacing(tmp_path / "slow") as file:
+        file.write(b"half")
+        assert remove_leftovers(tmp_path) == []
+        file.write(b" whole")
+    assert (tmp_path / "slow").read_bytes() == b"half whole"
+    assert {path.name for path in tmp_path.iterdir()} == before | {"slow"}
+    assert remove_leftovers(tmp_path / "gone") == []
+
+
+def test_a_file_that_was_removed_before_it_was_locked_is_opened_again(tmp_path, monkeypatch):
+    lock, removed = atomic._lock, []
+
+    def late(file):
+        if not removed:
+            removed.append(file.name)
+            Path(file.name).unlink()
+        return lock(file)
+
+    monkeypatch.setattr(atomic, "_lock", late)
+    write_text(tmp_path / "a", "x")
+    assert len(removed) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -28,7 +28,7 @@ def ask_another_process(folder):
     process = FORK.Process(target=try_to_claim, args=(folder, answers))
     process.start()
     process.join()
-    return answers.get(timeout=5)
+    return answers.get(timeout=300)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX locks")
@@ -43,10 +43,10 @@ def test_a_folder_belongs_to_one_process_until_it_is_released(tmp_path):
 
 def hold(folder, ready):
     Claim(folder)
-    child = FORK.Process(target=time.sleep, args=(30,))
+    child = FORK.Process(target=time.sleep, args=(600,))
     child.start()
     ready.put(child.pid)
-    time.sleep(30)
+    time.sleep(600)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX locks")
@@ -54,7 +54,7 @@ def test_a_killed_process_holds_nothing_even_if_its_children_live_on(tmp_path):
     ready = FORK.Queue()
     holder = FORK.Process(target=hold, args=(tmp_path, ready))
     holder.start()
-    child = ready.get(timeout=10)
+    child = ready.get(timeout=300)
     holder.kill()
     holder.join()
     os.kill(child, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,6 +49,11 @@ class BicubicSRDataset(CleanImageDataset):
             "doubles, as in DIV2K",
         ),
     }
+
+    @classmethod
+    def pixel_ratio(cls, options: Mapping[str, Any]) -> int:
+        """Pixels of `gt` per pixel of `lq`: `scale`, which is 2 or more."""
+        return max(2, int(options["scale"]))
 
     def configure(self) -> None:
         """Check and keep the options of this class."""

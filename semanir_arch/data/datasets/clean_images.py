@@ -16,7 +16,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from semanir_arch.data.datasets.dataset_options import (
+    PATCH,
     READING_OPTIONS,
+    ROOTS,
     checked_choice,
     checked_phase,
 )
@@ -32,10 +34,7 @@ from semanir_arch.data.randomness import item_generator, named_generator
 from semanir_arch.data.sources.base import ImageSource
 from semanir_arch.data.sources.opening import open_source
 from semanir_arch.data.sources.reading import read_all
-from semanir_arch.utils.options import Option, read_options
-
-LEVEL = (float, list[float], dict)
-"""Type of options that `CleanImageDataset.level` reads."""
+from semanir_arch.utils.options import Option, Strength, read_options
 
 Pair = tuple[Tensor, Tensor]
 """Degraded and clean image, (C, H, W) float32."""
@@ -59,11 +58,13 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "dataroot_gt": Option(
-            (str, list[str]),
+            ROOTS,
             help="clean images: folder(s), read with sub-folders, or *.lmdb",
         ),
         "channels": Option(int, default=3, choices=(1, 3), help="1 reads gray, 3 reads RGB"),
-        "patch_size": Option(int, default=128, help="training patch in pixels, 1 or more"),
+        "patch_size": Option(
+            PATCH, default=128, help="training patch in pixels, 1 or more", training_only=True
+        ),
         "use_hflip": Option(bool, default=True, help="random horizontal flips in training"),
         "use_rot": Option(
             bool, default=True, help="random vertical flips and transposition in training"
@@ -76,6 +77,17 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         """Channels of `lq`, from complete options."""
         return int(options["channels"])
 
+    @classmethod
+    def pixel_ratio(cls, options: Mapping[str, Any]) -> int:
+        """Pixels of `gt` per pixel of `lq` in height and width, from complete options."""
+        del options
+        return 1
+
+    @classmethod
+    def patch_step(cls, options: Mapping[str, Any]) -> int:
+        """What `patch_size` must be a multiple of, from complete options."""
+        return cls.pixel_ratio(options)
+
     def __init__(self, opt: Mapping[str, Any]) -> None:
         self.opt = opt
         self.options = read_options(self.OPTIONS, opt)
@@ -85,7 +97,8 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         self.use_hflip = self.options["use_hflip"]
         self.use_rot = self.options["use_rot"]
         self.configure()
-        self._check_patch_size()
+        if self.is_training:
+            self._check_patch_size()
         self.source = self._open()
         # training has no use for them, and large sets have many
         self._names: Sequence[str] = () if self.is_training else self.source.names
@@ -164,13 +177,19 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         path = self.source.path(index)
         return {"lq": lq, "gt": gt, "lq_path": path, "gt_path": path}
 
-    def level(self, key: str, lowest: float, highest: float, *, whole: bool = False) -> Level:
+    def level(self, key: str) -> Level:
         """The strength that an option gives, see `levels`.
+
+        Args:
+            key: Of an option that is declared as a `Strength`.
 
         Raises:
             ValueError: It has none of the forms, or lies outside its limits.
         """
-        return parse_level(self.options[key], key, lowest, highest, whole=whole)
+        limits: Strength = self.OPTIONS[key].type
+        return parse_level(
+            self.options[key], key, limits.lowest, limits.highest, whole=limits.whole
+        )
 
     def constant_level(self, level: Level, key: str) -> Level:
         """A strength that test sets give as one number, as published tables do.

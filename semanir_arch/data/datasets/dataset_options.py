@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Bounds, Length, Option
 
 PHASES = ("train", "val", "test")
 """What `phase` may be; BasicSR derives it from the block's name."""
+
+PATCH = Annotated[int, Bounds(1, 65536)]
+"""Side of a training patch in pixels."""
+
+ROOTS = (str, Annotated[list[str], Length(1)])
+"""A folder or file, or several."""
 
 READING_OPTIONS: dict[str, Option] = {
     "cache": Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +39,12 @@ class DeclaredDamageDataset(CleanImageDataset):
     SURROUNDINGS: ClassVar[int] = 16
     """Pixels of the result around a patch that are damaged with it; up to 7 of them are left out at
     the top and the left, the rest is for what reaches over the border."""
+
+    @classmethod
+    def pixel_ratio(cls, options: Mapping[str, Any]) -> int:
+        """Pixels of `gt` per pixel of `lq`: `scale`, where this class can reduce by it."""
+        scale = options.get("scale", 1)
+        return int(scale) if scale in cls.SCALES else 1
 
     def configure(self) -> None:
         """Check and keep the options of this class.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor, without_margin
 from semanir_arch.data.degradations.bayer import PHASES, REACH, demosaic_linear, mosaic, pack
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Bounds, Option
 
 INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
     "linear": lambda image, phase: demosaic_linear(mosaic(image, phase), phase).clamp(0, 1),
@@ -45,7 +45,7 @@ class DemosaickingDataset(CleanImageDataset):
             "(1, H, W); packed: (4, H/2, W/2), red, green, green, blue",
         ),
         "modulo": Option(
-            int,
+            Annotated[int, Bounds(2, 4096, multiple_of=2)],
             default=2,
             help="outside training, images are cut to multiples of it: 2 or more pixels, even; 8 "
             "in GRL's tables",
@@ -56,6 +56,11 @@ class DemosaickingDataset(CleanImageDataset):
     def input_channels(cls, options: Mapping[str, Any]) -> int:
         """Channels of `lq`, from complete options."""
         return {"linear": 3, "mosaic": 1, "packed": 4}[options["input"]]
+
+    @classmethod
+    def pixel_ratio(cls, options: Mapping[str, Any]) -> int:
+        """Pixels of `gt` per pixel of `lq`: a packed mosaic has half the size."""
+        return 2 if options["input"] == "packed" else 1
 
     def configure(self) -> None:
         """Check and keep the options of this class."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from semanir_arch.data.datasets.dataset_options import ROOTS
 from semanir_arch.data.datasets.paired_restoration_dataset import PairedRestorationDataset
 from semanir_arch.utils.options import Option
 
@@ -22,11 +23,9 @@ class DualPixelDefocusDataset(PairedRestorationDataset):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "dataroot_left": Option(
-            (str, list[str]), help="left views: folder or *.lmdb, one entry per dataroot_gt"
+            ROOTS, help="left views: folder or *.lmdb, one entry per dataroot_gt"
         ),
-        "dataroot_right": Option(
-            (str, list[str]), help="right views, of the same names as the left ones"
-        ),
+        "dataroot_right": Option(ROOTS, help="right views, of the same names as the left ones"),
     } | {
         name: option
         for name, option in PairedRestorationDataset.OPTIONS.items()

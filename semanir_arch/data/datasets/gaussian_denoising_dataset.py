@@ -18,7 +18,7 @@ from semanir_arch.data.degradations.noise import (
     benchmark_noise,
     random_gaussian_noise,
 )
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
 
 
 class GaussianDenoisingDataset(CleanImageDataset):
@@ -30,9 +30,10 @@ class GaussianDenoisingDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "sigma": Option(
-            (float, list[float], dict),
+            Strength(0, MAX_SIGMA),
             help="noise standard deviation on the 0-255 scale: number, [low, high] or "
             "{list: [values]}; a number outside training",
+            evaluation=Strength(0, MAX_SIGMA).number,
         ),
         "noise_convention": Option(
             str,
@@ -44,7 +45,7 @@ class GaussianDenoisingDataset(CleanImageDataset):
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.sigma = self.constant_level(self.level("sigma", 0, MAX_SIGMA), "sigma")
+        self.sigma = self.constant_level(self.level("sigma"), "sigma")
         self.noise_convention = checked_choice(
             self.options, "noise_convention", tuple(NOISE_CONVENTIONS)
         )

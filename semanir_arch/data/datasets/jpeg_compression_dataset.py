@@ -19,7 +19,9 @@ from semanir_arch.data.degradations.jpeg import (
     covering_blocks,
 )
 from semanir_arch.data.files.image_io import to_float, to_integer
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
+
+_QUALITY = Strength(1, 100, whole=True)
 
 
 class JpegCompressionDataset(CleanImageDataset):
@@ -33,9 +35,10 @@ class JpegCompressionDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "quality": Option(
-            (int, list[int], dict),
+            _QUALITY,
             help="of JPEG, 1 (worst) to 100: number, [low, high] or {list: [values]}; a number "
             "outside training",
+            evaluation=_QUALITY.number,
         ),
         "chroma": Option(
             str,
@@ -50,7 +53,7 @@ class JpegCompressionDataset(CleanImageDataset):
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.quality = self.constant_level(self.level("quality", 1, 100, whole=True), "quality")
+        self.quality = self.constant_level(self.level("quality"), "quality")
         self.chroma = checked_choice(self.options, "chroma", CHROMA)
         self.encoder = checked_choice(self.options, "encoder", ENCODERS)
 

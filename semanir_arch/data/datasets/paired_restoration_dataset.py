@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from semanir_arch.data.datasets.dataset_options import (
+    PATCH,
     READING_OPTIONS,
+    ROOTS,
     checked_choice,
     checked_phase,
 )
@@ -30,14 +32,15 @@ from semanir_arch.data.datasets.transforms import (
 )
 from semanir_arch.data.files.image_io import Image, convert_channels
 from semanir_arch.data.randomness import item_generator
-from semanir_arch.data.sources.name_rules import NAME_RULES
+from semanir_arch.data.sources.name_rules import NAME_RULE, NAME_RULES
 from semanir_arch.data.sources.pair_index import build_pair_index
 from semanir_arch.data.sources.reading import read_all
-from semanir_arch.utils.options import Option, read_options
+from semanir_arch.utils.options import Length, OneOf, Option, read_options
+from semanir_arch.utils.options.basicsr_classes import TEMPLATE
 
 Pixels = NDArray[Any]
 
-_ROOT = (str, list[str])
+_COLUMNS = (["gt"], ["lq"], ["lq", "gt"], ["gt", "lq"])
 _FORMS = "folder or *.lmdb, or a list of them read as one set; folders are read with sub-folders"
 
 
@@ -62,33 +65,36 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
     """Options that name the inputs; the channels of several are put one behind the other."""
 
     OPTIONS: ClassVar[dict[str, Option]] = {
-        "dataroot_gt": Option(_ROOT, help=f"clean images: {_FORMS}"),
-        "dataroot_lq": Option(_ROOT, help=f"degraded images, one entry per dataroot_gt: {_FORMS}"),
+        "dataroot_gt": Option(ROOTS, help=f"clean images: {_FORMS}"),
+        "dataroot_lq": Option(ROOTS, help=f"degraded images, one entry per dataroot_gt: {_FORMS}"),
         "filename_tmpl": Option(
-            (str, list[str]),
+            (TEMPLATE, Annotated[list[TEMPLATE], Length(1)]),
             default="{}",
             help="name of the input without suffix, where {} is the target's; or one per root",
         ),
         "name_rule": Option(
-            (str, list),
+            (NAME_RULE, Annotated[list[NAME_RULE], Length(1)]),
             default="same",
             help=f"from the input's name to the target's: {', '.join(NAME_RULES)}, or [regular "
             "expression, replacement]; or a list with one per root",
         ),
         "meta_info_file": Option(
-            (str, list),
+            (str, Annotated[list[str | None], Length(1)]),
             default=None,
             help="text file that names the images to use, one pair per line; or one (or null) "
             "per root",
         ),
         "meta_info_columns": Option(
-            list[str],
+            Annotated[list[str], OneOf(*_COLUMNS)],
             default=("gt",),
             help="what a line of meta_info_file holds: [gt], [lq], [lq, gt] or [gt, lq]",
         ),
         "channels": Option(int, default=3, choices=(1, 3), help="1 reads gray, 3 reads RGB"),
         "patch_size": Option(
-            int, default=128, help="training patch in target pixels, a multiple of scale"
+            PATCH,
+            default=128,
+            help="training patch in target pixels, a multiple of scale",
+            training_only=True,
         ),
         "use_hflip": Option(bool, default=True, help="random horizontal flips in training"),
         "use_rot": Option(
@@ -101,6 +107,16 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
     def input_channels(cls, options: Mapping[str, Any]) -> int:
         """Channels of `lq`, from complete options."""
         return int(options["channels"]) * len(cls.INPUT_ROOTS)
+
+    @classmethod
+    def pixel_ratio(cls, options: Mapping[str, Any]) -> int:
+        """Pixels of `gt` per pixel of `lq` in height and width."""
+        return int(options["scale"])
+
+    @classmethod
+    def patch_step(cls, options: Mapping[str, Any]) -> int:
+        """What `patch_size` must be a multiple of."""
+        return cls.pixel_ratio(options)
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
         self.opt = opt

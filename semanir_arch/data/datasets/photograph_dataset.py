@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset, Pair
+from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.training_patch import TrainingPatch
 from semanir_arch.data.degradations import camera, correlated_noise
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
@@ -33,7 +33,7 @@ from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.utils.options import Option, hint
+from semanir_arch.utils.options import Option, Strength, hint
 
 Pixels = NDArray[np.float32]
 Damage = Callable[[Pixels, "np.random.Generator | None"], Pixels]
@@ -82,7 +82,7 @@ class PhotographDataset(CleanImageDataset):
             help="changes of degradations.sharing.SETTINGS, without any noise",
         ),
         "sigma": Option(
-            LEVEL,
+            Strength(0, MAX_SIGMA),
             default=[0, 50],
             help="of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
         ),
@@ -98,7 +98,7 @@ class PhotographDataset(CleanImageDataset):
         self.camera = self._block("camera", camera.SETTINGS)
         self.correlated = self._block("correlated", correlated_noise.SETTINGS)
         self.compressed = self._block("compressed", SHARING)
-        self.sigma = self.level("sigma", 0, MAX_SIGMA)
+        self.sigma = self.level("sigma")
 
     def training_pair(self, patch: TrainingPatch, generator: torch.Generator) -> Pair:
         """Damaged patch and its target."""

@@ -40,6 +40,12 @@ class SubmissionDataset(Dataset[dict[str, Any]]):
         del options
         return 3
 
+    @classmethod
+    def pixel_ratio(cls, options: Mapping[str, Any]) -> int:
+        """Pixels of the server's targets per pixel of `lq`."""
+        del options
+        return 1
+
     def __init__(self, opt: Mapping[str, Any]) -> None:
         self.opt = opt
         root = read_options(self.OPTIONS, opt)["dataroot_lq"]

@@ -12,10 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset
+from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.blur import blur
 from semanir_arch.data.degradations.defocus import LIMITS, disc_kernel
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
 
 
 class SyntheticDefocusDataset(CleanImageDataset):
@@ -24,7 +24,7 @@ class SyntheticDefocusDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "radius": Option(
-            LEVEL,
+            Strength(*LIMITS["radius"]),
             default=[1, 8],
             help="radius of the disc in pixels, 0 to 32: number, [low, high] or {list: [values]}",
         ),
@@ -32,7 +32,7 @@ class SyntheticDefocusDataset(CleanImageDataset):
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.radius = self.level("radius", *LIMITS["radius"])
+        self.radius = self.level("radius")
 
     @property
     def margin(self) -> int:

@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset
+from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.low_light import LIMITS, low_light
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
 
 
 class SyntheticLowLightDataset(CleanImageDataset):
@@ -22,18 +22,18 @@ class SyntheticLowLightDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "exposure": Option(
-            LEVEL,
+            Strength(*LIMITS["exposure"]),
             default=[0.05, 0.3],
             help="part of the light that is left, 0.001 to 1: number, [low, high] or "
             "{list: [values]}",
         ),
         "electrons": Option(
-            LEVEL,
+            Strength(*LIMITS["electrons"]),
             default=[500, 5000],
             help="electrons counted at white, 1 to 1e6, in the same forms",
         ),
         "read_noise": Option(
-            LEVEL,
+            Strength(*LIMITS["read_noise"]),
             default=[1, 5],
             help="standard deviation in electrons, 0 to 1000, in the same forms",
         ),
@@ -41,9 +41,9 @@ class SyntheticLowLightDataset(CleanImageDataset):
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.exposure = self.level("exposure", *LIMITS["exposure"])
-        self.electrons = self.level("electrons", *LIMITS["electrons"])
-        self.read_noise = self.level("read_noise", *LIMITS["read_noise"])
+        self.exposure = self.level("exposure")
+        self.electrons = self.level("electrons")
+        self.read_noise = self.level("read_noise")
 
     def degrade(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """Take away light, add noise."""

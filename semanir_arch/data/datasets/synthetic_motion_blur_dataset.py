@@ -12,10 +12,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset
+from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.blur import blur
 from semanir_arch.data.degradations.motion import LIMITS, motion_kernel
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
 
 
 class SyntheticMotionBlurDataset(CleanImageDataset):
@@ -24,20 +24,22 @@ class SyntheticMotionBlurDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "length": Option(
-            LEVEL,
+            Strength(*LIMITS["length"]),
             default=[5, 30],
             help="length of the trajectory in pixels, 0 to 64: number, [low, high] or "
             "{list: [values]}",
         ),
         "shake": Option(
-            LEVEL, default=[0, 0.6], help="0 straight to 1 trembling, in the same forms"
+            Strength(*LIMITS["shake"]),
+            default=[0, 0.6],
+            help="0 straight to 1 trembling, in the same forms",
         ),
     }
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.length = self.level("length", *LIMITS["length"])
-        self.shake = self.level("shake", *LIMITS["shake"])
+        self.length = self.level("length")
+        self.shake = self.level("shake")
 
     @property
     def margin(self) -> int:

@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset
+from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.rain import LIMITS, rain_streaks
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
 
 
 class SyntheticRainDataset(CleanImageDataset):
@@ -22,22 +22,22 @@ class SyntheticRainDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "amount": Option(
-            LEVEL,
+            Strength(*LIMITS["amount"]),
             default=[10, 80],
             help="streaks per 10,000 pixels, 0 to 1000: number, [low, high] or {list: [values]}",
         ),
         "length": Option(
-            LEVEL,
+            Strength(*LIMITS["length"]),
             default=[10, 40],
             help="length of the nearest streaks in pixels, 1 to 64, in the same forms",
         ),
         "angle": Option(
-            LEVEL,
+            Strength(*LIMITS["angle"]),
             default=[-30, 30],
             help="to the vertical in degrees, -60 to 60, in the same forms",
         ),
         "brightness": Option(
-            LEVEL,
+            Strength(*LIMITS["brightness"]),
             default=[0.4, 0.9],
             help="opacity of the brightest streaks, 0 to 1, in the same forms",
         ),
@@ -45,10 +45,10 @@ class SyntheticRainDataset(CleanImageDataset):
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.amount = self.level("amount", *LIMITS["amount"])
-        self.length = self.level("length", *LIMITS["length"])
-        self.angle = self.level("angle", *LIMITS["angle"])
-        self.brightness = self.level("brightness", *LIMITS["brightness"])
+        self.amount = self.level("amount")
+        self.length = self.level("length")
+        self.angle = self.level("angle")
+        self.brightness = self.level("brightness")
 
     def degrade(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """Add rain."""

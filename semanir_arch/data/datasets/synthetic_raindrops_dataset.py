@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset
+from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.raindrops import LIMITS, raindrops
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
 
 
 class SyntheticRaindropsDataset(CleanImageDataset):
@@ -22,12 +22,12 @@ class SyntheticRaindropsDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "amount": Option(
-            LEVEL,
+            Strength(*LIMITS["amount"]),
             default=[1, 5],
             help="drops per 10,000 pixels, 0 to 100: number, [low, high] or {list: [values]}",
         ),
         "size": Option(
-            LEVEL,
+            Strength(*LIMITS["size"]),
             default=[8, 24],
             help="radius of the largest drops in pixels, 1 to 64, in the same forms",
         ),
@@ -35,8 +35,8 @@ class SyntheticRaindropsDataset(CleanImageDataset):
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.amount = self.level("amount", *LIMITS["amount"])
-        self.size = self.level("size", *LIMITS["size"])
+        self.amount = self.level("amount")
+        self.size = self.level("size")
 
     def degrade(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """Add drops."""

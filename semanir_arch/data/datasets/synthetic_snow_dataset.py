@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from semanir_arch.data.datasets.clean_images import LEVEL, CleanImageDataset
+from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.snow import LIMITS, snow
-from semanir_arch.utils.options import Option
+from semanir_arch.utils.options import Option, Strength
 
 
 class SyntheticSnowDataset(CleanImageDataset):
@@ -22,31 +22,33 @@ class SyntheticSnowDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "amount": Option(
-            LEVEL,
+            Strength(*LIMITS["amount"]),
             default=[10, 80],
             help="flakes per 10,000 pixels, 0 to 1000: number, [low, high] or {list: [values]}",
         ),
         "size": Option(
-            LEVEL,
+            Strength(*LIMITS["size"]),
             default=[2, 7],
             help="radius of the nearest flakes in pixels, 0.5 to 16, in the same forms",
         ),
         "wind": Option(
-            LEVEL,
+            Strength(*LIMITS["wind"]),
             default=[-40, 40],
             help="direction to the vertical in degrees, -60 to 60, in the same forms",
         ),
         "veil": Option(
-            LEVEL, default=[0, 0.3], help="opacity of fine snow, 0 to 1, in the same forms"
+            Strength(*LIMITS["veil"]),
+            default=[0, 0.3],
+            help="opacity of fine snow, 0 to 1, in the same forms",
         ),
     }
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
-        self.amount = self.level("amount", *LIMITS["amount"])
-        self.size = self.level("size", *LIMITS["size"])
-        self.wind = self.level("wind", *LIMITS["wind"])
-        self.veil = self.level("veil", *LIMITS["veil"])
+        self.amount = self.level("amount")
+        self.size = self.level("size")
+        self.wind = self.level("wind")
+        self.veil = self.level("veil")
 
     def degrade(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """Add snow."""

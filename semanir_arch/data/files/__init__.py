@@ -1,1 +1,4 @@
-"""Image files: pixels, depth, metadata, encoding."""
+"""Image files: opened within bounds, decoded in the depth they have, with what they say of colours.
+
+`semanir_arch.data.files.image_io` is the way to use them.
+"""

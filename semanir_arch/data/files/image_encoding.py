@@ -27,6 +27,8 @@ _FORMATS = {
 _SIXTEEN_BIT_FORMATS = ("PNG", "TIFF")
 _ALPHA_FORMATS = ("PNG", "TIFF", "WEBP")
 
+_THINGS = {"icc_profile": "a colour profile", "exif": "EXIF data", "xmp": "XMP data"}
+
 _LARGEST_SIDES = {"JPEG": 65_500, "WEBP": 16_383}
 """In pixels: libjpeg's limit, and that of the WebP container."""
 
@@ -86,6 +88,24 @@ def check_format(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size > _LARGEST_FILES.get(file_format, size):
         raise ValueError(f"{path}: {file_format} cannot hold {size / 2**30:.1f} GiB; use .png")
+
+
+def lost_metadata(path: Path, metadata: Metadata, pixels: NDArray[Any]) -> tuple[str, ...]:
+    """A note on what a format cannot hold of what goes with an image; none where it holds all.
+
+    Args:
+        path: Of which the suffix tells the format, one that `check_format` lets pass.
+        metadata: What should be embedded.
+        pixels: (H, W, C).
+    """
+    file_format = _FORMATS[path.suffix.lower()]
+    fitted = fit_to_format(metadata, file_format, _channels_in(file_format, pixels))
+    lost = [
+        thing
+        for name, thing in _THINGS.items()
+        if getattr(metadata, name) is not None and getattr(fitted, name) is None
+    ]
+    return (f"has {' and '.join(lost)} that {file_format} cannot keep",) if lost else ()
 
 
 def _checked(pixels: NDArray[Any], path: Path) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 PNG, JPEG, TIFF, WebP and BMP in and out; GIF, PPM, JPEG 2000 and, where Pillow has it, AVIF in.
 Everywhere here an image is an array (H, W, C) in RGB order, where C is 1 (gray), 2 (gray and
 alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow, because it refuses
-truncated files, and 16-bit files by OpenCV, because Pillow reduces 16-bit colour to 8 bits.
+truncated files, and deeper ones as `deep_pixels` says, because Pillow reduces colour to 8 bits.
 
 - `scan_images(root)`: paths of all images of a folder, in natural order
 - `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and metadata
@@ -14,12 +14,8 @@ truncated files, and 16-bit files by OpenCV, because Pillow reduces 16-bit colou
 
 from __future__ import annotations
 
-import io
 import os
-import struct
-import zlib
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,50 +24,12 @@ import numpy as np
 import PIL.Image
 from numpy.typing import DTypeLike, NDArray
 
-from semanir_arch.data.files.deep_pixels import PNG_SIGNATURE, bits_per_sample, decode_16_bit
+from semanir_arch.data.files.bounds import opened
+from semanir_arch.data.files.decoding import decode_pixels
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_metadata import Metadata, read_metadata
 from semanir_arch.data.sources.scanning import scan_names
 from semanir_arch.utils.atomic import replacing
-
-# not all that Pillow knows: EPS would start Ghostscript, and others have no signature
-_READABLE_FORMATS = (
-    "PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF",
-)  # fmt: skip
-
-_EXIF_ORIENTATION = 274
-
-# no format but bilevel and WebP packs more than a thousand pixels into a byte
-_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE = 2**24, 1000
-
-_READABLE_MODES = {
-    "1": "L",
-    "P": "RGB",
-    "PA": "RGBA",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-    "RGBX": "RGB",
-    "RGBa": "RGBA",
-    "La": "LA",
-} | {mode: mode for mode in ("L", "LA", "RGB", "RGBA")}
-
-DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    cv2.error,
-    PIL.Image.DecompressionBombError,
-    # on damaged metadata, where the program turns warnings into errors
-    Warning,
-)
-"""What the decoders raise on files that are cut short, damaged or no images."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +104,8 @@ def load_image(path: str | os.PathLike[str]) -> Image:
 def decode_image(data: bytes, name: str) -> Image:
     """Decode the contents of an image file, as `load_image` does.
 
-    More than 179 megapixels are refused (Pillow's limit), and so are more than 16 in a file that
-    is too small for them.
+    Refused are more than 178 megapixels (Pillow's limit; a side counts as 64 at least), more than
+    16 in a file that is too small for them, and files of far more parts than their size warrants.
 
     Args:
         data: The file's bytes.
@@ -156,20 +114,8 @@ def decode_image(data: bytes, name: str) -> Image:
     Raises:
         ValueError: As `load_image`.
     """
-    if not data:
-        raise ValueError(f"{name}: the file is empty")
-    try:
-        with PIL.Image.open(io.BytesIO(data), formats=_readable_formats()) as file:
-            _check_size(file, len(data))
-            if data.startswith(PNG_SIGNATURE):
-                _check_png_chunks(data)
-            return _decode(file, data)
-    except PIL.UnidentifiedImageError as error:
-        raise ValueError(
-            f"{name}: not an image of a format that is read here, or damaged at its beginning"
-        ) from error
-    except DECODER_ERRORS as error:
-        raise ValueError(f"{name}: cannot be read as an image: {error}") from error
+    with opened(data, name) as file:
+        return _decode(file, data)
 
 
 def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDArray[np.float32]:
@@ -282,88 +228,12 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
     return np.rint(scaled).astype(dtype)
 
 
-@lru_cache(maxsize=1)
-def _readable_formats() -> tuple[str, ...]:
-    # an older Pillow may lack one
-    PIL.Image.init()
-    return tuple(name for name in _READABLE_FORMATS if name in PIL.Image.OPEN)
-
-
 def _decode(file: PIL.Image.Image, data: bytes) -> Image:
-    pages = _count_pages(file)
-    if bits_per_sample(file, data) == 16:
-        # OpenCV itself turns TIFF files upright
-        orientation = 1 if file.format == "TIFF" else _orientation(file)
-        pixels = _upright(decode_16_bit(file, data), orientation)
-    else:
-        pixels = _decode_8_bit(file)
-    notes = [f"holds {pages} pictures; only the first is read"] if pages > 1 else []
+    # counting them all would take time that grows with their square
+    several = bool(getattr(file, "is_animated", False))
+    pixels, orientation = decode_pixels(file, data)
+    notes = ["holds more than one picture; only the first is read"] if several else []
     if file.mode == "CMYK":
         notes.append("its inks (CMYK) are converted to RGB without their colour profile")
-    try:
-        metadata = read_metadata(file)
-    except DECODER_ERRORS:
-        metadata = Metadata(icc_profile=file.info.get("icc_profile"))
-        notes.append("its metadata are damaged and left out")
-    return Image(pixels, metadata, tuple(notes))
-
-
-def _count_pages(file: PIL.Image.Image) -> int:
-    """Pages or frames of a file, as far as they can be found."""
-    try:
-        return int(getattr(file, "n_frames", 1))
-    except DECODER_ERRORS:
-        # what is damaged lies behind the first
-        file.seek(0)
-        return 1
-
-
-def _decode_8_bit(file: PIL.Image.Image) -> NDArray[Any]:
-    if file.mode not in _READABLE_MODES:
-        raise ValueError(f"pixel type {file.mode!r} is not supported; 8 and 16 bits are")
-    mode = _READABLE_MODES[file.mode]
-    file.load()
-    if "transparency" in file.info:
-        mode = "LA" if mode in ("L", "LA") else "RGBA"
-    # after loading, because Pillow itself turns TIFF files upright
-    orientation = _orientation(file)
-    pixels = np.asarray(file if file.mode == mode else file.convert(mode))
-    return _upright(pixels.reshape(*pixels.shape[:2], -1), orientation)
-
-
-def _orientation(file: PIL.Image.Image) -> int:
-    """How the camera was held, 1 to 8 (EXIF 2.3, tag 274); 1 where that is damaged."""
-    try:
-        value = file.getexif().get(_EXIF_ORIENTATION, 1)
-    except DECODER_ERRORS:
-        return 1
-    return value if isinstance(value, int) else 1
-
-
-def _check_size(file: PIL.Image.Image, size: int) -> None:
-    """Refuse a header that makes the decoder reserve gigabytes for a few bytes of picture."""
-    pixels = file.width * file.height
-    if file.mode != "1" and pixels > max(_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE * size):
-        raise ValueError(f"{file.width} x {file.height} pixels cannot be in {size} bytes")
-
-
-def _check_png_chunks(data: bytes) -> None:
-    """Refuse a PNG file that ends too early, on which OpenCV reserves what a chunk promises."""
-    position, name = len(PNG_SIGNATURE), b""
-    while name != b"IEND":
-        # length, name, content, checksum (PNG specification, 5.3)
-        length, name = struct.unpack_from(">I4s", data, position)
-        position += 12 + length
-        if position > len(data):
-            raise ValueError(f"cut short within chunk {name!r}")
-
-
-def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo the camera's orientation (EXIF 2.3, tag 274), as a contiguous array of our own."""
-    if orientation in (5, 7):
-        pixels = pixels.swapaxes(0, 1)
-    turns = {3: 2, 6: -1, 7: 2, 8: 1}.get(orientation, 0)
-    pixels = np.rot90(pixels, turns)
-    if orientation in (2, 4):
-        pixels = np.flip(pixels, axis=1 if orientation == 2 else 0)
-    return np.array(pixels, order="C")
+    metadata, more = read_metadata(file, data, orientation)
+    return Image(pixels, metadata, (*notes, *more))

@@ -2,17 +2,23 @@
 
 Kept: the colour profile; descriptions, rights and camera data of EXIF with the GPS position; XMP;
 the resolution in dots per inch. Left out, because they would contradict the new pixels: the
-camera's orientation (images are read upright), thumbnails, and the layout of the old file.
+camera's orientation (images are read upright), thumbnails, the layout of the old file, and what XMP
+says of gain maps, films and sizes. Colours described by numbers become a profile (`files.colors`).
 """
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 
 import PIL.Image
 from PIL.ExifTags import IFD
+
+from semanir_arch.data.files.bounds import DECODER_ERRORS
+from semanir_arch.data.files.colors import Colors, read_colors
+from semanir_arch.data.files.directories import read_exif
+from semanir_arch.data.files.profiles import color_from_gray
+from semanir_arch.data.files.xmp import current_xmp
 
 __all__ = ["Metadata", "exif_for", "fit_to_format", "read_metadata"]
 
@@ -22,8 +28,8 @@ _KEPT_TAGS = (270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(400
 # A place within the old file, and its width and height (EXIF 2.3, 4.6.3).
 _INTEROP = 40965
 _PIXEL_SIDES = (40962, 40963)
-
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>))\d")
+# places in pixels of the old picture: area and location of the subject
+_PLACES = (37396, 41492)
 
 # A segment of a JPEG file, less its length field and the longest of the names in front.
 _JPEG_SEGMENT = 65_500
@@ -41,28 +47,51 @@ class Metadata:
         exif: As `PIL.Image.Exif.tobytes` writes it, beginning with `Exif`; upright, no thumbnail.
         xmp: The XMP packet, upright.
         dpi: Horizontal and vertical resolution in dots per inch.
+        srgb_intent: Rendering intent of PNG's chunk sRGB, 0 to 3; None where there is none.
+        cicp: Primaries and transfer in codes of ITU-T H.273, for PNG's chunk cICP; None: no chunk.
     """
 
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    srgb_intent: int | None = None
+    cicp: tuple[int, int] | None = None
 
 
-def read_metadata(file: PIL.Image.Image) -> Metadata:
+def read_metadata(
+    file: PIL.Image.Image, data: bytes, orientation: int
+) -> tuple[Metadata, tuple[str, ...]]:
     """Take from an opened file what may be kept.
 
-    Raises:
-        Exception: Pillow's, of any type, where the EXIF data are damaged.
+    Args:
+        file: Opened by Pillow, and loaded.
+        data: Its contents.
+        orientation: How the camera was held, 1 to 8; the pixels are turned by it.
+
+    Returns:
+        What is kept; and notes on what cannot be.
     """
+    notes: list[str] = []
+    try:
+        exif = read_exif(file)
+        kept = _keep_exif(exif)
+    except DECODER_ERRORS:
+        exif, kept = PIL.Image.Exif(), None
+        notes.append("its EXIF data are damaged and left out")
+    # the profile of a CMYK file describes inks, not the RGB picture made of them
+    colors = Colors() if file.mode == "CMYK" else read_colors(file, data, exif)
     xmp = file.info.get("xmp") or file.info.get("XML:com.adobe.xmp")
-    return Metadata(
-        # the profile of a CMYK file describes inks, not the RGB picture made of them
-        icc_profile=None if file.mode == "CMYK" else file.info.get("icc_profile"),
-        exif=_keep_exif(file.getexif()),
-        xmp=_upright_xmp(xmp) if xmp else None,
+    packet, said = current_xmp(xmp, turned=orientation != 1) if xmp else (None, ())
+    metadata = Metadata(
+        icc_profile=colors.profile,
+        exif=kept,
+        xmp=packet,
         dpi=_checked_dpi(file.info.get("dpi")),
+        srgb_intent=colors.srgb_intent,
+        cicp=colors.cicp,
     )
+    return metadata, (*notes, *colors.notes, *said)
 
 
 def fit_to_format(metadata: Metadata, file_format: str, channels: int) -> Metadata:
@@ -76,7 +105,7 @@ def fit_to_format(metadata: Metadata, file_format: str, channels: int) -> Metada
     limit = _JPEG_SEGMENT if file_format == "JPEG" else math.inf
     profile = metadata.icc_profile
     if profile is not None and channels not in _COLOR_SPACES.get(profile[16:20], (channels,)):
-        profile = None
+        profile = color_from_gray(profile) if channels >= 3 else None
     if file_format == "BMP":
         return Metadata(dpi=metadata.dpi)
     return replace(
@@ -110,7 +139,11 @@ def _copy_exif(source: PIL.Image.Exif, size: tuple[int, int] | None = None) -> P
             # as they were read: Pillow writes ASCII only, and others than English use more
             copy[tag] = value.encode("latin-1") if isinstance(value, str) else value
     for group in (IFD.Exif, IFD.GPSInfo):
-        values = {tag: value for tag, value in source.get_ifd(group).items() if tag != _INTEROP}
+        values = {
+            tag: value
+            for tag, value in source.get_ifd(group).items()
+            if tag != _INTEROP and not (group == IFD.Exif and tag in _PLACES)
+        }
         if size is not None:
             values |= {tag: size[i] for i, tag in enumerate(_PIXEL_SIDES) if tag in values}
         if values:
@@ -118,15 +151,13 @@ def _copy_exif(source: PIL.Image.Exif, size: tuple[int, int] | None = None) -> P
     return copy
 
 
-def _upright_xmp(xmp: bytes | str) -> bytes:
-    packet = xmp.encode() if isinstance(xmp, str) else xmp
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
-
-
 def _checked_dpi(dpi: object) -> tuple[float, float] | None:
     """The resolution, unless it is missing or nonsense."""
     if not isinstance(dpi, tuple) or len(dpi) != 2:
         return None
-    horizontal, vertical = map(float, dpi)
+    try:
+        horizontal, vertical = map(float, dpi)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
     usable = all(math.isfinite(value) and 1 <= value < 2**16 for value in (horizontal, vertical))
     return (horizontal, vertical) if usable else None

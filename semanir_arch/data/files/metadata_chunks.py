@@ -30,7 +30,7 @@ _EXIF_NAME, _BEFORE_DIRECTORY = 6, 14
 
 
 def with_png_metadata(data: bytes, metadata: Metadata, shape: tuple[int, ...]) -> bytes:
-    """Insert iCCP, pHYs, eXIf and iTXt chunks (PNG specification, third edition, 11.3).
+    """Insert cICP, iCCP or sRGB, pHYs, eXIf and iTXt chunks (PNG, third edition, 11.3).
 
     Args:
         data: A PNG file.
@@ -44,8 +44,13 @@ def with_png_metadata(data: bytes, metadata: Metadata, shape: tuple[int, ...]) -
 
 
 def _png_bodies(metadata: Metadata, shape: tuple[int, ...]) -> Iterator[tuple[bytes, bytes]]:
+    if metadata.cicp is not None:
+        # RGB, full range
+        yield b"cICP", bytes([*metadata.cicp, 0, 1])
     if metadata.icc_profile is not None:
         yield b"iCCP", b"profile\0\0" + zlib.compress(metadata.icc_profile)
+    elif metadata.srgb_intent is not None:
+        yield b"sRGB", bytes([metadata.srgb_intent])
     if metadata.dpi is not None:
         horizontal, vertical = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
         yield b"pHYs", struct.pack(">IIB", horizontal, vertical, 1)

@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from semanir_arch.utils.shown import shown
+
 CHUNK = 2**20
 """Bytes read at a time."""
 
@@ -51,6 +53,11 @@ class Member:
     size: int
     opener: Callable[[], IO[bytes]]
 
+    @property
+    def shown(self) -> str:
+        """Its path for messages, without a terminal's commands."""
+        return shown(self.path)
+
     def chunks(self) -> Iterator[bytes]:
         """Its content, piece by piece.
 
@@ -62,7 +69,9 @@ class Member:
                 while chunk := file.read(CHUNK):
                     yield chunk
         except _DAMAGED as error:
-            raise ValueError(f"{self.archive}: {self.path} is damaged: {error}") from error
+            raise ValueError(
+                f"{self.archive}: {self.shown} is damaged: {shown(str(error))}"
+            ) from error
 
 
 def members(path: Path) -> Iterator[Member]:
@@ -96,7 +105,9 @@ def members(path: Path) -> Iterator[Member]:
         else:
             yield Member(path, path.name, path.stat().st_size, partial(_open, path))
     except _DAMAGED as error:
-        raise ValueError(f"{path}: damaged, or its download is incomplete: {error}") from error
+        raise ValueError(
+            f"{path}: damaged, or its download is incomplete: {shown(str(error))}"
+        ) from error
 
 
 def digest(path: Path, algorithm: str, progress: Callable[[int], None]) -> str:
@@ -164,7 +175,9 @@ def _extract(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 def _checked(archive: Path, path: str, size: int, opener: Callable[[], IO[bytes]]) -> Member:
     path = path.replace("\\", "/")
     if path.startswith("/") or path[1:2] == ":" or ".." in path.split("/"):
-        raise ValueError(f"{archive}: its member {path!r} would leave the folder; archive refused")
+        raise ValueError(
+            f"{archive}: its member '{shown(path)}' would leave the folder; archive refused"
+        )
     return Member(archive, path, size, opener)
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import PIL.Image
-
+from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.preparation.archives import Member, digest, members
 from semanir_arch.data.preparation.catalogue import Archive, DataSet, Folder
+from semanir_arch.utils.atomic import replacing
 
 STAGING = ".prepare"
 """Folder below the data root where unfinished parts wait."""
@@ -207,28 +207,30 @@ def _place(member: Member, data_set: DataSet) -> tuple[Folder, str] | None:
         for rule in folder.rules:
             name = rule.file_name(member.path)
             if name is not None:
-                if not _FILE_NAME.fullmatch(name) or name.startswith("."):
-                    raise ValueError(f"{member.path!r} is no name for a file; archive refused")
+                if not _is_file_name(name):
+                    raise ValueError(f"'{member.shown}' is no name for a file; archive refused")
                 return folder, name
     return None
+
+
+def _is_file_name(name: str) -> bool:
+    plain = _FILE_NAME.fullmatch(name) is not None and name.isprintable()
+    return plain and not name.startswith(".")
 
 
 def _write(member: Member, target: Path) -> None:
     if target.is_file() and target.stat().st_size == member.size:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.tmp")
     written = 0
-    with temporary.open("wb") as file:
+    with replacing(target, durable=False) as file:
         for chunk in member.chunks():
             written += len(chunk)
             if written > member.size:
                 break
             file.write(chunk)
-    if written != member.size:
-        temporary.unlink()
-        raise ValueError(f"{member.archive}: {member.path} is not as long as the archive says")
-    temporary.replace(target)
+        if written != member.size:
+            raise ValueError(f"{member.archive}: {member.shown} is not as long as the archive says")
 
 
 def _explain(state: State, partners: str) -> str:
@@ -256,12 +258,11 @@ def _check_sizes(path: Path, folder: Folder) -> None:
     if folder.size is None:
         return
     for name in sorted(_files(path)):
-        with PIL.Image.open(path / name) as image:
-            if image.size not in (folder.size, folder.size[::-1]):
-                width, height = folder.size
-                raise ValueError(
-                    f"{path / name}: is {image.width}x{image.height} instead of {width}x{height}"
-                )
+        file = path / name
+        size = read_size(file.read_bytes(), str(file))
+        if size not in (folder.size, folder.size[::-1]):
+            width, height = folder.size
+            raise ValueError(f"{file}: is {size[0]}x{size[1]} instead of {width}x{height}")
 
 
 def _move(source: Path, target: Path) -> None:
@@ -276,8 +277,9 @@ def _move(source: Path, target: Path) -> None:
 def _remove_empty(staging: Path) -> None:
     if staging.is_dir():
         shutil.rmtree(staging)
-        if not any(staging.parent.iterdir()):
-            staging.parent.rmdir()
+    # also where a killed run got no further than that
+    if staging.parent.is_dir() and not any(staging.parent.iterdir()):
+        staging.parent.rmdir()
 
 
 def _share(done: int, size: int) -> str:

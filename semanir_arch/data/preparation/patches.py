@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from semanir_arch.data.files.fast_png import encode_fast_png
 from semanir_arch.data.files.image_io import load_image
 from semanir_arch.data.sources.lmdb_values import pack_raw
+from semanir_arch.utils.atomic import replacing
 
 Window = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""
@@ -251,18 +252,18 @@ def patch_path(output: Path, name: str) -> Path:
 
 
 def write_patch(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name and move it in place.
-
-    The name is the same in every attempt, so that a run that was killed leaves nothing behind when
-    the next one is done.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write a file whole or not at all; folders on the way are made."""
+    # a power cut costs no more than the patches of a moment, which are then cut again
     try:
-        temporary.write_bytes(data)
+        _replace(path, data)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-    temporary.replace(path)
+        _replace(path, data)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    with replacing(path, durable=False) as file:
+        file.write(data)
 
 
 def _common_size(group: Group, images: Sequence[NDArray[Any]]) -> tuple[int, int]:

@@ -15,9 +15,13 @@ from typing import TypeVar
 import cv2
 import torch
 
+from semanir_arch.utils import processes
+from semanir_arch.utils.shown import shown
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_KEPT = "\n\t"
 _SECONDS_BETWEEN_LINES = 5.0
 # enough that no process waits for the next job, few enough that memory stays flat
 _JOBS_PER_PROCESS = 4
@@ -43,7 +47,7 @@ class Progress:
 
 def say(text: str) -> None:
     """Write a line at once, for people who watch."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{shown(text, _KEPT)}\n")
     sys.stdout.flush()
 
 
@@ -60,13 +64,13 @@ def run_script(run: Callable[[], Iterable[str]]) -> int:
     try:
         problems = list(run())
     except (OSError, ValueError, ModuleNotFoundError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{shown(str(error), _KEPT)}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command continues\n")
         return 130
     for problem in problems:
-        sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(f"{shown(problem, _KEPT)}\n")
     return 1 if problems else 0
 
 
@@ -137,6 +141,7 @@ def _single_threaded() -> Iterator[None]:
 
 
 def _prepare_worker() -> None:
+    processes.end_with_parent()
     # Ctrl-C reaches all processes; only the first shall react
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)

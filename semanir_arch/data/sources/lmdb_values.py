@@ -6,16 +6,15 @@ them are as they were written.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
-from semanir_arch.data.files.image_io import DECODER_ERRORS, decode_image
+from semanir_arch.data.files.bounds import opened
+from semanir_arch.data.files.image_io import decode_image
 
 # mark, bits per sample, channels, height, width, CRC-32 of the pixels
 _HEADER = struct.Struct("<8sHHIII")
@@ -77,11 +76,8 @@ def summarize(value: memoryview, name: str) -> Summary:
     """
     if bytes(value[: len(_MARK)]) == _MARK:
         return _raw_header(value, name)[0]
-    try:
-        with PIL.Image.open(io.BytesIO(value)) as file:
-            return Summary(file.height, file.width, len(file.getbands()), str(file.format).lower())
-    except DECODER_ERRORS as error:
-        raise ValueError(f"{name}: cannot be read as an image: {error}") from error
+    with opened(bytes(value), name) as file:
+        return Summary(file.height, file.width, len(file.getbands()), str(file.format).lower())
 
 
 def _raw_header(value: memoryview, name: str) -> tuple[Summary, int, int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 NAME_RULES: dict[str, tuple[str, str]] = {
     # HR and LR, LOL, Rain100L, DPDD, Snow100K (synthetic and gt): equal names
@@ -53,6 +53,27 @@ class NameRule:
         """Name of the target; None where the rule does not hold."""
         target, replaced = self.pattern.subn(self.replacement, name, count=1)
         return target if replaced else None
+
+
+class _IsRule:
+    """Mark of values that `parse_name_rule` reads."""
+
+    says_everything = True
+
+    def accepts(self, value: Any) -> bool:
+        """Whether a value is a rule."""
+        try:
+            parse_name_rule(value, "{}")
+        except ValueError:
+            return False
+        return True
+
+    def __str__(self) -> str:
+        return f"{', '.join(NAME_RULES)}, or [regular expression, replacement]"
+
+
+NAME_RULE = Annotated[str | list[str], _IsRule()]
+"""Type of the option."""
 
 
 def parse_name_rule(rule: Any, template: Any) -> NameRule:

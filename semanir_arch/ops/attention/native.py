@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.ops import native
-from semanir_arch.ops.backend import Backend, Request
+from semanir_arch.ops.backend import Backend, Request, Variants
 from semanir_arch.ops.operators import operator
 
 from .bias import fold
@@ -37,8 +37,8 @@ def attend(
 ) -> Tensor:
     """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`.
 
-    `instructions` names the kernels: "avx512" or "portable"; default: the best that this processor
-    has.
+    `instructions` names the kernels: "avx512" or "portable"; default: those in use, the best that
+    this processor has unless `semanir_arch.ops.native` was told otherwise.
     """
     assert dictionary.bits is not None, "refused by the predicate"
     return _forward(
@@ -67,7 +67,13 @@ def _preferred(request: Request) -> bool:
     return request.k * tokens_per_key <= request.num_tokens
 
 
-BACKEND = Backend(name="native", run=attend, why_not=_why_not, preferred=_preferred)
+BACKEND = Backend(
+    name="native",
+    run=attend,
+    why_not=_why_not,
+    preferred=_preferred,
+    variants=Variants(native.kernels, native.best_instructions, native.use),
+)
 
 
 _ARGUMENTS = (

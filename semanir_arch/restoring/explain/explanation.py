@@ -16,6 +16,7 @@ from semanir_arch.restoring.explain.page import Explanation, make_page
 from semanir_arch.restoring.explain.picture import draw_pixel
 from semanir_arch.restoring.explain.sampling import choose_area, choose_grid
 from semanir_arch.restoring.explain.semantics import check_network, key_semantics, stages_of
+from semanir_arch.restoring.hidden_colors import with_visible_colors
 from semanir_arch.restoring.pixels import Pixels, split
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.visible import visible
@@ -54,7 +55,7 @@ def explain(
             outside the image.
     """
     network = check_network(restorer.network)
-    parts = split(image)
+    parts = with_visible_colors(split(image))
     x, y = pixel
     height, width = parts.size
     if not (0 <= x < width and 0 <= y < height):

@@ -24,6 +24,7 @@ from semanir_arch.modules.stage import KeySemanticStage
 from semanir_arch.ops import KeySemanticDictionary
 from semanir_arch.ops.attention.bias import matrix, strips
 from semanir_arch.ops.dictionary.packing import unpack
+from semanir_arch.restoring.loading import describe
 
 __all__ = ["Region", "StageSemantics", "check_network", "key_semantics", "stages_of"]
 
@@ -113,7 +114,7 @@ def check_network(network: RestorationNetwork) -> KeySemanticNetwork:
     """
     if not isinstance(network, KeySemanticNetwork):
         raise ValueError(
-            f"{type(network).__name__} has no key-semantic dictionary to explain; "
+            f"{describe(network)} has no key-semantic dictionary to explain; "
             "SemanIR and SemanIRUNet have"
         )
     return network

@@ -26,6 +26,13 @@ from starlette.routing import Route
 
 from semanir_arch.report.html import read_page_file
 from semanir_arch.restoring.serve.choices import Choice
+from semanir_arch.restoring.serve.connections import (
+    TooSlowError,
+    Upload,
+    Uploads,
+    UploadsFullError,
+    timed_parts,
+)
 from semanir_arch.restoring.serve.guard import Guard, is_loopback
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.work import BusyError, Job, Queue
@@ -60,6 +67,7 @@ class _Routes:
         self._choices = {choice.name: choice for choice in choices}
         self._queue = queue
         self._host = host
+        self._uploads = Uploads()
 
     def routes(self) -> list[Route]:
         """All addresses."""
@@ -104,19 +112,31 @@ class _Routes:
             strength = _read_strength(request.query_params.get("strength", ""), choice)
         except ValueError as error:
             return _error(400, str(error))
+        client = request.client.host if request.client is not None else ""
+        try:
+            with self._uploads.begin(client) as upload:
+                return await self._receive(request, upload, choice, name, strength)
+        except UploadsFullError:
+            return _error(503, "too many photos are being sent; try again in a minute")
+        except TooSlowError:
+            return _error(408, "the upload took too long")
+        except ClientDisconnect:
+            return _error(400, "the upload was not completed")
+
+    async def _receive(
+        self, request: Request, upload: Upload, choice: Choice, name: str, strength: float | None
+    ) -> Response:
+        """Wait for the body, and start the job; the body counts as an upload until then."""
         too_large = f"{name} is too large: this page takes files up to {MAX_BYTES >> 20} MiB"
         if int(request.headers.get("content-length", "0")) > MAX_BYTES:
             return _error(413, too_large)
-        data = bytearray()
-        try:
-            async for part in request.stream():
-                data += part
-                if len(data) > MAX_BYTES:
-                    return _error(413, too_large)
-        except ClientDisconnect:
-            return _error(400, "the upload was not completed")
-        job = Job(choice.name, name, bytes(data), strength)
-        del data
+        async for part in timed_parts(request):
+            upload.add(part)
+            if upload.size > MAX_BYTES:
+                return _error(413, too_large)
+        job = Job(choice.name, name, bytes(upload.data), strength)
+        # not held twice
+        upload.data.clear()
         try:
             await run_in_threadpool(check_size, job.data, name, choice.scale)
             self._queue.submit(job)

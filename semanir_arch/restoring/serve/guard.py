@@ -2,15 +2,19 @@
 
 A browser lets any web site send requests to 127.0.0.1. Requests from other sites are told by the
 headers Origin and Sec-Fetch-Site; a site that makes its own name point here (DNS rebinding), by the
-header Host, which then holds that name.
+header Host, which then holds that name. Origin must have the scheme, name and port of the page,
+Host the port on which the server listens: other programs of this computer have pages of their own.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+import anyio
 
 __all__ = ["LOOPBACK", "Guard", "is_loopback"]
 
@@ -23,6 +27,12 @@ LOOPBACK = "127.0.0.1"
 
 _SMALL_BODY = 2**20
 """Bytes of a refused request that are read before it is answered."""
+
+_BODY_SECONDS = 5.0
+"""How long the body of a refused request is waited for."""
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@,\s]+)(?::(?P<port>[0-9]{1,5}))?")
+_PORTS = {"http": 80, "https": 443}
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -62,11 +72,13 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in scope["headers"]
-        }
-        reason = self._why_not(scope["method"], headers)
+        headers: dict[str, str] = {}
+        for key, value in scope["headers"]:
+            name = key.decode("latin-1").lower()
+            # of two origins, neither is the one
+            text = value.decode("latin-1")
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text
+        reason = self._why_not(scope, headers)
         if reason is not None:
             await _take_body(receive)
             await _refuse(send, reason)
@@ -80,22 +92,27 @@ class Guard:
 
         await self._app(scope, receive, send_with_headers)
 
-    def _why_not(self, method: str, headers: dict[str, str]) -> str | None:
+    def _why_not(self, scope: Scope, headers: dict[str, str]) -> str | None:
         host = headers.get("host", "")
-        if not self._is_ours(host):
+        found = _HOST.fullmatch(host)
+        if found is None or not self._is_ours(found["name"]):
             return f"this server does not answer to the name {host!r}"
+        scheme = str(scope.get("scheme", "http"))
+        port = int(found["port"] or _PORTS.get(scheme, 80))
+        if (own := (scope.get("server") or (None, None))[1]) not in (port, None):
+            return f"this server does not answer to port {port}, but to {own}"
         origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
+        if origin is not None and origin.lower() != f"{scheme}://{host}".lower():
             return f"requests from {origin} are refused"
         site = headers.get("sec-fetch-site", "same-origin")
         # a link to the page itself may stand anywhere
-        is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        is_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if site not in ("same-origin", "none") and not is_link:
             return "requests from other web sites are refused"
         return None
 
-    def _is_ours(self, host: str) -> bool:
-        name = _without_port(host).lower()
+    def _is_ours(self, name: str) -> bool:
+        name = name.strip("[]").lower()
         if name in self._names:
             return True
         try:
@@ -113,19 +130,14 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
-
-
 async def _take_body(receive: Receive) -> None:
     """Read a small body, whose sender would see a broken connection instead of the answer."""
     left, more = _SMALL_BODY, True
-    while more and left > 0:
-        message = await receive()
-        left -= len(message.get("body", b""))
-        more = message.get("more_body", False)
+    with anyio.move_on_after(_BODY_SECONDS):
+        while more and left > 0:
+            message = await receive()
+            left -= len(message.get("body", b""))
+            more = message.get("more_body", False)
 
 
 async def _refuse(send: Send, reason: str) -> None:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from semanir_arch.data.files.image_encoding import check_format, encode_image
-from semanir_arch.data.files.image_io import decode_image
+from semanir_arch.data.files.image_encoding import check_format, lost_metadata
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.choices import Choice
+from semanir_arch.restoring.serve.codec import Codec
 from semanir_arch.restoring.serve.watch import StoppedError, Watch
 from semanir_arch.restoring.serve.work import Job, Outcome
 from semanir_arch.restoring.visible import visible
@@ -43,6 +43,11 @@ class Workshop:
         self._choices = {choice.name: choice for choice in choices}
         self._open = open_restorer
         self._restorers: dict[str, Restorer] = {}
+        self._codec = Codec()
+
+    def close(self) -> None:
+        """End what runs beside."""
+        self._codec.close()
 
     def restorer(self, task: str) -> Restorer:
         """The network of a task.
@@ -61,7 +66,13 @@ class Workshop:
             OSError, TypeError, ValueError, MemoryError, ArithmeticError: As `decode_image` and
                 `Restorer.restore`.
         """
-        image = decode_image(job.data, job.name)
+        try:
+            return self._work(job)
+        except StoppedError:
+            return None
+
+    def _work(self, job: Job) -> Outcome:
+        image = self._codec.decode(job.data, job.name, job.cancelled)
         job.data = b""
         restorer = self.restorer(job.task)
 
@@ -76,20 +87,21 @@ class Workshop:
             tile=min(1.0, _TILE_PIXELS / image.pixels[..., 0].size),
         )
         strength = self._choices[job.task].strength
-        try:
-            with watch:
-                restored = restorer.restore(
-                    image.pixels,
-                    sigma=job.strength if strength == "sigma" else None,
-                    quality=job.strength if strength == "quality" else None,
-                    progress=watch.advance,
-                )
-        except StoppedError:
-            return None
+        with watch:
+            restored = restorer.restore(
+                image.pixels,
+                sigma=job.strength if strength == "sigma" else None,
+                quality=job.strength if strength == "quality" else None,
+                progress=watch.advance,
+            )
         name = _result_name(job.name, restored)
-        result = encode_image(restored, Path(name), metadata=image.metadata)
+        result = self._codec.encode(restored, name, image.metadata, job.cancelled)
+        lost = lost_metadata(Path(name), image.metadata, restored)
         height, width = restored.shape[:2]
-        before, after = _for_screen(image.pixels), _for_screen(restored)
+        before, after = (
+            self._codec.encode(_for_screen(pixels), "screen.png", None, job.cancelled)
+            for pixels in (image.pixels, restored)
+        )
         return Outcome(
             name=name,
             media_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
@@ -102,7 +114,7 @@ class Workshop:
                 "bytes": len(result),
                 "seconds": round(time.monotonic() - job.started, 1),
                 "reduced": width * height > _SHOWN_PIXELS,
-                "notes": "; ".join(image.notes),
+                "notes": "; ".join((*image.notes, *lost)),
             },
         )
 
@@ -122,12 +134,12 @@ def _result_name(name: str, restored: npt.NDArray[Any]) -> str:
     return name
 
 
-def _for_screen(image: npt.NDArray[Any]) -> bytes:
-    """A PNG file that every browser shows."""
+def _for_screen(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """8-bit pixels that every browser shows."""
     pixels = visible(image)
     height, width = pixels.shape[:2]
     if height * width > _SHOWN_PIXELS:
         zoom = (_SHOWN_PIXELS / (height * width)) ** 0.5
         size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return encode_image(pixels, Path("screen.png"))
+    return pixels

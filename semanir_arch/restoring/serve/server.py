@@ -15,6 +15,7 @@ import uvicorn
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.app import make_app
 from semanir_arch.restoring.serve.choices import Choice, find_choices
+from semanir_arch.restoring.serve.connections import MAX_CONNECTIONS, TimedProtocol
 from semanir_arch.restoring.serve.guard import LOOPBACK, Guard, is_loopback
 from semanir_arch.restoring.serve.restoring import Workshop
 from semanir_arch.restoring.serve.work import Queue
@@ -70,6 +71,7 @@ def serve(
         say("ended")
     finally:
         queue.close()
+        workshop.close()
         listener.close()
 
 
@@ -84,7 +86,8 @@ def make_server(app: Guard) -> uvicorn.Server:
             ws="none",
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=64,
+            limit_concurrency=MAX_CONNECTIONS,
+            http=TimedProtocol,
             timeout_graceful_shutdown=2,
         )
     )

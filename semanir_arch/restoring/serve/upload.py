@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import math
 import re
 
-import PIL.Image
-
-from semanir_arch.data.files.image_io import DECODER_ERRORS
+from semanir_arch.data.files.bounds import LEAST_SIDE, read_size
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "check_size", "clean_name"]
 
@@ -40,16 +38,15 @@ def check_size(data: bytes, name: str, scale: int) -> tuple[int, int]:
     Raises:
         ValueError: No image, or too large.
     """
-    try:
-        with PIL.Image.open(io.BytesIO(data)) as file:
-            width, height = file.size
-    except DECODER_ERRORS as error:
-        raise ValueError(f"{name} is not an image, or it is damaged at its beginning") from error
-    if width * height * scale**2 > MAX_PIXELS:
+    width, height = read_size(data, name)
+    # a network pads narrow sides, and works on that too
+    if math.prod(max(side, LEAST_SIDE) for side in (width, height)) * scale**2 > MAX_PIXELS:
         limit = MAX_PIXELS / 1e6
         allowed = f"{limit:g} megapixels"
         if scale > 1:
             allowed = f"{limit / scale**2:g} megapixels, because the result is {scale}x larger"
+        if min(width, height) < LEAST_SIDE:
+            allowed += f", where a side counts as {LEAST_SIDE} at least"
         raise ValueError(
             f"{name} has {width} x {height} pixels; this page takes up to {allowed}. "
             "The command semanir-restore restores larger photos"

@@ -62,10 +62,17 @@ class Watch:
             handle.remove()
 
     def advance(self, share: float) -> None:
-        """Say which part is finished, after each tile."""
+        """Say which part is finished, after each tile.
+
+        Raises:
+            StoppedError: The image is not wanted any more.
+        """
+        if self._stop.is_set():
+            raise StoppedError
         self._finished, self._layers = share, 0
-        # tiles are alike: the first tells how many there are
-        self._tile = min(self._tile, share)
+        if share > 0:
+            # tiles are alike: the first tells how many there are
+            self._tile = min(self._tile, share)
         self._say(share)
 
     def _count(self, *_: object) -> None:

@@ -1,13 +1,24 @@
-"""How a dataset or a model declares the options it reads.
+"""How a class declares the options it reads: types, ranges, choices, defaults, help.
 
-A class lists its options once, with type, default and unit; the validator, the documentation and
-the class itself then agree on them::
+A class lists its options once; the validator, the documentation, tools and the class itself then
+agree on them::
 
     class GaussianDenoisingDataset(Dataset):
         OPTIONS = {
-            'sigma': Option((int, float, list), help='noise standard deviation on the 0-255 scale'),
+            'sigma': Option(Strength(0, 500), help='noise standard deviation on the 0-255 scale'),
             'channels': Option(int, default=3, choices=(1, 3), help='1 reads gray, 3 reads RGB'),
+            'patch_size': Option(Annotated[int, Bounds(1)], default=128, help='pixels'),
         }
+
+Networks, losses, metrics and optimizers declare the same in the signature of their constructor:
+`typing_rules.signature_options` makes `Option`s of it. A program that reads declarations (a schema
+for editors, a table) finds in `Option.type`:
+
+- a type or annotation of Python: `int`, `float` (any number), `bool`, `str`, `list[...]`,
+  `Sequence[...]`, `tuple[...]`, `dict`, `Literal[...]`, unions; a tuple of them means "one of";
+- `Annotated[type, mark, ...]` with marks of `semanir_arch.utils.values`: `Bounds` (numbers),
+  `Length` and `Ascending` (lists), `OneOf` (choices), `FileName` (texts), `Entries` (mappings);
+- `Strength`, whose `forms` are three such types.
 """
 
 from __future__ import annotations
@@ -16,6 +27,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from semanir_arch.utils.values import (
+    Ascending,
+    Bounds,
+    Entries,
+    FileName,
+    Length,
+    OneOf,
+    Strength,
+    fault,
+)
+
+__all__ = [
+    "REQUIRED",
+    "Ascending",
+    "Bounds",
+    "Entries",
+    "FileName",
+    "Length",
+    "OneOf",
+    "Option",
+    "Strength",
+    "read_options",
+]
 
 
 class _Required(Enum):
@@ -34,23 +69,44 @@ class Option:
     """One declared option.
 
     Args:
-        type: What a value may be: a type, a typing annotation such as `list[int]`, or a tuple of
-            them. `float` accepts an integer; `int` does not accept a boolean; `None` is accepted
-            where it is the default.
+        type: What a value may be; see the text of this module. `float` accepts an integer; `int`
+            does not accept a boolean; `None` is accepted where it is the default.
         default: Value used when the option is left out.
         help: One line with unit and range.
         choices: The allowed values, where they can be listed.
+        evaluation: Of a data set's option: what a value may be in validation and tests, where that
+            is less; None for the same.
+        training_only: Of a data set's option: only training reads it, and may require it.
     """
 
     type: Any
     default: Any = REQUIRED
     help: str = ""
     choices: Sequence[Any] | None = None
+    evaluation: Any = None
+    training_only: bool = False
 
     @property
     def required(self) -> bool:
         """Whether an option file must give a value."""
         return self.default is REQUIRED
+
+    def fault(self, value: Any, *, training: bool = True) -> str | None:
+        """What is allowed instead of a value, in words; None if the value is allowed.
+
+        Args:
+            value: As a file gives it.
+            training: Whether a training uses it, or an evaluation.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.choices is not None and value in self.choices:
+            return None
+        kind = self.type if training or self.evaluation is None else self.evaluation
+        problem = fault(value, kind)
+        if problem is None and self.choices is not None:
+            return f"allowed: {', '.join(map(repr, self.choices))}"
+        return problem
 
 
 def read_options(declared: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,11 @@ from typing import Any
 
 from semanir_arch.utils.options.loading import Source, find_references, load_file
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join, shown
+from semanir_arch.utils.values import show
 
 BASE_KEY = "_base_"
+
+_MOST_FRAGMENTS = 32
 
 
 @dataclass
@@ -26,7 +29,9 @@ class Merged:
         path: The leaf.
         options: Merged content, without `_base_`.
         origins: `file:line` of every key.
-        fragments: The files of `_base_`; empty for a plain BasicSR file.
+        fragments: The files of `_base_`.
+        inherits: Whether the leaf has a `_base_`, perhaps an empty one; one without is a plain
+            BasicSR file.
         references: Names that any of the files refers to, also where an override replaces them.
     """
 
@@ -34,6 +39,7 @@ class Merged:
     options: dict[str, Any]
     origins: dict[KeyPath, str]
     fragments: list[Path]
+    inherits: bool = False
     references: set[str] = field(default_factory=set)
 
     def origin(self, key: KeyPath) -> str:
@@ -52,19 +58,23 @@ def merge_file(path: str | os.PathLike[str]) -> Merged:
             one key.
     """
     leaf = load_file(path)
+    inherits = BASE_KEY in leaf.data
     listed = leaf.data.pop(BASE_KEY, [])
     origin = f"{shown(leaf.path)}:{leaf.lines.get((BASE_KEY,), 1)}"
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise OptionError(
-            Problem(origin, (BASE_KEY,), f"expected a list of files, received {listed!r}")
+            Problem(origin, (BASE_KEY,), f"expected a list of files, received {show(listed)}")
         )
+    if len(listed) > _MOST_FRAGMENTS:
+        text = f"received {len(listed)} files; allowed: {_MOST_FRAGMENTS} at most"
+        raise OptionError(Problem(origin, (BASE_KEY,), text))
     fragments = [Path(os.path.normpath(leaf.path.parent / name)) for name in listed]
     for name, fragment in zip(listed, fragments, strict=True):
         if not fragment.is_file():
             raise OptionError(
                 Problem(origin, (BASE_KEY,), f"no such file: {name} (looked for {shown(fragment)})")
             )
-    merged = Merged(leaf.path, {}, {}, fragments)
+    merged = Merged(leaf.path, {}, {}, fragments, inherits)
     for fragment in fragments:
         source = load_file(fragment)
         if BASE_KEY in source.data:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import yaml
 
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint, shown
+from semanir_arch.utils.values import show
 
 REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 """`${name}`; see `substitution.py`."""
@@ -29,6 +30,15 @@ _FLOAT = re.compile(
 _INT_TAG, _FLOAT_TAG, _TIME_TAG = (
     f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp")
 )
+
+
+_KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+
+_MOST_BYTES = 2**18
+_MOST_VALUES = 20_000
+_DEEPEST = 32
+_TOO_DEEP = f"values lie more than {_DEEPEST} levels deep"
+_LONGEST_NUMBER = 64
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,24 @@ class _Loader(yaml.SafeLoader):
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:
+        # PyYAML's time grows with the square of the depth, and it recurses
+        if self.flow_level >= _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
+
+    def add_indent(self, column: int) -> bool:
+        if len(self.indents) > _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.get_mark())
+        added: bool = super().add_indent(column)
+        return added
+
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         text = self.construct_scalar(node).replace("_", "")
+        if len(text) > _LONGEST_NUMBER:
+            raise yaml.MarkedYAMLError(
+                problem=f"a number of {len(text)} digits", problem_mark=node.start_mark
+            )
         for prefix, base in (("0o", 8), ("0x", 16)):
             if text.startswith(prefix):
                 return int(text, base)
@@ -97,10 +123,13 @@ def load_file(path: str | os.PathLike[str]) -> Source:
     path = Path(path)
     if not path.is_file():
         raise OptionError(Problem("", (), _explain_absence(path)))
+    if path.stat().st_size > _MOST_BYTES:
+        text = f"larger than {_MOST_BYTES // 1024} KiB; an option file has a few"
+        raise OptionError(Problem(shown(path), (), text))
     try:
         loader = _Loader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        node = _compose(loader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise OptionError(_explain_syntax(path, error)) from error
     if not isinstance(node, yaml.MappingNode):
         raise OptionError(
@@ -119,9 +148,68 @@ def load_file(path: str | os.PathLike[str]) -> Source:
     if repeated:
         raise OptionError(repeated)
     try:
-        return Source(path, loader.construct_document(node), lines)
+        return Source(path, _construct(loader, node), lines)
     except yaml.YAMLError as error:
         raise OptionError(_explain_syntax(path, error)) from error
+
+
+def _compose(loader: _Loader) -> yaml.Node | None:
+    """Read the text as nodes, `_MOST_VALUES` at most when all aliases are filled in.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, contains itself, is too deep, too large, or has keys that are
+            no texts.
+    """
+    node: yaml.Node | None = loader.get_single_node()
+    if node is not None:
+        _count(node, {}, ())
+    return node
+
+
+def _count(node: yaml.Node, known: dict[yaml.Node, int], above: tuple[yaml.Node, ...]) -> int:
+    """Values below a node, those of aliases as often as they stand there."""
+    if node in known:
+        return known[node]
+    problem = None
+    if node in above:
+        problem = "a value that contains itself"
+    elif len(above) > _DEEPEST:
+        problem = _TOO_DEEP
+    elif isinstance(node, yaml.MappingNode):
+        wrong = [key for key, _ in node.value if key.tag not in _KEY_TAGS]
+        if wrong:
+            raise yaml.MarkedYAMLError(
+                problem="a key must be a text; write it in quotes", problem_mark=wrong[0].start_mark
+            )
+        children = [value for _, value in node.value]
+    else:
+        children = node.value if isinstance(node, yaml.SequenceNode) else []
+    count = 1
+    if problem is None:
+        for child in children:
+            count += _count(child, known, (*above, node))
+        if count > _MOST_VALUES:
+            problem = f"more than {_MOST_VALUES:,d} values"
+    if problem is not None:
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    known[node] = count
+    return count
+
+
+def _construct(loader: _Loader, node: yaml.Node) -> Any:
+    """Values of nodes.
+
+    Raises:
+        yaml.YAMLError: A value is not what its tag says.
+    """
+    try:
+        return loader.construct_document(node)
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+        # PyYAML's constructors do not expect what an explicit tag (!!int abc) may stand before
+        raise yaml.MarkedYAMLError(
+            problem=f"a value does not have the form of its tag ({error})",
+            problem_mark=node.start_mark,
+        ) from error
 
 
 def find_references(value: Any) -> set[str]:
@@ -139,14 +227,29 @@ def parse_value(text: str) -> Any:
     Raises:
         ValueError: Not YAML.
     """
+    if len(text) > _MOST_BYTES:
+        raise ValueError(f"longer than {_MOST_BYTES // 1024} KiB")
     try:
-        return yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        node = _compose(loader)
+        return None if node is None else _construct(loader, node)
     except yaml.YAMLError as error:
-        raise ValueError(f"{text!r} is not a YAML value") from error
+        reason = getattr(error, "problem", None)
+        raise ValueError(
+            f"{show(text)} is not a YAML value{f' ({reason})' if reason else ''}"
+        ) from error
 
 
-def to_yaml(options: dict[str, Any]) -> str:
-    """Options as text that this module and BasicSR's own loader read back as the same values."""
+def to_yaml(options: dict[str, Any], *, complete: bool = False) -> str:
+    """Options as text that this module and BasicSR's own loader read back as the same values.
+
+    Args:
+        options: Complete options.
+        complete: Whether they come from a file with `_base_`. Then the text has an empty one, so
+            that it is checked like that file, down to keys that nothing reads.
+    """
+    if complete:
+        options = {"_base_": [], **options}
     return yaml.dump(options, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from semanir_arch.utils.options.inheritance import Merged
 from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join
+from semanir_arch.utils.values import show
 
 COMMAND_LINE = "command line"
 
@@ -55,7 +56,7 @@ def _assign(merged: Merged, key: KeyPath, value: object) -> None:
             block[part] = {}
             merged.origins[key[:depth]] = COMMAND_LINE
         if not isinstance(block[part], dict):
-            raise ValueError(f"{join(key[:depth])} is {block[part]!r}, which has no keys")
+            raise ValueError(f"{join(key[:depth])} is {show(block[part])}, which has no keys")
         block = block[part]
     block[key[-1]] = value
     merged.origins = {

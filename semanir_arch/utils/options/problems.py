@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semanir_arch.utils.suggestions import nearest
+
 KeyPath = tuple[str, ...]
 """Keys from the top of an option file down to one value."""
+
+
+_MOST = 50
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,18 @@ class OptionError(ValueError):
         super().__init__("\n".join([*headline, *map(str, self.problems)]))
 
 
+def add(problems: list[Problem], problem: Problem) -> None:
+    """Collect a problem; a file with very many is refused at once.
+
+    Raises:
+        OptionError: There are more than anybody would read.
+    """
+    problems.append(problem)
+    if len(problems) >= _MOST:
+        rest = Problem("", (), "and perhaps more; the rest of the file was not read")
+        raise OptionError([*problems, rest])
+
+
 def join(key: KeyPath) -> str:
     """A key path as `--force_yml` writes it: `train:optim_g:lr`."""
     return ":".join(key)
@@ -50,10 +67,12 @@ def join(key: KeyPath) -> str:
 def hint(name: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'?` where a name is close, else the list of what is allowed."""
     names = sorted(map(str, allowed))
-    near = difflib.get_close_matches(str(name), names, n=1)
+    near = nearest(name, names)
     if near:
-        return f"did you mean {near[0]!r}?"
-    return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"
+        return f"did you mean {near!r}?"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown_names = ", ".join(names[:_SHOWN])
+    return f"allowed: {shown_names}{more}" if names else "nothing is allowed here"
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -22,8 +22,8 @@ class Resolved:
         path: The file they come from.
         options: What BasicSR sees; no `_base_`, no `vars`, no references.
         merged: Where each value was written.
-        inherits: Whether the file has a `_base_`; one without is a plain BasicSR file, used as it
-            is.
+        inherits: Whether the file has a `_base_`, perhaps an empty one; one without is a plain
+            BasicSR file, used as it is.
         overridden: Keys set on the command line.
     """
 
@@ -45,13 +45,13 @@ def resolve(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Reso
         OptionError: See the four steps.
     """
     merged = merge_file(path)
-    inherits = bool(merged.fragments)
+    inherits = merged.inherits
     overridden = apply_overrides(merged, overrides)
     if inherits:
         # First, because a name heads BasicSR's logs and files; other values may refer to it.
         merged.options = {"name": derive_name(merged.path), **merged.options}
         substitute(merged)
-        _leave_out_null_datasets(merged.options)
+    _leave_out_null_datasets(merged.options)
     return Resolved(merged.path, merged.options, merged, inherits, overridden)
 
 

@@ -1,27 +1,32 @@
 """Judge complete options before anything is built; all problems in one message.
 
 What is allowed comes from a `Catalogue` (constructor signatures and declared options of the
-registered classes) and, for what the host itself reads, from `basicsr_keys.py`. A plain BasicSR
-file keeps its freedom: only blocks of this package's classes and values set on the command line are
-judged.
+registered classes) and, for what the host itself reads, from `basicsr_keys.py`. Of a plain BasicSR
+file one thing is tolerated: keys that nothing reads, since such files are full of them. They are
+problems in a block of one of this package's classes, in a section that a model class of this
+package reads, or from the command line; all others are returned, to be told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from semanir_arch.utils.options import basicsr_keys as host
 from semanir_arch.utils.options import engine_keys as engine
 from semanir_arch.utils.options.declaration import Option
-from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint
+from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, add, hint
+from semanir_arch.utils.options.relations import Report, find_contradictions
 from semanir_arch.utils.options.resolution import Resolved
-from semanir_arch.utils.options.typing_rules import describe, matches
+from semanir_arch.utils.values import describe, show
 
 Section = Mapping[str, Option]
 
 _PHASES = ("train", "val", "test")
+
+_SECTIONS = ("path", "logger", "train", "val")
+"""Sections that a model class reads."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,11 @@ class Catalogue:
         optimizers: `train.optim_g` and `train.optim_d`.
         schedules: `train.scheduler`, beside those of BasicSR.
         ours: Names that belong to this package.
+        swallowing: Names of networks and metrics that take any keyword, and ignore it.
         input_channels: For a dataset, the channels of its inputs, from its complete options.
+        pixel_ratios: For a dataset, the target pixels per input pixel, from its complete options
+            and `scale`.
+        steps: For a dataset, what a side of a training patch must be a multiple of; as above.
     """
 
     networks: Mapping[str, Section | None]
@@ -53,16 +62,23 @@ class Catalogue:
     optimizers: Mapping[str, Section | None]
     schedules: Mapping[str, Section | None] = field(default_factory=dict)
     ours: frozenset[str] = field(default_factory=frozenset)
+    swallowing: frozenset[str] = field(default_factory=frozenset)
     input_channels: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
+    pixel_ratios: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
+    steps: Mapping[str, Callable[[Mapping[str, Any]], int]] = field(default_factory=dict)
 
 
-def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
+def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> list[Problem]:
     """Check every key and value.
 
     Args:
         resolved: Complete options.
         catalogue: What is allowed.
         is_train: Whether they will be used for training or for a test.
+
+    Returns:
+        What is wrong with a plain BasicSR file and keeps it from nothing, such as keys that nobody
+        reads.
 
     Raises:
         OptionError: Anything is wrong; lists everything that is.
@@ -71,6 +87,7 @@ def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
     checker.check()
     if checker.problems:
         raise OptionError(checker.problems)
+    return checker.tolerated
 
 
 class _Checker:
@@ -78,6 +95,7 @@ class _Checker:
 
     def __init__(self, resolved: Resolved, catalogue: Catalogue, is_train: bool) -> None:
         self.problems: list[Problem] = []
+        self.tolerated: list[Problem] = []
         self._resolved = resolved
         self._options = resolved.options
         self._catalogue = catalogue
@@ -87,6 +105,7 @@ class _Checker:
         self._model_options = declared or {}
         # The sections of a foreign model class may hold anything.
         self._open_sections = declared is None and model != "SRModel"
+        self._is_our_model = model in catalogue.ours
 
     def check(self) -> None:
         self._root()
@@ -101,40 +120,54 @@ class _Checker:
         for name in self._blocks(("val", "metrics")):
             self._typed_block(("val", "metrics", name), self._catalogue.metrics, host.METRIC)
         if self._is_train:
-            self._section("logger", {**host.LOGGER, **engine.LOGGER})
-            self._section("train", host.TRAIN)
-            for optimizer in ("optim_g", "optim_d"):
-                self._typed_block(("train", optimizer), self._catalogue.optimizers)
-            schedules = {**self._catalogue.schedules, **host.SCHEDULERS}
-            self._typed_block(("train", "scheduler"), schedules)
-            self._schedule_length()
-            self._patch_size()
-            for name in ("pixel_opt", "perceptual_opt", "gan_opt"):
-                self._typed_block(("train", name), self._catalogue.losses)
-            for name in self._blocks(("train", "losses")):
-                self._typed_block(("train", "losses", name), self._catalogue.losses)
-        self._channels()
+            self._training()
+        wrong = {problem.key for problem in self.problems}
+        find_contradictions(self._options, self._catalogue, self._is_train, self._relation(wrong))
+
+    def _training(self) -> None:
+        self._section("logger", {**host.LOGGER, **engine.LOGGER})
+        self._section("train", host.TRAIN)
+        self._typed_block(("train", "optim_g"), self._catalogue.optimizers)
+        if self._find(("train", "optim_d")) is not None:
+            self._typed_block(("train", "optim_d"), self._catalogue.optimizers)
+        schedules = {**self._catalogue.schedules, **host.SCHEDULERS}
+        self._typed_block(("train", "scheduler"), schedules)
+        for name in ("pixel_opt", "perceptual_opt", "gan_opt"):
+            self._loss(("train", name))
+        for name in self._blocks(("train", "losses")):
+            self._loss(("train", "losses", name))
+
+    def _loss(self, key: KeyPath) -> None:
+        # a leaf turns a fragment's loss off by null
+        if self._find(key) is not None:
+            self._typed_block(key, self._catalogue.losses)
+
+    def _relation(self, wrong: set[KeyPath]) -> Report:
+        """Where contradictions go; of values that are wrong by themselves there is enough said."""
+
+        def report(key: KeyPath, text: str) -> None:
+            if key not in wrong:
+                self._report(key, text)
+
+        return report
 
     def _root(self) -> None:
         required = {
             **host.ROOT,
+            **engine.ROOT,
             **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT),
             **self._declared_by_model(""),
         }
-        tolerated = [
-            *host.TRAIN_ROOT,
-            *(key for key in self._options if key.startswith("network_")),
-        ]
-        self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
         model = self._options.get("model_type")
+        others = [key for key in self._options if key.startswith("network_")]
+        tolerated = [*host.TRAIN_ROOT, *others]
+        self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
+        for key in others:
+            if key != "network_g" and not self._open_sections:
+                self._report((key,), f"{model} has no such network; it trains network_g alone")
         if isinstance(model, str) and model not in self._catalogue.models:
-            self._report(
-                ("model_type",), f"received {model!r}; {hint(model, self._catalogue.models)}"
-            )
-        if isinstance(self._options.get("num_gpu"), str) and self._options["num_gpu"] != "auto":
-            self._report(
-                ("num_gpu",), f"received {self._options['num_gpu']!r}; allowed: a number or 'auto'"
-            )
+            text = f"received {show(model)}; {hint(model, self._catalogue.models)}"
+            self._report(("model_type",), text)
 
     def _dataset(self, name: str) -> None:
         key = ("datasets", name)
@@ -150,7 +183,11 @@ class _Checker:
         common = {**host.DATASET, **(training if phase == "train" else {})}
         # BasicSR adds the scale itself; loader settings of training are harmless elsewhere.
         self._typed_block(
-            key, self._catalogue.datasets, common, extra=["scale", "phase", *training]
+            key,
+            self._catalogue.datasets,
+            common,
+            extra=["scale", "phase", *training],
+            training=phase == "train",
         )
 
     def _section(self, name: str, section: Section) -> None:
@@ -163,7 +200,7 @@ class _Checker:
         for key in own:
             inner, block = self._declared_by_model(f"{name}.{key}."), values.get(key)
             if inner and isinstance(block, dict):
-                self._block((name, key), block, inner)
+                self._block((name, key), block, inner, ours=True)
 
     def _declared_by_model(self, prefix: str) -> dict[str, Option]:
         """Options of the model class directly below a dotted prefix."""
@@ -179,22 +216,32 @@ class _Checker:
         kinds: Mapping[str, Section | None],
         common: Section | None = None,
         extra: list[str] | None = None,
+        training: bool = True,
     ) -> None:
         """A block whose `type` decides which other keys it may have."""
         block = self._find(key)
-        if block is None:
-            return
         if not isinstance(block, dict):
-            self._report(key, f"received {block!r}; expected a block with type and arguments")
+            if len(key) > 1:
+                text = f"received {show(block)}; expected a block with type and arguments"
+                self._report(key, text)
             return
         kind = block.get("type")
-        if isinstance(kind, str) and kind not in kinds:
-            self._report((*key, "type"), f"received {kind!r}; {hint(kind, kinds)}")
+        name = kind if isinstance(kind, str) else ""
+        if name and name not in kinds:
+            self._report((*key, "type"), f"received {show(kind)}; {hint(name, kinds)}")
             return
-        declared = kinds.get(kind) if isinstance(kind, str) else None
-        section = {**host.TYPE, **(common or {}), **(declared or {})}
-        ours = kind in self._catalogue.ours
-        self._block(key, block, section, extra=extra or [], open_ended=declared is None, ours=ours)
+        declared = kinds.get(name)
+        # every key of a block of keyword arguments is read, or an error in BasicSR too
+        keywords = key[0] != "datasets" and name not in self._catalogue.swallowing
+        self._block(
+            key,
+            block,
+            {**host.TYPE, **(common or {}), **(declared or {})},
+            extra=extra or [],
+            open_ended=declared is None,
+            ours=keywords or name in self._catalogue.ours,
+            training=training,
+        )
 
     def _block(
         self,
@@ -204,91 +251,36 @@ class _Checker:
         extra: list[str] | None = None,
         open_ended: bool = False,
         ours: bool = False,
+        training: bool = True,
     ) -> None:
-        """Missing keys, unknown keys, wrong types, values outside the choices."""
+        """Missing keys, unknown keys, wrong types, values outside range or choices."""
         for name, option in section.items():
-            if option.required and name not in values:
-                self._report((*key, name), f"missing; {option.help or describe(option.type)}", ours)
+            needed = option.required and (training or not option.training_only)
+            if needed and name not in values:
+                self._report((*key, name), f"missing; {option.help or describe(option.type)}")
         allowed = [*section, *(extra or [])]
         for name, value in values.items():
             if name in section:
-                self._value((*key, name), value, section[name], ours)
-            elif not open_ended and name not in allowed:
-                self._report((*key, str(name)), f"unknown key; {hint(name, allowed)}", ours)
+                self._value((*key, name), value, section[name], training)
+            elif open_ended or name in allowed:
+                continue
+            else:
+                place = (*key, name)
+                text = f"unknown key; {hint(name, allowed)}"
+                if not ours and self._tolerates(place):
+                    self.tolerated.append(Problem(self._resolved.merged.origin(place), place, text))
+                else:
+                    self._report(place, text)
 
-    def _value(self, key: KeyPath, value: Any, option: Option, ours: bool) -> None:
-        if value is None and option.default is None:
-            return
-        help_text = f" ({option.help})" if option.help else ""
-        if not matches(value, option.type):
-            self._report(
-                key, f"received {value!r}; expected {describe(option.type)}{help_text}", ours
-            )
-        elif option.choices is not None and value not in option.choices:
-            choices = ", ".join(repr(choice) for choice in option.choices)
-            self._report(key, f"received {value!r}; allowed: {choices}{help_text}", ours)
+    def _value(self, key: KeyPath, value: Any, option: Option, training: bool) -> None:
+        problem = option.fault(value, training=training)
+        if problem is not None:
+            help_text = f" ({option.help})" if option.help else ""
+            self._report(key, f"received {show(value)}; {problem}{help_text}")
 
     def _blocks(self, key: KeyPath) -> list[str]:
         block = self._find(key)
         return [str(name) for name in block] if isinstance(block, dict) else []
-
-    def _schedule_length(self) -> None:
-        """BasicSR's cosine schedule fails in the middle of a run that is longer than its cycles."""
-        train = self._options.get("train")
-        scheduler = train.get("scheduler") if isinstance(train, dict) else None
-        periods = scheduler.get("periods") if isinstance(scheduler, dict) else None
-        if not (
-            isinstance(train, dict) and isinstance(periods, list) and matches(periods, list[float])
-        ):
-            return
-        total, freeze = train.get("total_iter"), train.get("freeze")
-        later = isinstance(freeze, dict) and freeze.get("restart_schedule") is True
-        frozen = freeze.get("iters") if isinstance(freeze, dict) and later else 0
-        if not (isinstance(total, (int, float)) and isinstance(frozen, (int, float))):
-            return
-        if sum(periods) < total - frozen:
-            text = f"received {periods}, {sum(periods)} iterations in all; total_iter is {total}"
-            self._report(("train", "scheduler", "periods"), text)
-
-    def _patch_size(self) -> None:
-        """A high-resolution patch must be made of whole low-resolution pixels."""
-        scale = self._find(("scale",))
-        for name in self._blocks(("datasets",)):
-            key = ("datasets", name, "gt_size")
-            size = self._find(key)
-            if isinstance(scale, int) and isinstance(size, int) and scale > 0 and size % scale:
-                self._report(key, f"received {size}; allowed: multiples of scale, which is {scale}")
-
-    def _channels(self) -> None:
-        """The images of this package's datasets must fit the network."""
-        network = self._complete(("network_g",), self._catalogue.networks)
-        # Restormer's option files say inp_channels.
-        argument = "inp_channels" if "inp_channels" in network else "in_chans"
-        expected = network.get(argument)
-        for name in self._blocks(("datasets",)):
-            key = ("datasets", name)
-            block = self._complete(key, self._catalogue.datasets)
-            count = self._catalogue.input_channels.get(block.get("type", ""))
-            if expected is None or count is None:
-                continue
-            try:
-                channels = count(block)
-            except (KeyError, TypeError):
-                # an option of the wrong type or value, which is reported where it is declared
-                continue
-            if channels != expected:
-                wanted = f"network_g:{argument} is {expected}"
-                text = f"its inputs have {channels} channels, but {wanted}"
-                self._report((*key, "channels"), text, ours=True)
-
-    def _complete(self, key: KeyPath, kinds: Mapping[str, Section | None]) -> dict[str, Any]:
-        """Block of one of this package's classes with all defaults; empty for other classes."""
-        block = self._find(key)
-        kind = block.get("type") if isinstance(block, dict) else None
-        if not isinstance(kind, str) or kind not in self._catalogue.ours:
-            return {}
-        section = kinds.get(kind) or {}
-        return {name: option.default for name, option in section.items()} | block
 
     def _find(self, key: KeyPath) -> Any:
         block: Any = self._options
@@ -296,12 +288,17 @@ class _Checker:
             block = block.get(part) if isinstance(block, dict) else None
         return block
 
-    def _report(self, key: KeyPath, text: str, ours: bool = False) -> None:
+    def _tolerates(self, key: KeyPath) -> bool:
+        """Whether nothing has to read a key: in a plain file, unless the command line sets it."""
         # A problem concerns an override when it lies on the way to the value that was set.
         overridden = any(other[: len(key)] == key for other in self._resolved.overridden)
-        if self._resolved.inherits or ours or overridden:
-            self.problems.append(Problem(self._resolved.merged.origin(key), key, text))
+        top = key[0]
+        read = self._is_our_model and (top in _SECTIONS or top.startswith("network_"))
+        return not (self._resolved.inherits or overridden or read)
+
+    def _report(self, key: KeyPath, text: str) -> None:
+        add(self.problems, Problem(self._resolved.merged.origin(key), key, text))
 
 
 def _without_requirement(section: Section, name: str) -> dict[str, Option]:
-    return {**section, name: Option(section[name].type, default=None, help=section[name].help)}
+    return {**section, name: replace(section[name], default=None)}

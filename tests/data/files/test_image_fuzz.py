@@ -6,6 +6,7 @@ import io
 import struct
 import time
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ import pytest
 from semanir_arch.data.files.fast_png import encode_fast_png
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image, load_image
+from semanir_arch.data.sources.lmdb_values import summarize, unpack
+from semanir_arch.data.sources.opening import open_source
+from tests.data.files.made import plain_png, with_opencv
 from tests.helpers import make_image
 
 resource = pytest.importorskip("resource", reason="not on Windows")
@@ -64,6 +68,21 @@ FILES = {
     "webp lossy": saved("WEBP"),
     "bmp": encoded(".bmp"),
     "bmp gray": encoded(".bmp", 1),
+    "gif": saved("GIF", "P"),
+    "gif several": saved(
+        "GIF", "P", save_all=True, append_images=[PIL.Image.new("P", (20, 24), 7)]
+    ),
+    "ppm": saved("PPM"),
+    "pgm 16 bit": b"P5 20 24 65535\n" + make_image((24, 20, 1), np.uint16).tobytes(),
+    "pgm words": b"P2 4 2 1000\n1 2 3 1000 5 6 7 8\n",
+    "jpeg 2000": saved("JPEG2000"),
+    "jpeg 2000 16 bit": with_opencv(".jp2", make_image((64, 64, 3), np.uint16)),
+    "avif": saved("AVIF"),
+    "avif 10 bit": with_opencv(".avif", make_image((24, 20, 3), np.uint16) >> 6, 513, 10),
+    "mpo": saved("MPO", save_all=True, append_images=[PIL.Image.new("RGB", (20, 24))]),
+    "png described": plain_png(
+        (b"gAMA", bytes([0, 0, 177, 143])), (b"cICP", bytes([12, 13, 0, 1])), (b"tRNS", bytes(6))
+    ),
 }
 SECONDS = 2
 MEGABYTES = 600
@@ -92,7 +111,7 @@ def peak_megabytes():
 def test_files_cut_at_many_points(name):
     data = FILES[name]
     # some formats end with bytes that no decoder needs
-    needed = len(data) - (len(data) if name.startswith("tiff") else 40)
+    needed = len(data) - (len(data) if name.startswith(("tiff", "mpo", "avif")) else 40)
     for length in range(0, len(data), max(1, len(data) // 60)):
         pixels = refuse_or_decode(data[:length])
         if length < needed:
@@ -177,3 +196,47 @@ def test_large_pictures_are_read():
     pixels = np.zeros((5000, 5000, 1), np.uint8)
     data = encode_image(pixels, Path("large.png"))
     np.testing.assert_array_equal(decode_image(data, "large").pixels, pixels)
+
+
+NO_MESSAGE = "v: no message"
+
+
+def message_of(read):
+    """What a ValueError says; anything else fails the test."""
+    try:
+        read()
+    except ValueError as error:
+        return str(error)
+    return NO_MESSAGE
+
+
+def test_data_sets_name_the_file_whatever_its_decoder_raises(tmp_path):
+    generator = np.random.default_rng(3)
+    for number, (name, data) in enumerate(FILES.items()):
+        for kind in range(4):
+            damaged = bytearray(data)
+            for position in generator.integers(len(data), size=8):
+                damaged[position] = generator.integers(256)
+            (tmp_path / f"{number}_{kind}.png").write_bytes(damaged)
+            value = memoryview(bytes(damaged))
+            for read in (partial(unpack, value, "v", verify=True), partial(summarize, value, "v")):
+                assert message_of(read).startswith("v: "), name
+    source = open_source(tmp_path)
+    refused = 0
+    for index in range(len(source)):
+        message = message_of(partial(source.read, index))
+        refused += message != NO_MESSAGE
+        assert message == NO_MESSAGE or message.startswith(f"{source.path(index)}: ")
+    assert refused > len(FILES)
+
+
+def test_any_exception_of_a_decoder_is_one_message(monkeypatch):
+    for kind in (RuntimeError, AttributeError, AssertionError, MemoryError, RecursionError):
+
+        def fail(*_, kind=kind):
+            raise kind("inside\nthe decoder")
+
+        monkeypatch.setattr("semanir_arch.data.files.image_io.decode_pixels", fail)
+        with pytest.raises(ValueError, match=r"^the file: cannot be read as an image: ") as found:
+            decode_image(FILES["png"], "the file")
+        assert "\n" not in str(found.value)

@@ -279,8 +279,11 @@ def test_empty_foreign_and_missing_files_are_named(tmp_path):
     tifffile.imwrite(tmp_path / "float.tif", np.zeros((4, 4), np.float32))
     for name, reason in (
         ("empty.png", "the file is empty"),
-        ("text.png", "not an image"),
-        ("float.tif", "pixel type 'F' is not supported"),
+        ("text.png", "it is of no format"),
+        (
+            "float.tif",
+            "32-bit floating-point numbers; allowed: unsigned whole numbers",
+        ),
     ):
         with pytest.raises(ValueError, match=f"{name}: .*{reason}"):
             load_image(tmp_path / name)

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from semanir_arch.data.preparation import work
 from semanir_arch.data.preparation.work import Progress, run_jobs
+from semanir_arch.utils.atomic import remove_leftovers, replacing
 
 
 def square(number):
@@ -71,11 +77,70 @@ def test_impossible_numbers_of_processes_are_refused():
         list(run_jobs(square, [1], 0))
 
 
-def test_progress_is_shown_now_and_then(capsys):
-    progress = Progress(seconds=0.05)
-    for number in range(100):
+def test_progress_is_shown_now_and_then(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
+    progress = Progress(seconds=5)
+    for number in range(13):
         progress(f"{number}")
-        time.sleep(0.001)
-    lines = capsys.readouterr().out.splitlines()
-    assert 1 <= len(lines) <= 5
-    assert lines[0] != "0"
+        now[0] += 1
+    assert capsys.readouterr().out.splitlines() == ["5", "10"]
+
+
+def write_for_ever(path):
+    """Announce this process, and never finish a file."""
+    with replacing(path.with_suffix(".png")) as file:
+        file.write(b"half")
+        path.with_suffix(".begun").write_text(str(os.getpid()))
+        time.sleep(600)
+
+
+WORKERS = """
+import sys
+from pathlib import Path
+from semanir_arch.data.preparation import work
+from semanir_arch.data.preparation.work import run_jobs
+from tests.data.preparation.test_work import write_for_ever
+list(run_jobs(write_for_ever, [Path(sys.argv[1], name) for name in "abc"], 3))
+"""
+
+
+def wait_until(condition):
+    """Wait for what is to happen, for as long as a computer may be busy."""
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def lives(number):
+    """Whether a process runs; one that has ended and waits to be asked does not."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux for processes")
+def test_workers_end_with_a_parent_that_was_killed_and_the_next_run_removes_what_they_left(
+    tmp_path,
+):
+    root = Path(__file__).parents[3]
+    parent = subprocess.Popen([sys.executable, "-c", WORKERS, str(tmp_path)], cwd=root)
+    workers = []
+    try:
+        wait_until(lambda: len(list(tmp_path.glob("*.begun"))) == 3 or parent.poll() is not None)
+        workers = [int(path.read_text()) for path in tmp_path.glob("*.begun")]
+        assert len(set(workers)) == 3
+        # nothing of those that live is taken away
+        assert remove_leftovers(tmp_path) == []
+        parent.kill()
+        parent.wait()
+        wait_until(lambda: not any(map(lives, workers)))
+    finally:
+        parent.kill()
+        for worker in filter(lives, workers):
+            os.kill(worker, signal.SIGKILL)
+    assert len(remove_leftovers(tmp_path)) == 3
+    assert {path.suffix for path in tmp_path.iterdir()} == {".begun"}

@@ -28,7 +28,7 @@ CHOICES = [
 ]
 
 
-def wait_until(condition, what="the condition", seconds=20):
+def wait_until(condition, what="the condition", seconds=300):
     """Value of `condition` as soon as it is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -58,7 +58,7 @@ class Running:
 
     def request(self, method, path, body=None, **headers) -> tuple[int, Any, Any]:
         """Status, content (decoded if it is JSON) and headers of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
         answer = connection.getresponse()
@@ -92,7 +92,7 @@ def _running(tmp_path_factory) -> Iterator[Running]:
     running = Running(listener.getsockname()[1], queue)
 
     def wait_for_permission(*_):
-        running.allowed.wait(20)
+        running.allowed.wait(600)
 
     for restorer in restorers.values():
         restorer.network.register_forward_pre_hook(wait_for_permission)
@@ -104,6 +104,7 @@ def _running(tmp_path_factory) -> Iterator[Running]:
     server.should_exit = True
     thread.join()
     queue.close()
+    workshop.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.restoring.serve import app, work
+from tests.data.files.test_image_fuzz import FILES
 from tests.helpers import make_image
 
 from .conftest import wait_until
@@ -67,8 +68,8 @@ def test_super_resolution_enlarges(running):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "photo.png is not an image"),
-        (b"no image at all", "photo.png is not an image"),
+        (b"", "photo.png: the file is empty"),
+        (b"no image at all", "photo.png: cannot be read as an image: it is of no format"),
     ],
 )
 def test_what_is_no_image_is_refused(running, data, message):
@@ -78,11 +79,33 @@ def test_what_is_no_image_is_refused(running, data, message):
 
 
 def test_a_damaged_image_fails_with_one_sentence_and_the_next_works(running):
-    cut = encoded("photo.png", (80, 80, 3))[:9000]
+    whole = bytearray(encoded("photo.png", (80, 80, 3)))
+    assert running.send(bytes(whole[:9000]))[0] == 422
+    # nobody finds this before the pixels are decoded
+    whole[5000:5100] = bytes(100)
+    cut = bytes(whole)
     failed = running.finished(running.send(cut)[1]["id"])
     assert failed["state"] == "failed"
     assert failed["error"].startswith("photo.png: cannot be read as an image")
     assert running.finished(running.send(encoded("photo.png"))[1]["id"])["state"] == "done"
+
+
+def test_damaged_files_of_every_format_are_one_sentence(running):
+    generator = np.random.default_rng(5)
+    states = []
+    for name, data in FILES.items():
+        damaged = bytearray(data)
+        for position in generator.integers(len(data) // 3, len(data), size=6):
+            damaged[position] = generator.integers(256)
+        for sent in (bytes(damaged), bytes(damaged[: len(data) // 2])):
+            status, answer = running.send(sent, f"{name}.png")
+            assert status in (202, 422), (name, answer)
+            job = running.finished(answer["id"]) if status == 202 else answer
+            states.append(job.get("state", "refused"))
+            if "error" in job:
+                assert job["error"].startswith(f"{name}.png: cannot be read as an image: "), name
+                assert "\n" not in job["error"]
+    assert set(states) == {"done", "failed", "refused"}
 
 
 def huge(width, height):
@@ -97,7 +120,7 @@ def huge(width, height):
     [((6000, 4001), "same", "24 megapixels"), ((3000, 2001), "large", "6 megapixels, because")],
 )
 def test_huge_photos_are_refused_before_they_are_decoded(running, monkeypatch, size, task, limit):
-    monkeypatch.setattr("semanir_arch.restoring.serve.restoring.decode_image", None)
+    monkeypatch.setattr("semanir_arch.restoring.serve.codec.Codec.decode", None)
     status, answer = running.send(huge(*size), "huge.png", task)
     assert status == 422
     assert f"{size[0]} x {size[1]} pixels; this page takes up to {limit}" in answer["error"]
@@ -191,6 +214,13 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "https://127.0.0.1:PORT"},
+        {"Origin": "127.0.0.1:PORT"},
+        {"Origin": "http://127.0.0.1:PORT/"},
+        {"Host": "127.0.0.1"},
+        {"Host": "localhost:1"},
+        {"Host": "127.0.0.1:PORT:PORT"},
+        {"Host": "127.0.0.1:PORT@evil.example"},
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors"},
     ],
@@ -200,6 +230,7 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
 def test_other_web_sites_cannot_use_the_server(running, headers, method):
     path = "/api/options" if method == "GET" else "/api/jobs?task=same&name=a.png"
     body = encoded("a.png") if method == "POST" else None
+    headers = {name: text.replace("PORT", str(running.port)) for name, text in headers.items()}
     assert running.request(method, path, body, **headers)[0] == 403
     assert not running.queue._jobs
 

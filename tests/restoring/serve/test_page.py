@@ -99,7 +99,10 @@ def test_a_wrong_file_is_one_friendly_sentence(page, tmp_path):
     page.browser.expected.append("422")
     page.restore(tmp_path / "notes.txt")
     wait_until(lambda: page.shows("error"), "the message")
-    assert page.text("error") == "Notes.txt is not an image, or it is damaged at its beginning."
+    assert page.text("error") == (
+        "Notes.txt: cannot be read as an image: it is of no format or pixel type that is read "
+        "here, or damaged at its beginning."
+    )
     assert not page.shows("work")
     assert not page.shows("result")
     write_image(tmp_path / "photo.png", make_image((8, 9, 3)))

@@ -31,7 +31,9 @@ def workshop(tmp_path, opened):
         opened.append(choice.name)
         return Restorer(tmp_path / "net.pth", "cpu")
 
-    return Workshop(CHOICES, open_restorer)
+    made = Workshop(CHOICES, open_restorer)
+    yield made
+    made.close()
 
 
 def restored(workshop, image, **arguments):

@@ -102,12 +102,12 @@ def test_ctrl_c_ends_the_command_in_the_middle_of_a_photo(weights, tmp_path):
     try:
         address = process.stdout.readline()
         port = int(re.search(r":(\d+)/", address).group(1))
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         photo = encode_image(make_image((1000, 1000, 3)), tmp_path / "a.png")
         connection.request("POST", "/api/jobs?task=weights&name=a.png", photo)
         assert connection.getresponse().status == 202
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
         process.wait()

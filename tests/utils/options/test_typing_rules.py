@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semanir_arch.utils.options import REQUIRED, read_options, signature_options
 from semanir_arch.utils.options.declaration import Option
-from semanir_arch.utils.options.typing_rules import describe, matches
+from semanir_arch.utils.values import describe, matches
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from semanir_arch.utils.options.typing_rules import describe, matches
         (Union[int, list[int]], [1, [1]], [["a"]], "int or list of int"),  # noqa: UP007 - as above
         (list[int], [[], [1, 2], (1,)], [[1, "a"], 1, "ab"], "list of int"),
         (Sequence[int], [[1]], [["a"], "ab"], "list of int"),
-        (tuple[int, int], [[1, 2]], [[1], [1, "a"]], "list of int"),
+        (tuple[int, int], [[1, 2]], [[1], [1, "a"]], "list of 2 int"),
         (tuple[float, ...], [[1, 2.5, 3]], [["a"]], "list of float"),
         (Literal["a", "b"], ["a"], ["c", 1], "'a' or 'b'"),
         (dict, [{}], [[], 1], "keys and values"),

@@ -1,0 +1,86 @@
+"""Files that people hand over as photos and that are none: what to call them, and what to do."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["is_raw", "name_of_foreign"]
+
+_FILM = "is a film; take pictures out of it first (ffmpeg -i FILM frames/%06d.png)"
+_OFFICE = "is a document of an office program; save its pictures as PNG or JPEG"
+_RAW = "is a camera raw file; develop it to a 16-bit TIFF first"
+_HEIC = "is a HEIC photo, as iPhones take them; save it as JPEG or PNG first"
+
+_BEGINNINGS = {
+    b"%PDF": "is a PDF document; save its pages as PNG",
+    b"%!PS": "is a PostScript drawing; save it as PNG",
+    b"\xc5\xd0\xd3\xc6": "is a PostScript drawing; save it as PNG",
+    b"8BPS": "is a Photoshop file; save it as PNG or TIFF",
+    b"\xff\x0a": "is a JPEG XL picture; save it as PNG",
+    b"\0\0\0\x0cJXL ": "is a JPEG XL picture; save it as PNG",
+    b"\x1aE\xdf\xa3": _FILM,
+    b"\0\0\1\xba": _FILM,
+    b"\0\0\1\xb3": _FILM,
+    b"FLV\1": _FILM,
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OFFICE,
+    b"{\\rtf": _OFFICE,
+    b"FUJIFILMCCD-RAW": _RAW,
+    b"IIRO": _RAW,
+    b"IIRS": _RAW,
+    b"MMOR": _RAW,
+    b"IIU\0": _RAW,
+    b"FOVb": _RAW,
+    b"\0MRM": _RAW,
+}
+"""First bytes of a file."""
+
+_BRANDS = {
+    b"heic": _HEIC,
+    b"heix": _HEIC,
+    b"heim": _HEIC,
+    b"heis": _HEIC,
+    b"hevc": _HEIC,
+    b"hevx": _HEIC,
+    b"mif1": _HEIC,
+    b"msf1": _HEIC,
+    b"crx ": _RAW,
+}
+"""Of ISO/IEC 14496-12, 4.3; others are films."""
+
+_OFFICE_PARTS = (b"word/", b"xl/", b"ppt/", b"mimetypeapplication/vnd.oasis", b"Index/Document.iwa")
+_WEB = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
+_DRAWING = re.compile(
+    rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg", re.DOTALL
+)
+_HEAD = 4096
+
+
+def is_raw(data: bytes) -> bool:
+    """Whether a file is camera raw, of which decoders take the preview for the photo."""
+    return name_of_foreign(data[:_HEAD]) == _RAW
+
+
+def name_of_foreign(data: bytes) -> str | None:
+    """What a file is that no decoder here takes, with what to do; None where that is not known.
+
+    Args:
+        data: Its contents.
+    """
+    for beginning, text in _BEGINNINGS.items():
+        if data.startswith(beginning):
+            return text
+    head = data[:_HEAD]
+    if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"avis"):
+        return _BRANDS.get(head[8:12], _FILM)
+    if head[4:8] in (b"moov", b"wide") or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
+        return _FILM
+    if head[8:11] == b"CR\2" and head[:2] in (b"II", b"MM"):
+        return _RAW
+    if head[:4] == b"PK\3\4":
+        office = any(part in data for part in _OFFICE_PARTS)
+        return _OFFICE if office else "is an archive; unpack it first"
+    if _WEB.match(head):
+        return "is a web page; the download of the photo went wrong"
+    if _DRAWING.match(head):
+        return "is a drawing (SVG); save it as PNG in the size that you need"
+    return None

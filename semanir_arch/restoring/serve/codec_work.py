@@ -1,0 +1,56 @@
+"""What the child of `codec` does: it answers until its parent is gone."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import warnings
+from contextlib import suppress
+from typing import Any
+
+import cv2
+
+from semanir_arch.data.files.image_encoding import encode_image
+from semanir_arch.data.files.image_io import decode_image
+
+__all__ = ["answer"]
+
+
+def answer(memory: int) -> None:
+    """Answer requests from stdin on stdout.
+
+    Args:
+        memory: Bytes of addresses that this process may have.
+    """
+    _limit(memory)
+    warnings.simplefilter("ignore")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # what a library prints must not stand among the answers
+    os.dup2(2, 1)
+    # Ctrl-C and a parent that ends close the pipe
+    with suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
+        while True:
+            pickle.dump(_do(pickle.load(requests)), answers, pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+
+
+def _do(request: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Whether it went well, and the result or the error."""
+    kind, *given = request
+    try:
+        if kind == "decode":
+            return True, decode_image(*given)
+        pixels, path, metadata = given
+        return True, encode_image(pixels, path, metadata=metadata)
+    except (ValueError, TypeError, MemoryError, OSError) as error:
+        # only the text: a decoder's own error may not be one that can be sent
+        return False, ValueError(str(error) or "not enough memory")
+
+
+def _limit(memory: int) -> None:
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -1,0 +1,118 @@
+"""What all commands share: exit codes, a parser whose mistakes are one line, one way to end.
+
+The arguments of each command stand in the command's own module; see `semanir_arch.commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
+
+from semanir_arch.utils.suggestions import did_you_mean
+
+__all__ = ["Exit", "Parser", "open_streams", "run_guarded", "spell_command"]
+
+_INVALID_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
+class Exit(IntEnum):
+    """Exit codes of all commands."""
+
+    DONE = 0
+    SOME_FAILED = 1
+    """Some files or images failed, each with one message; the others are done."""
+    REFUSED = 2
+    """Something given cannot be used; nothing was done."""
+    LOST = 3
+    """Another process of the run has ended."""
+    INTERRUPTED = 130
+    """Ctrl-C; what was reported as done is complete."""
+
+
+class Parser(argparse.ArgumentParser):
+    """One line per mistake, with the nearest allowed name."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with code 2."""
+        found = _INVALID_CHOICE.search(message)
+        if found:
+            allowed = [name.strip(" '") for name in found[2].split(",")]
+            message += did_you_mean(found[1], allowed)
+        self.exit(Exit.REFUSED, f"{self.prog}: {message} ({self.prog} --help explains)\n")
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """Read the command line; unknown options are told with the nearest known one."""
+        arguments, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            option = unknown[0].partition("=")[0]
+            near = did_you_mean(option, self._known_options()) if option.startswith("-") else ""
+            self.error(f"unrecognized arguments: {shlex.join(unknown)}{near}")
+        return arguments
+
+    def _known_options(self) -> Iterable[str]:
+        for action in self._actions:
+            yield from action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    yield from parser._known_options()
+
+
+def open_streams() -> None:
+    """Give a process that was started without stdout or stderr (`>&-`) ones that keep nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def run_guarded(prog: str, work: Callable[[], int | None]) -> int:
+    """Run a command, and turn the errors that are the user's into one message.
+
+    Args:
+        prog: Name of the command, for messages.
+        work: Does everything; its result is the exit code, None stands for 0.
+
+    Returns:
+        The exit code.
+    """
+    open_streams()
+    try:
+        return int(work() or Exit.DONE)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{prog}: interrupted\n")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our lines has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.SOME_FAILED
+    except (OSError, ValueError, ImportError) as error:
+        sys.stderr.write(f"{prog}: {error}\n")
+        return Exit.REFUSED
+
+
+def spell_command(argv: Sequence[str]) -> str:
+    """The present command as it was typed, to be shown to the user.
+
+    Args:
+        argv: Arguments without the name of the command.
+
+    Returns:
+        `python train.py ...`, `python -m semanir_arch.x ...` or `semanir-train ...`.
+    """
+    script = Path(sys.argv[0])
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None and spec.name != "__main__" and spec.name.startswith("semanir_arch"):
+        start = ["python", "-m", spec.name.removesuffix(".__main__")]
+    elif script.suffix == ".py":
+        start = ["python", sys.argv[0]]
+    else:
+        start = [script.name]
+    return shlex.join([*start, *argv])
