@@ -25,6 +25,7 @@ from semanir_arch.data.degradations.declaration import (
     Number,
     Settings,
     Shares,
+    as_block,
     parse_settings,
     pick,
 )
@@ -71,15 +72,13 @@ class PhotographDataset(CleanImageDataset):
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
         "mixture": KINDS.option(),
-        "sources": Option(dict, default={}, help="changes of photograph_dataset.SOURCES"),
-        "camera": Option(dict, default={}, help="changes of degradations.camera.SETTINGS"),
-        "correlated": Option(
-            dict, default={}, help="changes of degradations.correlated_noise.SETTINGS"
+        "sources": as_block(SOURCES, {}, "changes of photograph_dataset.SOURCES"),
+        "camera": as_block(camera.SETTINGS, {}, "changes of degradations.camera.SETTINGS"),
+        "correlated": as_block(
+            correlated_noise.SETTINGS, {}, "changes of degradations.correlated_noise.SETTINGS"
         ),
-        "compressed": Option(
-            dict,
-            default={"codec_prob": 1},
-            help="changes of degradations.sharing.SETTINGS, without any noise",
+        "compressed": as_block(
+            SHARING, {"codec_prob": 1}, "changes of degradations.sharing.SETTINGS, without noise"
         ),
         "sigma": Option(
             Strength(0, MAX_SIGMA),
