@@ -53,7 +53,7 @@ MAY_BE_ZERO = {
 
 SHARES = {
     *("camera", "correlated", "gaussian", "compressed", "clean"),
-    *("motion", "defocus", "both", "none"),
+    *("motion", "defocus", "both", "none", "sepia"),
 }
 """Kinds of which an option gives the shares: fractions of any sum, also 0."""
 

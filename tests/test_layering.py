@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "registration": {"archs", "bridges", "data", "losses", "metrics", "models", "host"},
     "runs": {
         *("archs", "bridges", "ops", "models", "evaluation", "report", "registration", "host"),
-        *("metrics", "utils"),
+        *("data", "metrics", "utils"),
     },
     "training": {"ops", "runs", "metrics", "host", "utils"},
     "shipping": {

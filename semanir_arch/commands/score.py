@@ -1,6 +1,7 @@
-"""Scores the images of one folder against those of another.
+"""Scores the images of one folder against those of another, or without any other.
 
 python -m semanir_arch.metrics RESTORED TARGET --protocol denoise_rgb
+python -m semanir_arch.metrics PHOTOGRAPHS --also niqe
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from semanir_arch.data.sources.base import ImageSource
 from semanir_arch.data.sources.name_rules import parse_name_rule
 from semanir_arch.data.sources.opening import open_source
 from semanir_arch.data.sources.pairing import find_pairs
+from semanir_arch.metrics.naming import Extra
 from semanir_arch.metrics.protocols import PROTOCOLS, Protocol
 from semanir_arch.metrics.registered import semanir_lpips
 from semanir_arch.metrics.scores import Evaluation, Row, mean
@@ -37,31 +39,31 @@ ALL_SCORED, SOME_FAILED = Exit.DONE, Exit.SOME_FAILED
 NOTHING_POSSIBLE, INTERRUPTED = Exit.REFUSED, Exit.INTERRUPTED
 
 
-def _niqe(restored: NDArray[np.uint8], target: NDArray[np.uint8]) -> float:
+def _niqe(restored: NDArray[np.uint8], target: NDArray[np.uint8] | None) -> float:
     # the only score that needs BasicSR
     from semanir_arch.models.naturalness import semanir_niqe
 
     return semanir_niqe(restored, target)
 
 
-ALSO: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]] = {
-    "lpips": semanir_lpips,
-    "niqe": _niqe,
-}
-"""Scores that no protocol includes, of 8-bit images (H, W, C) in BGR order."""
+ALSO: dict[str, Callable[..., float]] = {"lpips": semanir_lpips, "niqe": _niqe}
+"""Scores that no protocol includes, of 8-bit images (H, W, C) in BGR order and their targets."""
+
+NEED_NO_TARGET = ("niqe",)
+"""Those of them whose target may be None."""
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """How one pair of files is scored.
+    """How one file is scored, with its target or without.
 
     Args:
-        protocol: Of PSNR, SSIM and what belongs to them.
+        protocol: Of PSNR, SSIM and what belongs to them; None where there are no targets.
         scale: Of super-resolution.
         also: Names in `ALSO`.
     """
 
-    protocol: Protocol
+    protocol: Protocol | None
     scale: int | None = None
     also: Sequence[str] = field(default=())
 
@@ -73,21 +75,37 @@ class Scorer:
             OSError: Weights are missing.
             ValueError: The scale is missing, or none.
         """
-        self.protocol.border(self.scale)
+        if self.protocol is not None:
+            self.protocol.border(self.scale)
         flat = np.zeros((64, 64, 3), np.uint8)
         for name in self.also:
             ALSO[name](flat, flat)
 
-    def __call__(self, restored: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:
-        """Score one pair; gray and colour images are compared as the target is.
+    def start(self, root: str) -> Evaluation:
+        """An evaluation without rows.
+
+        Args:
+            root: Where the images are.
+        """
+        extras = {name: Extra(name, name, {"type": f"semanir_{name}"}) for name in self.also}
+        protocol = self.protocol.name if self.protocol else None
+        return Evaluation(root, protocol, extras=extras, source="--also")
+
+    def __call__(
+        self, restored: NDArray[Any], target: NDArray[Any] | None = None
+    ) -> dict[str, float]:
+        """Score one image; gray and colour images are compared as the target is.
 
         Args:
             restored: (H, W, C) as stored, uint8 or uint16, RGB order or gray, perhaps with alpha.
-            target: The same.
+            target: The same; None for scores that need none.
 
         Raises:
             ValueError: They have different sizes.
         """
+        if target is None:
+            alone = _to_bgr(_to_tensor(Image(restored).color))
+            return {name: ALSO[name](alone, None) for name in self.also}
         reference = _to_tensor(Image(target).color)
         image = _to_tensor(convert_channels(Image(restored), reference.shape[0]))
         if image.shape != reference.shape:
@@ -96,32 +114,31 @@ class Scorer:
                 f"{width} x {height} pixels, but its target has "
                 f"{reference.shape[2]} x {reference.shape[1]}"
             )
-        scores = self.protocol.evaluate(image, reference, self.scale)
-        stored = [to_integer(x.permute(1, 2, 0).numpy())[..., ::-1] for x in (image, reference)]
+        scores = self.protocol.evaluate(image, reference, self.scale) if self.protocol else {}
+        stored = [_to_bgr(x) for x in (image, reference)]
         return scores | {name: ALSO[name](*stored) for name in self.also}
 
 
 def main(argv: Sequence[str]) -> int:
-    """Score two folders, print the table, and write what is asked for.
+    """Score one folder or two, print the tables, and write what is asked for.
 
     Args:
         argv: Arguments, without the name of the program.
 
     Returns:
-        0; 1 if a pair could not be scored; 2 if none could; 130 after Ctrl-C.
+        0; 1 if an image could not be scored; 2 if none could; 130 after Ctrl-C.
     """
-    arguments = build_parser().parse_args(argv)
-    scorer = Scorer(PROTOCOLS[arguments.protocol], arguments.scale, arguments.also)
+    arguments = parse_arguments(argv)
+    protocol = PROTOCOLS[arguments.protocol] if arguments.protocol else None
+    scorer = Scorer(protocol, arguments.scale, arguments.also)
     try:
         scorer.check()
-        restored, target = (
-            open_source(str(root)) for root in (arguments.restored, arguments.target)
-        )
-        pairs = find_pairs(restored, target, parse_name_rule("same", arguments.filename_tmpl))
-        places = list(zip(pairs.lq.tolist(), pairs.gt.tolist(), strict=True))
+        restored = open_source(str(arguments.restored))
+        target = None if arguments.target is None else open_source(str(arguments.target))
+        places, notes = find_places(arguments, restored, target)
         evaluation, failed = evaluate(scorer, restored, target, places)
         if evaluation.rows:
-            show(evaluation, arguments)
+            show(evaluation, arguments, notes)
     except (OSError, ValueError, ImportError) as error:
         _complain(str(error))
         return NOTHING_POSSIBLE
@@ -133,23 +150,74 @@ def main(argv: Sequence[str]) -> int:
     return SOME_FAILED if failed else ALL_SCORED
 
 
+def find_places(
+    arguments: argparse.Namespace, restored: ImageSource, target: ImageSource | None
+) -> tuple[list[tuple[int, int]], list[str]]:
+    """Which image is compared with which.
+
+    Two files are a pair whatever they are called. One file may be a part of a folder; of a folder
+    only with `--part`.
+
+    Args:
+        arguments: From `parse_arguments`.
+        restored: The images to score.
+        target: Their targets; None for none.
+
+    Returns:
+        Places in both sources, that of the target 0 where there is none; and sentences on what
+        has no partner.
+
+    Raises:
+        ValueError: Images have no partner, or two the same name.
+    """
+    if target is None:
+        return [(index, 0) for index in range(len(restored))], []
+    one_file = _is_image_file(arguments.restored)
+    if one_file and _is_image_file(arguments.target):
+        return [(0, 0)], []
+    rule = parse_name_rule("same", arguments.filename_tmpl)
+    partly = arguments.part or one_file
+    try:
+        pairs = find_pairs(restored, target, rule, partly=partly)
+        if not len(pairs.lq):
+            # says what is missing, and what is spelled alike
+            find_pairs(restored, target, rule)
+    except ValueError as error:
+        hint = "" if partly or "have no" not in str(error) else "; --part scores those that have"
+        raise ValueError(f"{error}{hint}") from error
+    missing = {
+        f"images of {restored.root} have no target": len(restored) - len(pairs.lq),
+        f"targets in {target.root} have no restored image": len(target) - len(set(pairs.gt)),
+    }
+    everything = {"images": len(restored), "targets": len(target)}
+    notes = [
+        f"A part of the set: {count} of {everything[text.split()[0]]} {text}."
+        for text, count in missing.items()
+        if count
+    ]
+    return list(zip(pairs.lq.tolist(), pairs.gt.tolist(), strict=True)), notes
+
+
 def evaluate(
     scorer: Scorer,
     restored: ImageSource,
-    target: ImageSource,
+    target: ImageSource | None,
     places: Sequence[tuple[int, int]],
 ) -> tuple[Evaluation, int]:
-    """Score every pair, and complain about those that cannot be scored.
+    """Score every image, and complain about those that cannot be scored.
 
     Returns:
-        The scores, and how many pairs have none.
+        The scores, and how many images have none.
     """
-    evaluation = Evaluation(restored.root, scorer.protocol.name)
-    failed = 0
+    evaluation, failed = scorer.start(restored.root), 0
+    are_unique = len(set(restored.names)) == len(restored)
     for first, second in places:
-        name = restored.names[first]
+        # of a.png and a.jpg, the suffix too
+        suffix = "" if are_unique else Path(restored.path(first)).suffix
+        name = f"{restored.names[first]}{suffix}"
         try:
-            scores = scorer(restored.read(first), target.read(second))
+            clean = None if target is None else target.read(second)
+            scores = scorer(restored.read(first), clean)
         except (OSError, ValueError) as error:
             _complain(f"{name}: {error}")
             failed += 1
@@ -158,18 +226,23 @@ def evaluate(
     return evaluation, failed
 
 
-def show(evaluation: Evaluation, arguments: argparse.Namespace) -> None:
-    """Print the table, and write the files that are asked for."""
-    table = tabulate(evaluation)
-    protocol = PROTOCOLS[arguments.protocol]
-    sys.stdout.write(f"{to_markdown(table) if arguments.markdown else to_text(table)}\n")
-    sys.stdout.write(f"{protocol.name}: {protocol.description}\nas in {protocol.source}\n")
+def show(evaluation: Evaluation, arguments: argparse.Namespace, notes: Sequence[str]) -> None:
+    """Print the tables, and write the files that are asked for."""
+    for table in tabulate(evaluation):
+        sys.stdout.write(f"{to_markdown(table) if arguments.markdown else to_text(table)}\n")
+    facts = {"restored": str(arguments.restored), "target": None, "notes": list(notes)}
+    if arguments.target is not None:
+        facts["target"] = str(arguments.target)
+    facts |= {"protocol": arguments.protocol, "scale": arguments.scale}
+    if arguments.protocol:
+        protocol = PROTOCOLS[arguments.protocol]
+        sys.stdout.write(f"{protocol.name}: {protocol.description}\nas in {protocol.source}\n")
+        facts |= {"description": protocol.description, "source": protocol.source}
+    for note in notes:
+        sys.stdout.write(f"{note}\n")
     if arguments.csv:
         write_text(arguments.csv, to_csv(evaluation))
     if arguments.json:
-        facts = {"restored": str(arguments.restored), "target": str(arguments.target)}
-        facts |= {"protocol": protocol.name, "scale": arguments.scale}
-        facts |= {"description": protocol.description, "source": protocol.source}
         write_text(arguments.json, to_json(evaluation, facts))
 
 
@@ -189,7 +262,7 @@ def to_json(evaluation: Evaluation, facts: dict[str, Any]) -> str:
 
     JSON has no infinity: values that are not finite are texts.
     """
-    names = evaluation.rows[0].output
+    names = evaluation.names
     means = {name: mean(row.output[name] for row in evaluation.rows) for name in names}
     content = facts | {
         "mean": {name: _number(value) for name, (value, _) in means.items()},
@@ -206,14 +279,18 @@ def build_parser() -> Parser:
     """The arguments of `semanir-score`."""
     parser = Parser(
         prog="semanir-score",
-        description="Score the images of one folder against those of another, paired by name.",
+        description="Score the images of one folder against those of another, paired by name, "
+        "or two files. Without targets: --also niqe.",
         epilog="Protocols are explained in docs/metrics.md.",
     )
-    parser.add_argument("restored", type=Path, help="folder of restored images, or *.lmdb")
-    parser.add_argument("target", type=Path, help="folder of clean images, *.lmdb, or SIDD's *.mat")
+    parser.add_argument("restored", type=Path, help="folder of restored images, *.lmdb, or a file")
     parser.add_argument(
-        "--protocol", required=True, choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS)
+        "target",
+        type=Path,
+        nargs="?",
+        help="folder of clean images, *.lmdb, SIDD's *.mat, or a file; none for --also niqe alone",
     )
+    parser.add_argument("--protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
     parser.add_argument("--scale", type=int, help="of super-resolution: sr_y cuts so many pixels")
     parser.add_argument(
         "--filename-tmpl",
@@ -222,12 +299,47 @@ def build_parser() -> Parser:
         help="name of a restored image, {} standing for that of its target: '{}_x4'",
     )
     parser.add_argument(
+        "--part", action="store_true", help="leave out images without partner, and say how many"
+    )
+    parser.add_argument(
         "--also", nargs="+", default=[], choices=ALSO, help="scores that no protocol includes"
     )
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the scores of every image")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores and the means")
     return parser
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.target is not None and arguments.protocol is None:
+        parser.error("give a --protocol: it says how images are compared with their targets")
+    if arguments.target is None:
+        _check_alone(parser, arguments)
+    return arguments
+
+
+def _check_alone(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Without targets, only some scores and flags make sense."""
+    given = [f"--protocol {arguments.protocol}"] if arguments.protocol else []
+    given += [f"--also {name}" for name in arguments.also if name not in NEED_NO_TARGET]
+    given += ["--part"] if arguments.part else []
+    allowed = ", ".join(NEED_NO_TARGET)
+    if given:
+        parser.error(f"{given[0]} needs a target; without one: --also {allowed}")
+    if not arguments.also:
+        parser.error(f"give a target and a --protocol, or --also {allowed} for images alone")
+
+
+def _is_image_file(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".mat"
+
+
+def _to_bgr(image: Tensor) -> NDArray[np.uint8]:
+    """Image (C, H, W) as 8 bits, (H, W, C) in BGR order."""
+    return to_integer(image.permute(1, 2, 0).numpy())[..., ::-1]
 
 
 def _number(value: float) -> float | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -13,15 +13,10 @@ from semanir_arch.modules.padding import crop, pad_to_multiple
 from semanir_arch.utils.ensemble import self_ensemble
 from semanir_arch.utils.memory import is_out_of_memory
 from semanir_arch.utils.options import Bounds, OneOf, Option
+from semanir_arch.utils.tile_policy import attempts, make_tiling
 from semanir_arch.utils.tiling import Tiling, restore_tiled
 
 __all__ = ["Restoring"]
-
-# What `auto` does. Above this size even computers with much memory may have too little, and the
-# CPU's is not refused in time.
-_WHOLE_PIXELS = 2**21
-_AUTO_TILES = (512, 256, 128)
-_OVERLAP = 64
 
 
 @dataclass(frozen=True)
@@ -30,9 +25,8 @@ class Restoring:
 
     Args:
         tile: Side of the tiles in pixels, rounded up to what the network can divide; None for whole
-            images; 'auto' for whole images up to two megapixels that fit into the memory, tiles of
-            512 pixels otherwise, and smaller ones if these do not fit either.
-        overlap: Pixels that tiles share; None for 64, or a quarter of a small tile.
+            images; 'auto' for the rule of `tile_policy`.
+        overlap: Pixels that tiles share; None for that rule's.
         ensemble: Whether to average over the eight orientations.
         size_multiple: Images are padded to multiples of it; None for what the network declares.
 
@@ -73,7 +67,7 @@ class Restoring:
         if isinstance(self.tile, str) and self.tile != "auto":
             raise ValueError(f"val:tile: received {self.tile!r}; allowed: a number, auto, null")
         if isinstance(self.tile, int):
-            _tiling(self.tile, self.overlap)
+            make_tiling(self.tile, self.overlap)
 
     @classmethod
     def from_options(cls, val: Mapping[str, Any]) -> Restoring:
@@ -109,39 +103,21 @@ class Restoring:
             padded, size = pad_to_multiple(part, multiple, mode)
             return crop(network(padded), size, scale)
 
-        attempts = list(self._attempts(x))
-        for number, tiling in enumerate(attempts, start=1):
+        height, width = x.shape[-2:]
+        ways = list(attempts((height, width), self.tile, self.overlap, multiple=multiple))
+        for number, tiling in enumerate(ways, start=1):
             function = run if tiling is None else partial(_tiled, run, tiling, multiple, scale)
             try:
                 restored = self_ensemble(function, x) if self.ensemble else function(x)
             except (RuntimeError, MemoryError) as error:
-                if number == len(attempts) or not is_out_of_memory(error):
+                if number == len(ways) or not is_out_of_memory(error):
                     raise
             else:
                 return restored, tiling.tile if tiling else None
         raise AssertionError("the last attempt returns or raises")
-
-    def _attempts(self, x: Tensor) -> Iterator[Tiling | None]:
-        """How to cut an image, the best first; None for not at all."""
-        height, width = x.shape[-2:]
-        if isinstance(self.tile, int):
-            tiling = _tiling(self.tile, self.overlap)
-            yield None if tiling.fits(height, width) else tiling
-            return
-        if self.tile is None or height * width <= _WHOLE_PIXELS:
-            yield None
-        if self.tile == "auto":
-            for side in _AUTO_TILES:
-                tiling = _tiling(side, self.overlap)
-                if not tiling.fits(height, width):
-                    yield tiling
 
 
 def _tiled(
     run: Callable[[Tensor], Tensor], tiling: Tiling, multiple: int, scale: int, x: Tensor
 ) -> Tensor:
     return restore_tiled(run, x, tiling, multiple=multiple, scale=scale)
-
-
-def _tiling(tile: int, overlap: int | None) -> Tiling:
-    return Tiling(tile, min(_OVERLAP, tile // 4) if overlap is None else overlap)

@@ -7,6 +7,7 @@ times out where the set is long.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +24,9 @@ from semanir_arch import host
 from semanir_arch.archs.arguments import Keys
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import to_integer, write_image
+from semanir_arch.data.sources.item_names import ItemNames
 from semanir_arch.evaluation.restoring import Restoring
-from semanir_arch.metrics.no_reference import NO_REFERENCE
+from semanir_arch.metrics.naming import Extra, is_lower_better, name_metrics
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.metrics.scores import Evaluation, Example, Keeper, Row
 from semanir_arch.modules.key_count import set_k
@@ -66,7 +68,9 @@ class Validation(SRModel):
     }
 
     def __init__(self, opt: dict[str, Any]) -> None:
-        self._restoring = Restoring.from_options(opt.get("val") or {})
+        val = opt.get("val") or {}
+        self._restoring = Restoring.from_options(val)
+        self._extras = name_metrics(val.get("metrics"), val.get("protocol"))
         super().__init__(opt)
         self.evaluations: dict[str, Evaluation] = {}
         self.examples: dict[str, Example] = {}
@@ -110,24 +114,31 @@ class Validation(SRModel):
         unknown = [index for index in range(count) if index not in everything]
         mine = unknown[processes.rank() :: processes.world_size()]
         submission = self._find_submission(dataloader.dataset, dataset)
+        names = ItemNames(dataloader.dataset)
+        names.check()
         rows: dict[int, Row] = {}
         loader = tqdm(_only(dataloader, mine), **self._bar(dataset))
         for index, data in zip(mine, loader, strict=True):
-            path = self._image_path(dataset, _stem(data), current_iter) if save_img else None
-            rows[index] = self._measure(dataset, index, data, path, submission)
+            name = names.of(index, data)
+            path = self._image_path(dataset, name, current_iter) if save_img else None
+            rows[index] = self._measure(dataset, index, name, data, path, submission)
         for part in processes.gather(rows):
             everything |= part
         evaluation = Evaluation(
             dataset,
             self.opt["val"].get("protocol"),
             [everything[index] for index in sorted(everything)],
+            self._extras,
         )
+        names.check([row.image for row in evaluation.rows])
         if submission is not None and processes.rank() == 0:
             seconds = sum(row.seconds or 0 for row in evaluation.rows)
             files = submission.bundle(method=self.opt["name"], seconds=seconds)
             number = "1 file" if len(files) == 1 else f"{len(files)} files"
             _LOGGER.info("To be uploaded: %s in %s", number, files[0].parent)
         self.evaluations[dataset] = evaluation
+        for note in evaluation.notes() if processes.rank() == 0 else ():
+            _LOGGER.warning(note)
         self.metric_results = evaluation.means()
         if self.metric_results:
             self._keep_best(dataset, current_iter)
@@ -146,12 +157,12 @@ class Validation(SRModel):
         self,
         dataset: str,
         index: int,
+        name: str,
         data: Mapping[str, Any],
         path: Path | None,
         submission: Submission | None,
     ) -> Row:
         """Restore and score one image, and write it where it is wanted."""
-        name = _stem(data)
         self.feed_data(data)
         start = time.perf_counter()
         self.test()
@@ -167,7 +178,7 @@ class Validation(SRModel):
             self.examples[dataset] = self._example(name, data)
         elif self.keeper.wants_example(dataset, index):
             example = self._example(name, data)
-        before, after = self._score() if "gt" in data else self._score_alone()
+        before, after = self._score(has_target="gt" in data)
         row = Row(name, before, after, seconds, peak_memory(), self.tile)
         self.keeper.measured(dataset, index, row, example, path)
         return row
@@ -189,32 +200,26 @@ class Validation(SRModel):
             images["target"] = self.gt
         return Example(name, {part: _to_image(image) for part, image in images.items()})
 
-    def _score(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Scores of `self.lq` and `self.output` against `self.gt`."""
-        output, target = self.output[0].float().cpu(), self.gt[0].float().cpu()
-        given = self.lq[0].float().cpu()
-        val = self.opt["val"]
-        comparable = given.shape == target.shape
+    def _score(self, *, has_target: bool) -> tuple[dict[str, float], dict[str, float]]:
+        """Scores of `self.lq` and `self.output`: against `self.gt`, and those without target."""
+        output, given = self.output[0].float().cpu(), self.lq[0].float().cpu()
+        target = self.gt[0].float().cpu() if has_target else None
+        comparable = target is not None and given.shape == target.shape
         before: dict[str, float] = {}
         after: dict[str, float] = {}
-        if val.get("protocol"):
-            protocol = PROTOCOLS[val["protocol"]]
-            scale = self.opt.get("scale", 1)
+        name = self.opt["val"].get("protocol")
+        if name and target is not None:
+            protocol, scale = PROTOCOLS[name], self.opt.get("scale", 1)
             before = protocol.evaluate(given, target, scale) if comparable else {}
             after = protocol.evaluate(output, target, scale)
-        for metric, block in (val.get("metrics") or {}).items():
-            before |= {metric: _host_metric(block, given, target)} if comparable else {}
-            after[metric] = _host_metric(block, output, target)
-        return before, after
-
-    def _score_alone(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Scores that need no target, of the image as it came and of the restored one."""
-        blocks = (self.opt["val"].get("metrics") or {}).items()
-        alone = {name: block for name, block in blocks if block["type"] in NO_REFERENCE}
-        before, after = (
-            {name: _host_metric(block, image[0].float().cpu()) for name, block in alone.items()}
-            for image in (self.lq, self.output)
-        )
+        # packed mosaics and pairs of views are no pictures
+        is_picture = given.shape[0] in (1, 3)
+        for label, extra in self._extras.items():
+            alone = not _needs_target(extra)
+            if alone or target is not None:
+                after[label] = _host_metric(extra, output, target)
+            if comparable or (alone and is_picture):
+                before[label] = _host_metric(extra, given, target if comparable else None)
         return before, after
 
     def _keep_best(self, dataset: str, current_iter: int | str) -> None:
@@ -225,17 +230,16 @@ class Validation(SRModel):
             self.best_metric_results: dict[str, dict[str, dict[str, Any]]] = {}
         best = self.best_metric_results.setdefault(dataset, {})
         for name, value in self.metric_results.items():
-            block = (self.opt["val"].get("metrics") or {}).get(name, {})
-            better = block.get("better", "higher")
+            better = "lower" if is_lower_better(name, self._extras) else "higher"
             worst = float("-inf") if better == "higher" else float("inf")
             best.setdefault(name, {"better": better, "val": worst, "iter": -1})
             self._update_best_metric_result(dataset, name, value, current_iter)
 
     def _image_path(self, dataset: str, name: str, current_iter: int | str) -> Path:
-        folder = Path(self.opt["path"]["visualization"])
+        folder = Path(self.opt["path"]["visualization"], dataset)
         if self.is_train:
-            return folder / name / f"{name}_{current_iter}.png"
-        return folder / dataset / f"{name}_{self.opt['val'].get('suffix') or self.opt['name']}.png"
+            return folder / name / f"{Path(name).name}_{current_iter}.png"
+        return folder / f"{name}_{self.opt['val'].get('suffix') or self.opt['name']}.png"
 
     @contextmanager
     def _evaluating(self, network: nn.Module, k: int | None) -> Iterator[None]:
@@ -265,20 +269,23 @@ def _only(dataloader: DataLoader[Any], indices: Sequence[int]) -> DataLoader[Any
     )
 
 
-def _stem(data: Mapping[str, Any]) -> str:
-    return Path(data["lq_path"][0]).stem
+def _needs_target(extra: Extra) -> bool:
+    """Whether a metric compares with a target, as its signature tells."""
+    metric = host.load("basicsr.utils.registry").METRIC_REGISTRY.get(extra.block["type"])
+    target = inspect.signature(metric).parameters.get("img2")
+    return target is not None and target.default is inspect.Parameter.empty
 
 
-def _host_metric(block: Mapping[str, Any], image: Tensor, target: Tensor | None = None) -> float:
+def _host_metric(extra: Extra, image: Tensor, target: Tensor | None) -> float:
     """A metric in BasicSR's form: on uint8 images of shape (H, W, C), BGR.
 
     Args:
-        block: Entry of `val.metrics`.
+        extra: Entry of `val.metrics`.
         image: Shape (C, H, W), RGB or gray, range [0, 1]; clamped and rounded here.
         target: As `image`; None for metrics that need none.
     """
     to_image = host.load("basicsr.utils").tensor2img
-    arguments = {key: value for key, value in block.items() if key != "better"}
+    arguments = {key: value for key, value in extra.block.items() if key != "better"}
     images = {"img": to_image([image])}
     if target is not None:
         images["img2"] = to_image([target])

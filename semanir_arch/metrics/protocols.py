@@ -57,6 +57,11 @@ class Protocol:
     averaging: str = "the images"
 
     @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores that `evaluate` gives."""
+        return ("psnr", "ssim", *self.extras)
+
+    @property
     def description(self) -> str:
         """Everything but the source in one line."""
         border = f"without a border of {self.crop_border} pixels"

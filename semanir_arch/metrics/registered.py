@@ -20,7 +20,6 @@ from torch import Tensor
 
 from semanir_arch.metrics.color import COLORS
 from semanir_arch.metrics.mae import mae
-from semanir_arch.metrics.no_reference import semanir_iqa
 from semanir_arch.metrics.perceptual import SMALLEST, lpips
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
@@ -120,7 +119,6 @@ REGISTERED: dict[str, Callable[..., float]] = {
         semanir_psnr_b,
         semanir_mae,
         semanir_lpips,
-        semanir_iqa,
     )
 }
 """Metrics that `semanir_arch.registration` registers."""

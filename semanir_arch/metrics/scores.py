@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from semanir_arch.metrics.naming import Extra, protocol_scores
 
 __all__ = ["Evaluation", "Example", "Keeper", "Row", "mean"]
 
@@ -31,9 +33,10 @@ class Row:
     """Scores of one image, and what they cost.
 
     Args:
-        image: Name of the image.
-        input: Scores of the degraded image; empty where it has another size than the target.
-        output: Scores of the restored image; empty where there is no target.
+        image: Name of the image, unique in its data set, with the folders below its root.
+        input: Scores of the degraded image; without a target, or one of another size, only those
+            that need none.
+        output: Scores of the restored image; without a target only those that need none.
         seconds: Time of restoring it, without reading and scoring; None where it was not taken.
         memory: Bytes that the process had used at most by then; None where the system does not say.
         tile: Side of the tiles it was restored in, in pixels; None if whole.
@@ -90,16 +93,43 @@ class Evaluation:
         dataset: Name of the dataset.
         protocol: Name of the evaluation protocol, or None where only single metrics were asked for.
         rows: One per image.
+        extras: Scores that are not the protocol's, by their names in the rows.
+        source: What asked for the extras, as headings call it.
     """
 
     dataset: str
     protocol: str | None
     rows: list[Row] = field(default_factory=list)
+    extras: Mapping[str, Extra] = field(default_factory=dict)
+    source: str = "val:metrics"
+
+    @property
+    def names(self) -> list[str]:
+        """All scores that at least one restored image has, the protocol's first."""
+        found = dict.fromkeys(name for row in self.rows for name in row.output)
+        return sorted(found, key=lambda name: name in self.extras)
 
     def means(self) -> dict[str, float]:
         """Mean over the images of every score of the restored images."""
-        names = self.rows[0].output if self.rows else {}
-        return {name: mean(row.output[name] for row in self.rows)[0] for name in names}
+        return {
+            name: mean(row.output[name] for row in self.rows if name in row.output)[0]
+            for name in self.names
+        }
+
+    def notes(self) -> list[str]:
+        """Sentences on what was asked for and not measured, for want of targets."""
+        wanted = dict.fromkeys(protocol_scores(self.protocol), f"protocol {self.protocol}")
+        wanted |= {name: f"{self.source}:{extra.name}" for name, extra in self.extras.items()}
+        absent: dict[int, dict[str, None]] = {}
+        for name, asked in wanted.items():
+            count = sum(name not in row.output for row in self.rows)
+            if count:
+                absent.setdefault(count, {})[asked] = None
+        return [
+            f"{self.dataset}: {count} of {len(self.rows)} images have no target, so that "
+            f"{', '.join(asked)} {'is' if len(asked) == 1 else 'are'} not measured on them."
+            for count, asked in absent.items()
+        ]
 
 
 def mean(values: Iterable[float]) -> tuple[float, int]:

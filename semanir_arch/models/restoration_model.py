@@ -34,7 +34,11 @@ class RestorationModel(TrainingStep, Validation):
 
     Attributes:
         evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
+        loaded: How many of its weights a network took from the file that was loaded last, and how
+            many it has; 0 of 0 where none was loaded.
     """
+
+    loaded: tuple[int, int] = (0, 0)
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **TrainingStep.OPTIONS,
@@ -123,6 +127,7 @@ class RestorationModel(TrainingStep, Validation):
         loaded = {name: value for name, value in fitting.items() if name not in fresh}
         network.load_state_dict(loaded, strict=False)
         count = len(network.state_dict())
+        self.loaded = len(loaded), count
         if len(loaded) < count:
             text = "%s: %d of %d weights are taken from it, the others begin anew."
             host.load("basicsr.utils").get_root_logger().info(text, load_path, len(loaded), count)

@@ -51,16 +51,19 @@ def compare(measurements: Sequence[Measurement], published: Published | None = N
         groups.setdefault((one.task, one.evaluation.protocol), []).append(one)
     tables = []
     for (task, protocol), group in groups.items():
-        metrics = dict.fromkeys(
-            metric for one in group for row in one.evaluation.rows[:1] for metric in row.output
-        )
-        for metric in metrics:
+        for metric in dict.fromkeys(metric for one in group for metric in one.evaluation.names):
             columns = _arrange(group)
-            figures = [f for f in published.figures if f.task == task and f.metric == metric]
+            extra = group[0].evaluation.extras.get(metric)
+            # papers know a score by its name and by how it is measured
+            theirs = extra.published_as if extra else metric
+            figures = [f for f in published.figures if f.task == task and f.metric == theirs]
             table = _lay_out(_Grid(metric, columns, published.images), figures, published)
             if table is None:
                 continue
-            title = f"{metric.upper()} of {task or 'all sets'} (protocol: {protocol or 'none'})"
+            way = f"protocol: {protocol or 'none'}"
+            if extra and protocol:
+                way = f"{group[0].evaluation.source}, not of the protocol: {extra.description}"
+            title = f"{metric.upper()} of {task or 'all sets'} ({way})"
             tables.append(Table(title, table.header, table.rows, [], table.notes))
     return tables
 
@@ -241,7 +244,7 @@ def _find(one: Measurement, figures: Iterable[Figure]) -> Figure | None:
 def _is_comparable(figure: Figure, one: Measurement, grid: _Grid) -> bool:
     """Whether both are measured in one way, on the same images; notes why not."""
     expected = grid.images.get(figure.dataset)
-    count = len(one.evaluation.rows)
+    count = sum(grid.metric in row.output for row in one.evaluation.rows)
     if expected is not None and count != expected:
         grid.note(f"*: {count} of the {expected} images of {figure.dataset}; not comparable.")
         return False

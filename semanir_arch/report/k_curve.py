@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from semanir_arch.metrics.scores import mean
 from semanir_arch.report.measurement import LEVELS, Measurement
 from semanir_arch.report.table import Table, format_score
 
@@ -36,9 +35,7 @@ def draw_k_curves(measurements: Sequence[Measurement]) -> list[KCurve]:
     swept = [one for one in measurements if "k" in one.setting]
     if not swept:
         return []
-    scores = dict.fromkeys(
-        name for one in swept for row in one.evaluation.rows[:1] for name in row.output
-    )
+    scores = dict.fromkeys(name for one in swept for name in one.evaluation.names)
     curves = [_draw(name, swept, _mean_of(name)) for name in scores]
     return [*curves, _draw(SECONDS, swept, lambda one: one.seconds / len(one.evaluation.rows))]
 
@@ -60,7 +57,8 @@ def _draw(
 ) -> KCurve:
     series: dict[str, list[tuple[int, float]]] = {}
     for one in measurements:
-        if one.evaluation.rows:
+        measured = quantity == SECONDS or quantity in one.evaluation.names
+        if one.evaluation.rows and measured:
             others = [
                 f"{n}={v}" for n, v in one.setting.items() if n not in ("k", *LEVELS.values())
             ]
@@ -70,7 +68,7 @@ def _draw(
 
 
 def _mean_of(name: str) -> Callable[[Measurement], float]:
-    return lambda one: mean(row.output[name] for row in one.evaluation.rows)[0]
+    return lambda one: one.evaluation.means()[name]
 
 
 def _cell(quantity: str, value: float | None) -> str:

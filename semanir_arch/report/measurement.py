@@ -55,6 +55,7 @@ class Subject:
         k: Keys kept per token; None for networks without.
         ensemble: Whether the eight orientations were averaged.
         tile: What was asked for: side of the tiles in pixels, `auto`, or None for whole images.
+        fresh: How many of its weights are random although there is a file, and how many it has.
     """
 
     network: str
@@ -65,6 +66,22 @@ class Subject:
     k: int | None = None
     ensemble: bool = False
     tile: int | str | None = None
+    fresh: tuple[int, int] = (0, 0)
+
+    @property
+    def warning(self) -> str:
+        """A sentence where weights are random; otherwise empty."""
+        if self.weights is None:
+            return (
+                "The weights are random, because path:pretrain_network_g names no file: these "
+                "scores tell nothing about a trained network."
+            )
+        if self.fresh[0]:
+            return (
+                f"{self.fresh[0]} of {self.fresh[1]} weights are random, because {self.weights} "
+                "lacks them or path:fresh_g leaves them out: these are not the scores of the file."
+            )
+        return ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from semanir_arch.report.measurement import Measurement
+from semanir_arch.report.measurement import Measurement, Subject
 from semanir_arch.report.provenance import describe_computer, find_commit, list_versions
 
 __all__ = ["Missing", "Report"]
@@ -88,8 +88,10 @@ class Report:
         facts = {
             "command": self.command,
             "weights": _listed(
-                f"{file} (sha256 {(digest or '')[:16]}...)"
-                for file, digest in self.checkpoints.items()
+                "random"
+                if s.weights is None
+                else f"{s.weights} (sha256 {(s.sha256 or '')[:16]}...)"
+                for s in subjects
             )
             or "random",
             "recognised as": _listed(s.layout for s in subjects if s.layout),
@@ -109,7 +111,7 @@ class Report:
         return {name: value for name, value in facts.items() if value}
 
     def all_notes(self) -> list[str]:
-        """Sentences on what is unusual, missing data sets first."""
+        """Sentences on what is unusual: missing data sets, missing targets, then all others."""
         settings: dict[tuple[str, str], list[str]] = {}
         for one in self.missing:
             settings.setdefault((one.dataset, one.reason), []).append(one.setting)
@@ -117,11 +119,32 @@ class Report:
         for (name, reason), where in settings.items():
             at = f" ({', '.join(where)})" if any(where) else ""
             missing.append(f"Data set {name} is missing{at}: {reason}.")
-        return [*missing, *self.notes]
+        unmeasured = dict.fromkeys(
+            note for one in self.measurements for note in one.evaluation.notes()
+        )
+        return [*missing, *self._random_weights(), *unmeasured, *self.notes]
+
+    def _random_weights(self) -> list[str]:
+        """What was measured with random weights, and under which settings."""
+        settings: dict[str, dict[str, None]] = {}
+        for one in self.measurements:
+            if one.subject.warning:
+                label = " ".join(f"{name}={value}" for name, value in one.setting.items())
+                settings.setdefault(one.subject.warning, {})[label] = None
+        return [
+            f"{', '.join(labels)}: {warning}" if any(labels) else warning
+            for warning, labels in settings.items()
+        ]
 
 
 def _listed(words: Any) -> str:
     return "; ".join(dict.fromkeys(words))
+
+
+def _name_weights(subject: Subject) -> str:
+    if subject.weights is None:
+        return "random"
+    return f"{subject.weights} (sha256 {(subject.sha256 or '')[:16]}...)"
 
 
 def _describe_tiles(measurements: Sequence[Measurement]) -> str:

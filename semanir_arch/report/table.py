@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from semanir_arch.metrics.scores import Evaluation, mean
@@ -28,9 +30,29 @@ class Table:
     notes: list[str]
 
 
-def tabulate(evaluation: Evaluation) -> Table:
-    """Lay out an evaluation; scores of the input appear where all images have them."""
-    columns = score_columns(evaluation)
+def tabulate(evaluation: Evaluation) -> list[Table]:
+    """Lay out an evaluation; scores of the input appear where all images have them.
+
+    Returns:
+        The protocol's scores under its name, and all others in a table of their own.
+    """
+    extras = [name for name in evaluation.names if name in evaluation.extras]
+    own = [name for name in evaluation.names if name not in evaluation.extras]
+    # without a protocol there is no heading that a score could stand under by mistake
+    if evaluation.protocol is None:
+        own, extras = own + extras, []
+    tables = []
+    if own or not extras:
+        title = f"{evaluation.dataset} (protocol: {evaluation.protocol or 'none'})"
+        tables.append(_lay_out(evaluation, title, own))
+    if extras:
+        title = f"{evaluation.dataset} ({evaluation.source}, not of the protocol)"
+        tables.append(_lay_out(evaluation, title, extras))
+    return tables
+
+
+def _lay_out(evaluation: Evaluation, title: str, names: Collection[str]) -> Table:
+    columns = score_columns(evaluation, names)
     means, notes = ["mean"], []
     for label, values in columns.items():
         average, left_out = mean(values)
@@ -38,25 +60,37 @@ def tabulate(evaluation: Evaluation) -> Table:
         if left_out:
             images = "1 image is" if left_out == 1 else f"{left_out} images are"
             notes.append(f"{label}: {images} not finite and left out of the mean.")
-    names = [row.image for row in evaluation.rows]
+    notes += [
+        f"{name.upper()}: {evaluation.extras[name].description}."
+        for name in names
+        if name in evaluation.extras
+    ]
+    first = [row.image for row in evaluation.rows]
     cells = [[format_score(label, value) for value in values] for label, values in columns.items()]
     return Table(
-        title=f"{evaluation.dataset} (protocol: {evaluation.protocol or 'none'})",
+        title=title,
         header=["image", *columns],
-        rows=[list(row) for row in zip(names, *cells, strict=True)],
+        rows=[list(row) for row in zip(first, *cells, strict=True)],
         mean=means,
         notes=notes,
     )
 
 
-def score_columns(evaluation: Evaluation) -> dict[str, list[float]]:
-    """Scores by column: `PSNR in`, `PSNR out`, ... each with one value per image."""
+def score_columns(
+    evaluation: Evaluation, names: Collection[str] | None = None
+) -> dict[str, list[float]]:
+    """Scores by column: `PSNR in`, `PSNR out`, ... each with one value per image.
+
+    Args:
+        evaluation: The scores; an image without one has `nan`.
+        names: Scores wanted; None for all.
+    """
     columns: dict[str, list[float]] = {}
     rows = evaluation.rows
-    for name in rows[0].output if rows else {}:
+    for name in evaluation.names if names is None else names:
         if all(name in row.input for row in rows):
             columns[f"{name.upper()} in"] = [row.input[name] for row in rows]
-        columns[f"{name.upper()} out"] = [row.output[name] for row in rows]
+        columns[f"{name.upper()} out"] = [row.output.get(name, math.nan) for row in rows]
     return columns
 
 

@@ -35,7 +35,7 @@ def image_tables(report: Report) -> list[Table]:
     """Scores of each image and their means, by set; none where options were swept."""
     if any(one.setting for one in report.measurements):
         return []
-    return [_shorten(tabulate(one.evaluation)) for one in report.measurements]
+    return [_shorten(table) for one in report.measurements for table in tabulate(one.evaluation)]
 
 
 def write_report(folder: Path, report: Report) -> None:
@@ -124,7 +124,10 @@ def _dataset(one: Measurement) -> dict[str, Any]:
         "mean": {
             label: _number(mean(values)[0]) for label, values in score_columns(evaluation).items()
         },
-        "notes": tabulate(evaluation).notes,
+        "metrics": {
+            extra.label: {"name": extra.name, **extra.block} for extra in evaluation.extras.values()
+        },
+        "notes": [note for table in tabulate(evaluation) for note in table.notes],
         "seconds": sum(times),
         "seconds_per_image": sum(times) / len(times) if times else None,
         "reused": one.reused,

@@ -18,7 +18,8 @@ _ONLY_READ = ("gif", "ppm", "pgm", "jp2", "avif", "heic")
 
 _NOT_EXPLAINED = (
     *("list", "serve", "host", "port", "sigma", "quality", "format", "depth", "save_quality"),
-    *("compare", "precision", "tile", "overlap", "ensemble"),
+    *("compare", "precision", "tile", "overlap", "ensemble", "strength", "force", "diagnose"),
+    "sheet",
 )
 """What means nothing beside --explain: it reads the network once, in float32 and without tiles."""
 
@@ -44,7 +45,7 @@ def build_parser() -> Parser:
     """The arguments, before any check that concerns more than one of them."""
     parser = Parser(
         prog="semanir-restore",
-        usage="%(prog)s INPUT... -o OUTPUT (--task NAME | --weights FILE) [option ...]",
+        usage="%(prog)s INPUT... -o OUTPUT [--task NAME | --weights FILE] [option ...]",
         description=_DESCRIPTION,
         epilog=_EXIT,
     )
@@ -62,7 +63,19 @@ def build_parser() -> Parser:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to do")
     group.add_argument(
-        "--task", metavar="NAME", help=f"{', '.join(TASKS)}; --list shows what is shipped for them"
+        "--task",
+        metavar="NAME",
+        help="auto (default): look at every picture and take what helps it; or one of "
+        f"{', '.join(TASKS)}, or several in order, as in jpeg+sr_x2; --list explains them",
+    )
+    group.add_argument(
+        "--force", action="store_true", help="restore pictures with nothing to repair as well"
+    )
+    group.add_argument(
+        "--strength",
+        type=float,
+        metavar="0..1",
+        help="share of the change to keep: 0 is the input, 1 (default) the whole result",
     )
     group.add_argument(
         "--weights",
@@ -143,7 +156,20 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
 def _add_other(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("instead of restoring")
     group.add_argument(
-        "--list", action="store_true", help="show tasks, shipped weights, scores and origin"
+        "--list", action="store_true", help="show the tasks; with --scores all that was measured"
+    )
+    group.add_argument("--scores", action="store_true", help=argparse.SUPPRESS)
+    group.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="say what is wrong with the pictures and what would help; write nothing",
+    )
+    group.add_argument("--json", action="store_true", help="--diagnose: a line of JSON each")
+    group.add_argument(
+        "--try",
+        dest="sheet",
+        action="store_true",
+        help="write NAME_try.png and NAME_try.html: a part of each picture under every task",
     )
     group.add_argument(
         "--serve", action="store_true", help="a page in the browser, for this computer alone"
@@ -158,22 +184,15 @@ def _add_other(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    if arguments.task is not None:
-        try:
-            get_task(arguments.task)
-        except ValueError as error:
-            parser.error(str(error))
-    if not 1 <= arguments.save_quality <= 100:
-        parser.error(f"--save-quality {arguments.save_quality}: allowed: 1 to 100")
-    if arguments.explain is not None:
-        _check_explain(parser, arguments)
+    _check_values(parser, arguments)
     if arguments.list or arguments.serve:
         return
     if not arguments.input:
         parser.error("name images, folders or patterns to restore")
-    if arguments.task is None and arguments.weights is None:
-        parser.error("say what to do with --task NAME, or name a network with --weights FILE")
-    if arguments.explain is None and arguments.output is None:
+    if arguments.explain is not None and arguments.task is None and arguments.weights is None:
+        parser.error("say which network to explain with --task NAME or --weights FILE")
+    _check_auto(parser, arguments)
+    if arguments.explain is None and not arguments.diagnose and arguments.output is None:
         parser.error("say where results go with -o FOLDER, or -o FILE for one image")
     output = arguments.output
     if output is None or output.is_dir():
@@ -184,6 +203,50 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
         parser.error(f"-o {output}: not written; allowed: {', '.join(FORMATS)}, or a folder")
     if arguments.format and suffix in FORMATS and suffix != arguments.format:
         parser.error(f"-o {output} and --format {arguments.format} contradict each other")
+
+
+def _check_values(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if arguments.task is not None:
+        try:
+            _check_task(arguments)
+        except ValueError as error:
+            parser.error(str(error))
+    if arguments.strength is not None and not 0 <= arguments.strength <= 1:
+        parser.error(f"--strength {arguments.strength:g}: allowed: 0 to 1")
+    for flag, needed in (("json", "diagnose"), ("scores", "list")):
+        if getattr(arguments, flag) and not getattr(arguments, needed):
+            parser.error(f"--{flag} belongs to --{needed}")
+    if not 1 <= arguments.save_quality <= 100:
+        parser.error(f"--save-quality {arguments.save_quality}: allowed: 1 to 100")
+    if arguments.explain is not None:
+        _check_explain(parser, arguments)
+
+
+def _check_task(arguments: argparse.Namespace) -> None:
+    """Refuse unknown tasks, and chains where one network is needed.
+
+    Raises:
+        ValueError: Naming what is wrong.
+    """
+    names = [name.strip() for name in arguments.task.split("+")]
+    if names != ["auto"]:
+        for name in names:
+            if name == "auto":
+                raise ValueError("--task auto chooses by itself and cannot be part of a chain")
+            get_task(name)
+    one = arguments.serve or arguments.explain is not None or arguments.weights is not None
+    if one and (len(names) > 1 or names == ["auto"]):
+        raise ValueError(f"--task {arguments.task}: one network is needed here; name its task")
+
+
+def _check_auto(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if arguments.weights is not None or arguments.task not in (None, "auto"):
+        return
+    given = [
+        name for name in ("sigma", "quality", "bayer", "k") if vars(arguments)[name] is not None
+    ]
+    if given:
+        parser.error(f"--{given[0]} needs a --task: it is not chosen for every picture")
 
 
 def _check_explain(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

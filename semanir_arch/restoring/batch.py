@@ -6,20 +6,22 @@ import argparse
 import struct
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import cv2
 import torch
 
+from semanir_arch.restoring.chain import AUTO, Chain, Chooser, split_tasks
 from semanir_arch.restoring.compare_page import write_compare_page
-from semanir_arch.restoring.files import Settings, count_pixels, restore_file
+from semanir_arch.restoring.files import Outcome, Settings, count_pixels, restore_file
 from semanir_arch.restoring.jobs import Job, Plan, make_plan
 from semanir_arch.restoring.progress import Reporter, one_line
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils import processes
 
-__all__ = ["open_restorer", "restore_all"]
+__all__ = ["open_network", "open_restorer", "restore_all"]
 
 ALL_RESTORED, SOME_FAILED, NOTHING_POSSIBLE = 0, 1, 2
 
@@ -97,14 +99,14 @@ def _restore_shared(arguments: argparse.Namespace) -> int:
         if first and plan.note:
             reporter.complain(f"note: {plan.note}")
         return NOTHING_POSSIBLE
-    restorer, error = _try_to_open(arguments)
+    network, error = _try_to_open(arguments)
     # some processes may lack memory or a device
     errors = dict.fromkeys(text for text in processes.gather(error) if text)
-    if errors or restorer is None:
+    if errors or network is None:
         for text in errors if first else ():
             reporter.complain(text)
         return NOTHING_POSSIBLE
-    restored = _restore_jobs(plan, restorer, arguments)
+    restored = _restore_jobs(plan, network, arguments)
     done = [job for part in processes.gather(restored) for job in part]
     failed = len(plan.problems) + len(plan.jobs) - len(done)
     if first and arguments.compare and done:
@@ -119,17 +121,34 @@ def _make_plan(arguments: argparse.Namespace) -> Plan:
     return make_plan(arguments.input, arguments.output, suffix)
 
 
-def _try_to_open(arguments: argparse.Namespace) -> tuple[Restorer | None, str]:
+def open_network(arguments: argparse.Namespace) -> Chain | Chooser:
+    """The network or networks that the arguments name, or what chooses them.
+
+    Raises:
+        OSError, ValueError: See `Restorer`; or an argument means nothing for them.
+    """
+    tasks = [] if arguments.task is None else split_tasks(arguments.task)
+    if tasks == [AUTO] or (not tasks and arguments.weights is None):
+        return Chooser(partial(open_restorer, arguments, None), force=arguments.force)
+    if arguments.weights is not None:
+        restorers = [open_restorer(arguments, arguments.weights, tasks[0] if tasks else None)]
+    else:
+        restorers = [open_restorer(arguments, None, task) for task in tasks]
+    chain = Chain(restorers)
+    chain.check_arguments(arguments.sigma, arguments.quality, arguments.bayer)
+    return chain
+
+
+def _try_to_open(arguments: argparse.Namespace) -> tuple[Chain | Chooser | None, str]:
     """The network, or why there is none."""
     try:
-        restorer = open_restorer(arguments, arguments.weights, arguments.task)
-        restorer.check_arguments(arguments.sigma, arguments.quality, arguments.bayer)
+        network = open_network(arguments)
     except (OSError, ValueError, TypeError, MemoryError, torch.cuda.OutOfMemoryError) as error:
         return None, one_line(error)
-    return restorer, ""
+    return network, ""
 
 
-def _restore_jobs(plan: Plan, restorer: Restorer, arguments: argparse.Namespace) -> list[Job]:
+def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Namespace) -> list[Job]:
     """Restore this process's part; returns what succeeded."""
     settings = Settings(
         compare=arguments.compare,
@@ -139,45 +158,59 @@ def _restore_jobs(plan: Plan, restorer: Restorer, arguments: argparse.Namespace)
         sigma=arguments.sigma,
         quality=arguments.quality,
         bayer=arguments.bayer,
+        strength=arguments.strength,
     )
     jobs = plan.share(processes.rank(), processes.world_size())
     live = sys.stderr.isatty() and processes.rank() == 0
     work = {job: count_pixels(job.source) if live else 0 for job in jobs}
     reporter = Reporter(sum(work.values()))
-    done = []
+    done: list[Job] = []
+    warned: set[str] = set()
     try:
         for job in jobs:
             reporter.begin(job.source.name, work[job])
             number = f"[{job.number}/{len(plan.jobs)}]"
-            if _restore_job(job, number, restorer, settings, reporter):
+            outcome = _restore_job(job, number, network, settings, reporter)
+            if outcome is not None:
                 done.append(job)
+                _warn(set(outcome.demonstrations) - warned, reporter)
+                warned.update(outcome.demonstrations)
     finally:
         reporter.close()
     return done
 
 
 def _restore_job(
-    job: Job, number: str, restorer: Restorer, settings: Settings, reporter: Reporter
-) -> bool:
-    """Restore one file and report it; False if that failed."""
+    job: Job, number: str, network: Chain | Chooser, settings: Settings, reporter: Reporter
+) -> Outcome | None:
+    """Restore one file and report it; None if that failed."""
     start = time.perf_counter()
     try:
-        outcome = restore_file(job, restorer, settings, reporter.advance)
+        outcome = restore_file(job, network, settings, reporter.advance)
     except _FAILURES as error:
         reporter.finish()
         reporter.complain(_message(job.source, error))
-        return False
+        return None
     seconds = time.perf_counter() - start
     reporter.finish()
-    reporter.say(
-        f"{number} {job.source} -> {job.target} ({outcome.width} x {outcome.height} pixels, "
-        f"{seconds:.1f} s, {restorer.precision})"
-    )
+    facts = [f"{outcome.width} x {outcome.height} pixels", f"{seconds:.1f} s", *outcome.precisions]
+    reporter.say(f"{number} {job.source} -> {job.target} ({', '.join(facts)})")
+    for line in outcome.said:
+        reporter.say(f"{' ' * len(number)} {line}")
     if settings.compare:
         reporter.say(f"{' ' * len(number)} before and after: {job.picture}")
     for note in outcome.notes:
         reporter.complain(f"note: {job.source} {note}")
-    return True
+    return outcome
+
+
+def _warn(demonstrations: Iterable[str], reporter: Reporter) -> None:
+    """Say what a network was made for, once each."""
+    for task in sorted(demonstrations):
+        reporter.complain(
+            f"note: {task} is a demonstration, trained on artificial damage alone; it can make "
+            "real photos worse: look at the result before you keep it"
+        )
 
 
 def _message(source: Path, error: Exception) -> str:

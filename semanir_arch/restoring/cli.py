@@ -55,12 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
     if arguments.list:
-        from semanir_arch.restoring.listing import list_tasks
+        from semanir_arch.restoring.listing import list_scores, list_tasks
 
-        for line in list_tasks().splitlines():
+        text = list_scores() if arguments.scores else list_tasks()
+        for line in text.splitlines():
             reporter.say(line)
         return ALL_RESTORED
     wait_idly()
+    if arguments.diagnose or arguments.sheet:
+        from semanir_arch.restoring.looking import diagnose_all, try_all
+
+        return (diagnose_all if arguments.diagnose else try_all)(arguments, reporter)
     if arguments.serve or arguments.explain is not None:
         try:
             return _serve(arguments, reporter) if arguments.serve else _explain(arguments, reporter)

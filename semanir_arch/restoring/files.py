@@ -19,8 +19,10 @@ import numpy.typing as npt
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_encoding import check_format, lost_metadata
 from semanir_arch.data.files.image_io import Image, load_image, write_image
+from semanir_arch.restoring.chain import Chain, Chooser, change_in_words
 from semanir_arch.restoring.jobs import Job
-from semanir_arch.restoring.restorer import Progress, Restorer
+from semanir_arch.restoring.restorer import Progress
+from semanir_arch.utils.atomic import replacing
 
 __all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
 
@@ -40,6 +42,7 @@ class Settings:
         sigma: See `Restorer.restore`.
         quality: See `Restorer.restore`.
         bayer: See `Restorer.restore`.
+        strength: See `Restorer.restore`.
     """
 
     compare: bool = False
@@ -49,6 +52,7 @@ class Settings:
     sigma: float | None = None
     quality: float | None = None
     bayer: str | None = None
+    strength: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,25 @@ class Outcome:
         height: Of the result in pixels.
         width: Of the result in pixels.
         notes: What of the input is not in the result, in words.
+        said: What was found and done, in words.
+        demonstrations: Networks that took part and only show a task.
+        precisions: In which the networks computed, each once.
     """
 
     height: int
     width: int
     notes: tuple[str, ...]
+    said: tuple[str, ...] = ()
+    demonstrations: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
 
 
 def restore_file(
-    job: Job, restorer: Restorer, settings: Settings, progress: Progress | None = None
+    job: Job, network: Chain | Chooser, settings: Settings, progress: Progress | None = None
 ) -> Outcome:
     """Restore one file; everything that can fail early does so before the network works.
+
+    A file in which nothing is to be repaired is copied.
 
     Raises:
         ValueError: The file cannot be read, the result cannot be written in its format, or would
@@ -83,17 +95,29 @@ def restore_file(
     _refuse_closed(job.target.parent)
     with _silent_libraries():
         image = load_image(job.source)
+    choice = network.choose(image, job.source) if isinstance(network, Chooser) else None
+    said = [] if choice is None else [choice.line, *choice.hints]
+    restorer = network if isinstance(network, Chain) else None
+    if choice is not None and choice.tasks and isinstance(network, Chooser):
+        restorer = network.chain(choice)
     _check_result(job.target, image, restorer, settings)
     pixels = image.pixels
+    if restorer is None and _is_as_wanted(job, image, settings):
+        _copy(job, settings)
+        return Outcome(pixels.shape[0], pixels.shape[1], (), tuple(said))
     if settings.depth == 16 and image.bit_depth == 8:
         pixels = pixels.astype(np.uint16) * np.uint16(_DEEPER)
-    restored = restorer.restore(
-        pixels,
-        sigma=settings.sigma,
-        quality=settings.quality,
-        bayer=settings.bayer,
-        progress=progress,
-    )
+    restored = pixels
+    if restorer is not None:
+        restored = restorer.restore(
+            pixels,
+            sigma=settings.sigma,
+            quality=settings.quality,
+            bayer=settings.bayer,
+            strength=settings.strength,
+            progress=progress,
+        )
+        said.append(change_in_words(pixels, restored))
     if settings.depth == 8:
         restored = _to_8_bit(restored)
     write_image(
@@ -110,7 +134,27 @@ def restore_file(
         picture = side_by_side({"before": image.pixels, "after": restored})
         write_image(job.picture, picture, metadata=image.metadata, overwrite=settings.overwrite)
     lost = lost_metadata(job.target, image.metadata, restored)
-    return Outcome(restored.shape[0], restored.shape[1], (*image.notes, *lost))
+    demonstrations = restorer.demonstrations if restorer else []
+    height, width = restored.shape[:2]
+    notes = (*image.notes, *lost)
+    precisions = restorer.precisions if restorer else ()
+    return Outcome(height, width, notes, tuple(said), tuple(demonstrations), precisions)
+
+
+def _is_as_wanted(job: Job, image: Image, settings: Settings) -> bool:
+    """Whether a copy of the file is the result that was asked for."""
+    same = job.source.suffix.lower() == job.target.suffix.lower()
+    return same and settings.depth in (None, image.bit_depth) and not settings.compare
+
+
+def _copy(job: Job, settings: Settings) -> None:
+    data = job.source.read_bytes()
+    if job.target.exists() and not settings.overwrite:
+        # it may have appeared meanwhile
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(job.target))
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(job.target) as file:
+        file.write(data)
 
 
 def count_pixels(path: Path) -> int:
@@ -168,11 +212,12 @@ def _refuse_closed(folder: Path) -> None:
         raise ValueError(f"the result cannot be written, the folder {nearest} is read-only")
 
 
-def _check_result(target: Path, image: Image, restorer: Restorer, settings: Settings) -> None:
+def _check_result(target: Path, image: Image, restorer: Chain | None, settings: Settings) -> None:
     height, width, channels = image.pixels.shape
-    if restorer.demosaics and channels <= 2:
+    if restorer is not None and restorer.demosaics and channels <= 2:
         channels += 2
-    shape = (height * restorer.upscale, width * restorer.upscale, channels)
+    scale = restorer.upscale if restorer else 1
+    shape = (height * scale, width * scale, channels)
     depth = settings.depth or image.bit_depth
     try:
         check_format(target, shape, np.uint16 if depth == 16 else np.uint8)

@@ -18,6 +18,7 @@ from semanir_arch.data.sources.scanning import (
     is_image_name,
     scan_names,
 )
+from semanir_arch.utils.spelling import hint_at_path
 
 __all__ = ["Job", "Plan", "is_address", "make_plan"]
 
@@ -237,7 +238,7 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         found = [(image, image.relative_to(path)) for image in _scan(path, problems)]
         return list(_outside(found, path, output))
     if not glob.has_magic(given):
-        raise ValueError(f"{given}: no such file or folder")
+        raise ValueError(f"{given}: no such file or folder{hint_at_path(given)}")
     matches = list(_outside(_matches(given, problems), _fixed_part(given), output))
     if not matches:
         raise ValueError(f"{given}: no image matches this pattern")

@@ -7,11 +7,28 @@ from pathlib import Path
 
 from semanir_arch.weights import TASKS, ShippedWeights, Task, available
 from semanir_arch.weights.catalogue import FOLDER, TRAIN_COMMAND, Score
+from semanir_arch.weights.words import plain_words
 
-__all__ = ["list_tasks"]
+__all__ = ["list_scores", "list_tasks"]
 
 
 def list_tasks(folder: Path = FOLDER) -> str:
+    """All tasks, a line each: what a picture looks like, and what is done.
+
+    Args:
+        folder: Where the shipped networks are.
+    """
+    shipped = {weights.task.name for weights in available(folder)}
+    lines = [f"{'auto':13} any picture: looks at it and takes what helps (the default)"]
+    for task in TASKS.values():
+        line = f"{task.name:13} {plain_words(task.name, task.title)}: {_title(task)}"
+        lines.append(line if task.name in shipped else f"{line}; no weights are shipped")
+    lines.append("Several in order: --task jpeg+sr_x2. A network of your own: --weights FILE.")
+    lines.append("--list --scores: what was measured. --diagnose: what a picture needs.")
+    return "\n".join(lines)
+
+
+def list_scores(folder: Path = FOLDER) -> str:
     """All tasks with their shipped networks, measured scores and origin.
 
     Args:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from semanir_arch.utils.tiling import Tiling, restored_bands
 
-__all__ = ["Canvas", "Pixels", "split"]
+__all__ = ["Canvas", "Pixels", "split", "to_levels"]
 
 _LAYOUTS = "(H, W), (H, W, 1), (H, W, 2), (H, W, 3) or (H, W, 4)"
 _ALL = slice(None)
@@ -178,7 +178,12 @@ def _to_tensor(layers: npt.NDArray[Any]) -> Tensor:
 
 def _to_levels(band: Tensor, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """A band (1, C, h, w) as rows (h, w, C) of an image: clipped, and rounded for integers."""
-    values = band[0].permute(1, 2, 0).clamp(0, 1).numpy()
+    return to_levels(band[0].permute(1, 2, 0).numpy(), dtype)
+
+
+def to_levels(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Floating point about [0, 1] as a type of image: clipped, and rounded for integers."""
+    values = values.clip(0, 1)
     if dtype.kind == "u":
         values = np.rint(values * np.float32(np.iinfo(dtype).max))
     return values.astype(dtype)

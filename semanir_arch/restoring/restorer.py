@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -29,21 +29,22 @@ from semanir_arch.restoring.mosaics import OVERLAP as MOSAIC_OVERLAP
 from semanir_arch.restoring.mosaics import check_mosaic, mosaic_reader, with_colors
 from semanir_arch.restoring.pixels import Canvas, Pixels, split
 from semanir_arch.restoring.precision import PRECISIONS, choose_precision
-from semanir_arch.restoring.strength import check_strength, limit_noise, limit_to_quality
+from semanir_arch.restoring.strength import (
+    check_share,
+    check_strength,
+    keep_share,
+    limit_noise,
+    limit_to_quality,
+)
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.ensemble import self_ensemble
+from semanir_arch.utils.memory import is_out_of_memory
+from semanir_arch.utils.tile_policy import TILES, attempts, count_pixels, make_tiling
 from semanir_arch.utils.tiling import Tiling, restored_bands
 from semanir_arch.weights import Task, find, get_task
 
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
-OVERLAP = 64
-"""Pixels that tiles share unless told otherwise."""
-
-# What "auto" does: networks take a few kilobytes of memory per pixel, so images up to a megapixel
-# fit almost everywhere whole, and larger ones are cut; where that does not fit, into smaller tiles.
-_WHOLE_PIXELS = 2**20
-_TILES = (512, 256, 128)
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, from 0 to 1."""
@@ -110,8 +111,8 @@ class Restorer:
             raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
         tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
         overlap, k = _whole_number("overlap", overlap), _whole_number("k", k)
-        smallest = tile if isinstance(tile, int) else _TILES[-1]
-        Tiling(smallest, _overlap(smallest) if overlap is None else overlap)
+        smallest = tile if isinstance(tile, int) else TILES[-1]
+        make_tiling(smallest, overlap)
         self._tile, self._overlap = tile, overlap
         self._too_large: float = math.inf
         self.ensemble = ensemble
@@ -147,6 +148,7 @@ class Restorer:
         sigma: float | None = None,
         quality: float | None = None,
         bayer: str | None = None,
+        strength: float | None = None,
         progress: Progress | None = None,
     ) -> npt.NDArray[Any]:
         """Restore one image.
@@ -163,6 +165,9 @@ class Restorer:
                 quality, 1 to 100, leaves open; None for no bound. See `strength`.
             bayer: For demosaicking: colours of the first two rows and columns, rggb if None. A gray
                 image is the mosaic; from a colour image the mosaic is taken first.
+            strength: Share of the change to keep, 0 to 1; None for all. 0 gives the input exactly,
+                or, where the size or the channels change, its bicubic enlargement or its linear
+                interpolation.
             progress: Told how far it is; what it raises ends the work.
 
         Returns:
@@ -178,8 +183,10 @@ class Restorer:
             FloatingPointError: If the network's output is not finite.
         """
         self.check_arguments(sigma, quality, bayer)
+        check_share(strength)
         begin, end = (_ticker(progress, share) for share in (0.0, 1.0))
-        pixels = with_visible_colors(split(image), begin)
+        given = split(image)
+        pixels = with_visible_colors(given, begin)
         # strength is measured on what the network was given
         image = pixels.layers[..., 0] if pixels.flat else pixels.layers
         work = self._plan(pixels, bayer or "rggb")
@@ -190,6 +197,11 @@ class Restorer:
             limit_noise(*self._colors(image, restored), sigma, end)
         if quality is not None:
             limit_to_quality(*self._colors(image, restored), quality, end)
+        if strength is not None and strength < 1:
+            # hidden colours are the input's as well, where all of it is wanted back
+            before = given if strength == 0 else pixels
+            mosaic = (bayer or "rggb") if self.demosaics else None
+            keep_share(before, restored, strength, self.upscale, mosaic)
         return restored
 
     def check_arguments(
@@ -239,18 +251,18 @@ class Restorer:
     ) -> None:
         """Fill the canvas, in smaller tiles where the memory is too small."""
         failure = ""
-        for tiling in self._tilings(size):
+        for tiling in self._attempts(size):
             try:
-                self._paint_tiles(canvas, work, size, tiling, progress)
+                self._paint_tiles(canvas, work, size, tiling or Tiling(max(size), 0), progress)
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 # the text alone: the error itself would keep what it was raised in alive
                 failure = str(error).partition("\n")[0]
             else:
                 return
             canvas.restart()
-            self._too_large = _tile_pixels(tiling, size)
+            self._too_large = count_pixels(tiling, size, self.network.size_multiple)
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
         raise MemoryError(
@@ -284,21 +296,16 @@ class Restorer:
                 )
             canvas.add(band)
 
-    def _tilings(self, size: tuple[int, int]) -> Iterator[Tiling]:
-        """Ways to cut an image, the best first."""
-        whole = Tiling(max(size), 0)
+    def _attempts(self, size: tuple[int, int]) -> list[Tiling | None]:
+        """Ways to cut an image, the best first; see `tile_policy`."""
         least = MOSAIC_OVERLAP if self.demosaics else 0
-        if self._tile is None:
-            yield whole
-        elif isinstance(self._tile, int):
-            yield _tiling(self._tile, self._overlap, least)
-        else:
-            choices = [_tiling(tile, self._overlap, least) for tile in _TILES]
-            if math.prod(size) <= _WHOLE_PIXELS:
-                choices = [whole, *(tiling for tiling in choices if tiling.tile < max(size))]
-            # what was too much for an earlier image is not tried again, unless nothing is left
-            fitting = [c for c in choices if _tile_pixels(c, size) < self._too_large]
-            yield from fitting or choices[-1:]
+        multiple = self.network.size_multiple
+        ways = list(attempts(size, self._tile, self._overlap, multiple=multiple, least=least))
+        if self._tile != "auto":
+            return ways
+        # what was too much for an earlier image is not tried again, unless nothing is left
+        fitting = [way for way in ways if count_pixels(way, size, multiple) < self._too_large]
+        return fitting or ways[-1:]
 
     def _run_channels(self, color: Tensor) -> Tensor:
         """Run a network for gray or RGB on gray or RGB: (1, C, h, w) -> (1, C, s h, s w)."""
@@ -339,6 +346,7 @@ def restore(
     sigma: float | None = None,
     quality: float | None = None,
     bayer: str | None = None,
+    strength: float | None = None,
 ) -> npt.NDArray[Any]:
     """Restore one image; for several, keep a `Restorer`, which loads the weights once.
 
@@ -347,7 +355,7 @@ def restore(
     restorer = Restorer(
         weights, device, precision, k, backend, tile, overlap, task=task, ensemble=ensemble
     )
-    return restorer.restore(image, sigma=sigma, quality=quality, bayer=bayer)
+    return restorer.restore(image, sigma=sigma, quality=quality, bayer=bayer, strength=strength)
 
 
 def _file_for(task: str | None) -> Path:
@@ -361,29 +369,9 @@ def _ticker(progress: Progress | None, share: float) -> Callable[[], None]:
     return (lambda: None) if progress is None else partial(progress, share)
 
 
-def _tiling(tile: int, overlap: int | None, least: int = 0) -> Tiling:
-    shared = max(_overlap(tile) if overlap is None else overlap, least)
-    return Tiling(max(tile, 2 * least), shared)
-
-
-def _overlap(tile: int) -> int:
-    return min(OVERLAP, tile // 4)
-
-
 def _whole_number(name: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name}={value!r}: {type(value).__name__}; a whole number is needed")
     return int(value)
-
-
-def _tile_pixels(tiling: Tiling, size: tuple[int, int]) -> int:
-    return math.prod(min(tiling.tile, side) for side in size)
-
-
-def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    # only CUDA has an exception of its own
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(
-        phrase in str(error).lower() for phrase in ("out of memory", "can't allocate memory")
-    )

@@ -17,13 +17,25 @@ from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
+from semanir_arch.data.degradations.bayer import demosaic_linear
+from semanir_arch.restoring.mosaics import mosaic_reader
+from semanir_arch.restoring.pixels import Pixels, split, to_levels
 from semanir_arch.weights import Task
 
-__all__ = ["check_strength", "limit_noise", "limit_to_quality"]
+__all__ = [
+    "blend",
+    "check_share",
+    "check_strength",
+    "enlarged",
+    "keep_share",
+    "limit_noise",
+    "limit_to_quality",
+]
 
 _BLOCK = 8
 _ROWS = 16 * _BLOCK
@@ -77,6 +89,80 @@ def check_strength(
 def _check_number(name: str, value: object) -> None:
     if not isinstance(value, Real):
         raise TypeError(f"{name}={value!r}: {type(value).__name__}; a number is needed")
+
+
+def check_share(strength: float | None) -> None:
+    """Refuse a share of the correction outside 0 to 1.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is out of range, or not a number.
+    """
+    if strength is None:
+        return
+    _check_number("strength", strength)
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength={strength:g}; allowed: 0 (the input) to 1 (the whole change)")
+
+
+def blend(before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float) -> None:
+    """Keep a share of the change; 0 gives `before` exactly, 1 leaves `after` as it is.
+
+    Args:
+        before: (H, W, C), uint8, uint16 or floating point in [0, 1].
+        after: Its restored version, of the same shape and type; changed in place.
+        strength: The share, 0 to 1.
+    """
+    for rows in _bands(before) if strength < 1 else ():
+        if strength == 0:
+            after[rows] = before[rows]
+        else:
+            change = _change(before, after, rows) * np.float32(strength)
+            _apply(before, after, rows, change)
+
+
+def keep_share(
+    before: Pixels,
+    restored: npt.NDArray[Any],
+    strength: float,
+    scale: int = 1,
+    mosaic: str | None = None,
+) -> None:
+    """Keep a share of what a network changed, in place.
+
+    Args:
+        before: The input.
+        restored: As `Restorer.restore` returns it for this input.
+        strength: The share, 0 to 1.
+        scale: How many times larger the result is; the input is then enlarged bicubically.
+        mosaic: Where the input is seen as a Bayer mosaic, its colours: "rggb", ...; it is then
+            interpolated linearly.
+    """
+    after = split(restored)
+    colors = after.layers[..., : after.channels]
+    if mosaic:
+        cells = mosaic_reader(before, mosaic)(slice(None), slice(None))
+        simple = demosaic_linear(cells[0, :1], mosaic).permute(1, 2, 0).numpy()
+        blend(to_levels(simple, colors.dtype), colors, strength)
+    else:
+        blend(enlarged(before.layers[..., : before.channels], scale), colors, strength)
+
+
+def enlarged(image: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:
+    """What an enlarging network is compared with: bicubic interpolation (OpenCV's).
+
+    Args:
+        image: (H, W, C), C up to 4.
+        scale: Factor of height and width.
+    """
+    if scale == 1:
+        return image
+    height, width, channels = image.shape
+    values = image.astype(np.float32) if image.dtype == np.float16 else image
+    size = (width * scale, height * scale)
+    large = cv2.resize(np.ascontiguousarray(values), size, interpolation=cv2.INTER_CUBIC)
+    large = large.reshape(height * scale, width * scale, channels)
+    return large.clip(0, 1).astype(image.dtype) if image.dtype.kind == "f" else large
 
 
 def limit_noise(

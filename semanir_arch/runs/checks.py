@@ -13,7 +13,7 @@ from torch import nn
 from semanir_arch.archs import NETWORKS
 from semanir_arch.bridges.spandrel_reader import SpandrelNetwork
 from semanir_arch.evaluation.restoring import Restoring
-from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.metrics.naming import name_metrics, protocol_scores
 from semanir_arch.models.freezing import members
 from semanir_arch.models.precision import check_precision
 from semanir_arch.models.schedules import build_schedule
@@ -209,12 +209,10 @@ def _check_kept(resolved: Resolved, logger: dict[str, Any]) -> None:
         text = f"received {best['dataset']!r}; {hint(best['dataset'], names)}"
         raise OptionError(_located(resolved, ("logger", "keep_best", "dataset"), text))
     val = resolved.options.get("val") or {}
-    protocol = PROTOCOLS.get(val.get("protocol") or "")
-    measured = ["psnr", "ssim", *protocol.extras] if protocol else []
-    measured += list(val.get("metrics") or {})
-    if not any(best["metric"].startswith(name) for name in measured):
-        known = ", ".join(measured) or "nothing"
-        text = f"metric {best['metric']!r} is not measured on {best['dataset']!r}: {known}"
+    protocol = val.get("protocol")
+    scores = [*protocol_scores(protocol), *name_metrics(val.get("metrics"), protocol)]
+    if best["metric"] not in scores:
+        text = f"received {best['metric']!r}; {hint(best['metric'], scores)}"
         raise OptionError(_located(resolved, ("logger", "keep_best", "metric"), text))
 
 

@@ -19,6 +19,7 @@ from semanir_arch.runs.checks import (
     check_training,
 )
 from semanir_arch.runs.failures import refuse
+from semanir_arch.runs.result_names import check_set_names
 from semanir_arch.runs.run import Run
 from semanir_arch.utils import processes
 from semanir_arch.utils.errors import SaveError
@@ -70,6 +71,7 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     check_files(resolved)
     check_network(resolved)
     check_evaluation(resolved)
+    check_set_names(resolved)
     if is_train:
         check_training(resolved)
     return to_run(resolved, arguments)

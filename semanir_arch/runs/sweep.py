@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from semanir_arch.bridges.opening import find_weights
 from semanir_arch.bridges.testing import foreign_network
 from semanir_arch.runs.checks import check_devices, check_evaluation, check_network
 from semanir_arch.runs.prepare import complete_options, to_run
+from semanir_arch.runs.result_names import check_set_names
 from semanir_arch.runs.run import Run
 from semanir_arch.runs.weights_file import WeightsFile, read_weights_file
 from semanir_arch.utils.options import (
@@ -122,6 +123,7 @@ def prepare_cases(arguments: Namespace) -> Cases:
         overrides = [*common, *(override for *_, override in chosen)]
         setting = {name: value for name, value, _ in chosen}
         cases.append(_prepare_case(arguments, setting, overrides, known))
+    _check_folders(cases)
     name = cases[0].run.name
     if len(cases) > 1:
         # a list inside a text becomes 15-25-50
@@ -129,6 +131,16 @@ def prepare_cases(arguments: Namespace) -> Cases:
         options = resolve(arguments.opt, [*arguments.force_yml, *together]).options
         name = replace(cases[0].run, options=options).name
     return Cases(name, cases)
+
+
+def _check_folders(cases: Sequence[Case]) -> None:
+    """Images of each setting go to a folder of its own."""
+    labels: dict[str, str] = {}
+    for case in cases:
+        other = labels.setdefault(case.folder.lower(), case.label)
+        if other != case.label:
+            text = f"results of {other} and of {case.label} would share the folder {case.folder}"
+            raise OptionError(Problem("--sweep", (), text))
 
 
 def _prepare_case(
@@ -143,6 +155,7 @@ def _prepare_case(
     _check_files(resolved)
     check_network(resolved)
     check_evaluation(resolved)
+    check_set_names(resolved)
     file = (resolved.options.get("path") or {}).get("pretrain_network_g")
     if file and file not in known:
         known[file] = read_weights_file(file, resolved.options["network_g"])

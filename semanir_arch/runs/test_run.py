@@ -22,6 +22,7 @@ from semanir_arch.evaluation.score_cache import Ledger, Set
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
 from semanir_arch.runs.arithmetic import Arithmetic, agree
+from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.sweep import Case, Cases
 from semanir_arch.utils import processes
 from semanir_arch.utils.atomic import write_text
@@ -168,13 +169,18 @@ class Testing:
         save_img = bool(options["val"].get("save_img", False))
         ledger.begin(sets, sum(counts), save_img)
         model = host.load("basicsr.models").build_model(options)
+        datasets = {loader.dataset.opt["name"]: loader.dataset for loader in loaders}  # type: ignore[attr-defined]
+        check_item_names(datasets, options, model)
+        subject = _describe(model, case, options)
+        if subject.warning:
+            _LOGGER.warning("%s", f"{case.label} {subject.warning}".strip())
         if hasattr(model, "keeper"):
             model.keeper = ledger
         for loader in loaders:
             model.validation(
                 loader, current_iter=options["name"], tb_logger=None, save_img=save_img
             )
-        return _collect(model, case, options, sets, ledger)
+        return _collect(model, case, options, sets, ledger, subject)
 
 
 def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
@@ -202,7 +208,12 @@ def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:
 
 
 def _collect(
-    model: Any, case: Case, options: dict[str, Any], sets: dict[str, Set], ledger: Ledger
+    model: Any,
+    case: Case,
+    options: dict[str, Any],
+    sets: dict[str, Set],
+    ledger: Ledger,
+    subject: Subject,
 ) -> list[Measurement]:
     """What a model has measured, with everything that tells what it is."""
     blocks = {block["name"]: block for block in options["datasets"].values()}
@@ -213,7 +224,7 @@ def _collect(
         measurements.append(
             Measurement(
                 evaluation=evaluation,
-                subject=_describe(model, case, options),
+                subject=subject,
                 setting=case.setting,
                 task=task,
                 level=find_level(task, blocks[name], options.get("scale", 1)),
@@ -227,6 +238,7 @@ def _collect(
 def _describe(model: Any, case: Case, options: dict[str, Any]) -> Subject:
     network = model.get_bare_model(model.net_g)
     val, weights = options["val"], case.weights
+    loaded, count = getattr(model, "loaded", (0, 0))
     return Subject(
         network=getattr(network, "name", type(network).__name__),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
@@ -236,4 +248,5 @@ def _describe(model: Any, case: Case, options: dict[str, Any]) -> Subject:
         k=val.get("k") or getattr(network, "k", None),
         ensemble=bool(val.get("ensemble", False)),
         tile=val.get("tile"),
+        fresh=(count - loaded, count),
     )

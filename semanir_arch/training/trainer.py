@@ -19,6 +19,7 @@ from semanir_arch import host
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.run import Run
 from semanir_arch.training.checkpointing import Saver, restore
 from semanir_arch.training.loaders import build_training_set, build_validation_loaders, open_batches
@@ -127,6 +128,8 @@ class Training:
             plan = _continue_data(plan, manifest)
             _log_statistics(plan, options)
             self.model = host.load("basicsr.models").build_model(options)
+            sets = {loader.dataset.opt["name"]: loader.dataset for loader in validation}  # type: ignore[attr-defined]
+            check_item_names(sets, options, self.model)
             epoch = plan.epoch(done + 1)
             if manifest:
                 restore(self.model, load_state(options["path"]["resume_state"]), manifest.best)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from semanir_arch.utils.suggestions import did_you_mean
+from semanir_arch.weights.words import suggest_task
 
 __all__ = ["TASKS", "Task", "get_task"]
 
@@ -120,6 +120,7 @@ def get_task(name: str) -> Task:
         raise TypeError(f"task={name!r}: {type(name).__name__}; the name of a task is needed")
     name = ALIASES.get(name, name)
     if name not in TASKS:
-        hint = did_you_mean(name, TASKS)
+        close = suggest_task(name, [*TASKS, "auto"])
+        hint = f"; did you mean {close!r}?" if close else ""
         raise ValueError(f"task {name!r} is unknown; available: {', '.join(TASKS)}{hint}")
     return TASKS[name]

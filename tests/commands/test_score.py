@@ -153,11 +153,9 @@ def test_other_scores_are_added(folders, monkeypatch, capsys):
     monkeypatch.setitem(ALSO, "lpips", lambda x, y: float((x.astype(int) - y).mean()))
     assert main([*folders, "--protocol", "lowlight_rgb", "--also", "lpips"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line[-1] for line in lines if line[0] in ("1", "2", "mean")] == [
-        "2.0000",
-        "4.0000",
-        "3.0000",
-    ]
+    scores = [line[-1] for line in lines if line[0] in ("1", "2", "mean")]
+    # a table of its own, below that of the protocol
+    assert scores[3:] == ["2.0000", "4.0000", "3.0000"]
 
 
 def test_what_other_scores_need_is_told_once_and_before(folders, monkeypatch, capsys):
@@ -196,3 +194,56 @@ def test_the_command_works_without_basicsr(folders):
 def test_absent_folder_is_named(folders, capsys):
     assert main([folders[0], "/nothing/here", "--protocol", "lowlight_rgb"]) == 2
     assert "/nothing/here" in capsys.readouterr().err
+
+
+def test_two_files_are_a_pair_whatever_they_are_called(folders, tmp_path, capsys):
+    files = [str(tmp_path / "restored" / "1.png"), str(tmp_path / "target" / "2.png")]
+    assert main([*files, "--protocol", "lowlight_rgb"]) == 0
+    assert "42.11" in capsys.readouterr().out
+
+
+def test_a_part_of_a_set_is_scored_when_that_is_said(folders, tmp_path, capsys):
+    (tmp_path / "restored" / "2.png").rename(tmp_path / "restored" / "other.png")
+    assert main([*folders, "--protocol", "lowlight_rgb"]) == 2
+    assert "--part scores those that have" in capsys.readouterr().err
+    file = tmp_path / "scores.json"
+    arguments = ["--protocol", "lowlight_rgb", "--part", "--json", str(file)]
+    assert main([*folders, *arguments]) == 0
+    out = capsys.readouterr().out
+    assert f"A part of the set: 1 of 2 images of {folders[0]} have no target." in out
+    assert f"A part of the set: 1 of 2 targets in {folders[1]} have no restored image." in out
+    assert len(json.loads(file.read_text())["notes"]) == 2
+    # one file is a part without being told
+    assert main([str(tmp_path / "restored" / "1.png"), *folders[1:], *arguments[:2]]) == 0
+    assert "1 of 2 targets" in capsys.readouterr().out
+    one = str(tmp_path / "restored" / "other.png")
+    assert main([one, folders[1], "--protocol", "lowlight_rgb", "--part"]) == 2
+    assert "1 of 1 inputs" in capsys.readouterr().err
+
+
+def test_photographs_without_targets_get_the_scores_that_need_none(tmp_path, capsys):
+    photo = np.kron(make_image((25, 25, 3)), np.ones((8, 8, 1), np.uint8))
+    (tmp_path / "trip").mkdir()
+    for name in ("a.png", "a.jpg", "trip/a.png"):
+        cv2.imwrite(str(tmp_path / name), photo)
+    assert main([str(tmp_path), "--also", "niqe"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    expected = f"{semanir_niqe(photo):.4f}"
+    assert {line[0] for line in lines if line[1:] == [expected]} == {"a.png", "trip/a.png"}
+    assert "a.jpg" in [line[0] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give a target and a --protocol, or --also niqe"),
+        (["--also", "lpips"], "--also lpips needs a target; without one: --also niqe"),
+        (["--protocol", "denoise_rgb"], "--protocol denoise_rgb needs a target"),
+        (["target"], "give a --protocol"),
+    ],
+)
+def test_what_needs_targets_says_so(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["photographs", *arguments])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err

@@ -95,7 +95,7 @@ def test_inputs_of_another_size_have_no_score(options):
     model.feed_data({"lq": torch.rand(1, 3, 7, 9), "gt": torch.rand(1, 3, 14, 18)})
     model.test()
     assert model.output.shape == (1, 3, 14, 18)
-    assert model._score()[0] == {}
+    assert model._score(has_target=True)[0] == {}
 
 
 @pytest.mark.parametrize("is_train", [True, False])
@@ -103,7 +103,7 @@ def test_restored_images_are_written(options, is_train, tmp_path):
     options["is_train"] = is_train
     model = build(options)
     validate(model, current_iter=3, save_img=True)
-    name = "0/0_3.png" if is_train else "pairs/0_run.png"
+    name = "pairs/0/0_3.png" if is_train else "pairs/0_run.png"
     written = read_image(tmp_path / "visualization" / name)
     with torch.no_grad():
         network = model.net_g_ema if is_train else model.net_g

@@ -208,7 +208,7 @@ def limit_memory(monkeypatch, restorer, largest):
 def test_large_images_are_cut_smaller_until_they_fit(tmp_path, monkeypatch):
     save_weights(tmp_path / "identity.pth", TINY_UNET, identity=True)
     restorer = Restorer(tmp_path / "identity.pth", device="cpu")
-    monkeypatch.setattr("semanir_arch.restoring.restorer._WHOLE_PIXELS", 300 * 300)
+    monkeypatch.setattr("semanir_arch.utils.tile_policy.WHOLE_PIXELS", 300 * 300)
     sizes = limit_memory(monkeypatch, restorer, largest=256 * 256)
     image = make_image((300, 620, 3))
     np.testing.assert_array_equal(restorer.restore(image), image)

@@ -153,6 +153,11 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         gt = to_tensor(pixels)
         return self.degrade(gt, named_generator(self._names[index])), gt
 
+    @property
+    def item_names(self) -> Sequence[str]:
+        """What the images are called in results."""
+        return self.source.labels
+
     def __len__(self) -> int:
         """Number of images."""
         return len(self.source)

@@ -6,7 +6,7 @@ stored images differ only in their folders, names and scale: see `name_rules`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Annotated, Any, ClassVar
 
@@ -136,6 +136,11 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
         if options["cache"] or options["check_files"]:
             images = read_all(len(self), self._read, self.index.name, keep=options["cache"])
             self._cached = images if options["cache"] else None
+
+    @property
+    def item_names(self) -> Sequence[str]:
+        """What the pairs are called in results."""
+        return self.index.labels
 
     def __len__(self) -> int:
         """Number of pairs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.utils.options import Option, Strength, hint
+from semanir_arch.utils.options import Bounds, Option, Strength, hint
 
 Pixels = NDArray[np.float32]
 Damage = Callable[[Pixels, "np.random.Generator | None"], Pixels]
@@ -85,7 +85,11 @@ class PhotographDataset(CleanImageDataset):
             default=[0, 50],
             help="of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
         ),
-        "seed": Option(int, default=0, help="of the randomness outside training"),
+        "seed": Option(
+            Annotated[int, Bounds(0, 2**31 - 1)],
+            default=0,
+            help="of the randomness outside training",
+        ),
     }
 
     def configure(self) -> None:

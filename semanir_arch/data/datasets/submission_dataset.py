@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -56,6 +56,11 @@ class SubmissionDataset(Dataset[dict[str, Any]]):
                 f"dataroot_lq must be info.mat of DND or a *.mat of SIDD, received {root!r}"
             )
         self.source = open_source(root)
+
+    @property
+    def item_names(self) -> Sequence[str]:
+        """What the blocks are called in results."""
+        return self.source.labels
 
     def __len__(self) -> int:
         """Number of blocks."""

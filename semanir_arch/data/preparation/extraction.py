@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -87,7 +88,27 @@ def _record(
             progress(f"{len(manifest.images)} of {len(groups)} images")
     finally:
         manifest.write()
-    return problems
+    return problems + list(_replaced(groups, manifest))
+
+
+def _replaced(groups: Sequence[Group], manifest: PatchManifest) -> Iterator[str]:
+    """Images kept whole under the name of a patch of another image: only one of both is there."""
+    by_stem = {view.stem: group for group in groups for view in group.views[:1]}
+    for stem, group in by_stem.items():
+        before, _, after = re.escape(group.numbering).partition(r"\{number")
+        if not after or not manifest.images.get(group.name, {}).get("whole"):
+            continue
+        # of `-{number:04d}`, what follows the digits
+        match = re.fullmatch(f"(.*){before}([0-9]+){after.partition('}')[2]}", stem)
+        other = by_stem.get(match[1]) if match else None
+        record = manifest.images.get(other.name, {}) if other else {}
+        if other and match and not record.get("whole"):
+            number = int(match[2]) - other.first
+            if 0 <= number < record.get("patches", 0):
+                yield (
+                    f"{group.source} is kept whole under the name of a patch of {other.source}: "
+                    "one of both is lost; rename one"
+                )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semanir_arch.data.files.image_io import load_image
+from semanir_arch.data.sources.item_names import label_roots
 from semanir_arch.data.sources.name_table import NameTable
 from semanir_arch.data.sources.scanning import scan_names
 
@@ -33,6 +34,11 @@ class ImageSource(ABC):
     @abstractmethod
     def names(self) -> Sequence[str]:
         """Relative paths without suffix, `/` between folders: `0001` or `scene1/0001`."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The names, with what tells roots apart in front where there are several."""
+        return self.names
 
     @abstractmethod
     def path(self, index: int) -> str:
@@ -114,6 +120,16 @@ class JoinedSource(ImageSource):
     def names(self) -> Sequence[str]:
         """The names of all sources, one after the other."""
         return NameTable(name for source in self.sources for name in source.names)
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The names, each below that of its root; see `label_roots`."""
+        roots = label_roots([source.root for source in self.sources])
+        return NameTable(
+            f"{root}/{name}"
+            for root, source in zip(roots, self.sources, strict=True)
+            for name in source.names
+        )
 
     def path(self, index: int) -> str:
         """The name of an image in its own source."""

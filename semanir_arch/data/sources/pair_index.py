@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.sources.base import ImageSource, JoinedSource
 from semanir_arch.data.sources.name_rules import NAME_RULES, NameRule, parse_name_rule
+from semanir_arch.data.sources.name_table import NameTable
 from semanir_arch.data.sources.opening import open_source
 from semanir_arch.data.sources.pairing import COLUMNS, ListFile, find_pairs
 
@@ -43,6 +44,12 @@ class PairIndex:
     def name(self) -> str:
         """What messages call the pairs."""
         return " and ".join(source.root for source in self._sources)
+
+    @property
+    def labels(self) -> NameTable:
+        """Names of the items, those of their inputs."""
+        labels = self._sources[0].labels
+        return NameTable(labels[index] for index in self._indices[0].tolist())
 
     def paths(self, item: int) -> list[str]:
         """What messages and results call the images of an item."""

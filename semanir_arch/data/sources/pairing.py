@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.sources.base import ImageSource
 from semanir_arch.data.sources.name_rules import NameRule
+from semanir_arch.utils.spelling import hint_at_names
 
 COLUMNS = ("lq", "gt")
 """What a column of a list file may hold: inputs or targets."""
 
 _SHOWN = 10
+_SEPARATORS = (r"\t", r",\s+", r",", r"\s+")
 _SHAPE = re.compile(r"\s*\(\d+, *\d+, *\d+\).*")
 
 
@@ -36,9 +38,10 @@ class ListFile(NamedTuple):
 
     `path` is the file; `columns` says what a line holds: `("lq", "gt")` in any order for pairs, or
     one of them, which selects from the pairs that the names make. Columns are separated by a tab,
-    or by spaces where there is no tab. BasicSR's shape `(480,480,3)` behind the names is passed
-    over. Names are paths below the data root, with or without suffix; folders at the end of the
-    root may be repeated.
+    a comma (Real-ESRGAN's lists) or spaces, the first of these that gives as many names as there
+    are columns, and names of images that exist. BasicSR's shape `(480,480,3)` behind the names is
+    passed over. Names are paths below the data root, with or without suffix; folders at the end of
+    the root may be repeated.
     """
 
     path: Path
@@ -46,7 +49,12 @@ class ListFile(NamedTuple):
 
 
 def find_pairs(
-    lq: ImageSource, gt: ImageSource, rule: NameRule, list_file: ListFile | None = None
+    lq: ImageSource,
+    gt: ImageSource,
+    rule: NameRule,
+    list_file: ListFile | None = None,
+    *,
+    partly: bool = False,
 ) -> Pairs:
     """Pair two sources.
 
@@ -56,6 +64,7 @@ def find_pairs(
         gt: Targets. One may have several inputs.
         rule: From the name of an input to that of its target.
         list_file: Pairs, or a selection from them; None: every image must be in a pair.
+        partly: Without a list, whether images without partner are left out instead.
 
     Returns:
         In the order of the inputs, or of the list's pairs.
@@ -66,13 +75,14 @@ def find_pairs(
             not exist; the first ten are listed.
     """
     if list_file is None:
-        return _by_rule(lq, gt, rule)
-    lines = _read_list(list_file)
+        return _by_rule(lq, gt, rule, partly=partly)
+    sources = {"lq": lq, "gt": gt}
+    finders = [_Finder(sources[role]) for role in list_file.columns]
+    lines = _read_list(list_file, finders)
     columns = dict(zip(list_file.columns, zip(*lines, strict=True), strict=True))
     listed = {
-        role: _locate(columns[role], source, list_file.path)
-        for role, source in (("lq", lq), ("gt", gt))
-        if role in columns
+        role: finder.locate(columns[role], list_file.path)
+        for role, finder in zip(list_file.columns, finders, strict=True)
     }
     if len(listed) == 2:
         return Pairs(listed["lq"], listed["gt"])
@@ -84,7 +94,7 @@ def _by_rule(lq: ImageSource, gt: ImageSource, rule: NameRule, *, partly: bool =
     _lookup(lq)
     targets = _lookup(gt)
     mixed = lq.root == gt.root
-    lq_indices, gt_indices, lonely = [], [], []
+    lq_indices, gt_indices, lonely, wanted = [], [], [], []
     for index, name in enumerate(lq.names):
         target = rule.target(name)
         found = targets.get(target) if target is not None else None
@@ -93,13 +103,14 @@ def _by_rule(lq: ImageSource, gt: ImageSource, rule: NameRule, *, partly: bool =
             gt_indices.append(found)
         elif target is not None or not mixed:
             lonely.append(name if target in (None, name) else f"{name} (looked for {target})")
+            wanted.append(name if target is None else target)
     pairs = Pairs(np.array(lq_indices, np.int32), np.array(gt_indices, np.int32))
     if partly:
         return pairs
     if lonely:
         raise ValueError(
             f"{len(lonely)} of {len(lq)} inputs in {lq.root} have no target in {gt.root}: "
-            f"{_some(lonely)}"
+            f"{_some(lonely)}{hint_at_names(wanted, targets)}"
         )
     used = np.zeros(len(gt), bool)
     used[pairs.gt] = True
@@ -148,7 +159,8 @@ def _selected(
     return Pairs(pairs.lq[keep], pairs.gt[keep])
 
 
-def _read_list(list_file: ListFile) -> list[list[str]]:
+def _read_list(list_file: ListFile, finders: Sequence[_Finder]) -> list[list[str]]:
+    """The names of every line, in the order of the columns."""
     path, columns = list_file
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such list file")
@@ -160,37 +172,76 @@ def _read_list(list_file: ListFile) -> list[list[str]]:
     lines = []
     for number, text in enumerate(content.splitlines(), start=1):
         line = _SHAPE.sub("", text).strip()
-        words = line.split("\t") if "\t" in line or len(columns) == 1 else line.split()
-        if len(words) != len(columns) and line:
+        if not line:
+            continue
+        ways = _split(line, len(columns))
+        if not ways:
             raise ValueError(
                 f"{path}, line {number}: must have {' and '.join(columns)}, received {line!r}"
             )
-        if line:
-            lines.append([word.strip() for word in words])
+        lines.append(next((way for way in ways if _exist(way, finders)), ways[0]))
+        if len(columns) == 1 and not _exist(lines[-1], finders):
+            _explain_pair(line, f"{path}, line {number}", columns, finders[0])
     if not lines:
         raise ValueError(f"{path}: names no images")
     return lines
 
 
-def _locate(names: Sequence[str], source: ImageSource, path: Path) -> NDArray[np.int32]:
-    """Indices of the images that a list names."""
-    lookup = _lookup(source)
-    folders = PurePosixPath(source.root.replace("\\", "/")).parts
-    stems = [_below(name, folders) for name in names]
-    missing = [name for name, stem in zip(names, stems, strict=True) if stem not in lookup]
-    # a name without suffix may have a dot
-    if missing:
-        stems = [
-            stem if stem in lookup else _below(f"{name}.", folders)
-            for name, stem in zip(names, stems, strict=True)
-        ]
-        missing = [name for name, stem in zip(names, stems, strict=True) if stem not in lookup]
-    if missing:
-        raise ValueError(
-            f"{path}: {len(missing)} of {len(names)} images in it are not in {source.root}: "
-            f"{_some(missing)}"
-        )
-    return np.array([lookup[stem] for stem in stems], np.int32)
+def _split(line: str, count: int) -> list[list[str]]:
+    """All ways to cut a line into names, the likeliest first."""
+    if count == 1:
+        return [[line]]
+    ways = [re.split(separator, line) for separator in _SEPARATORS]
+    stripped = [[word.strip() for word in way] for way in ways]
+    return [way for way in stripped if len(way) == count and all(way)]
+
+
+def _exist(names: Sequence[str], finders: Sequence[_Finder]) -> bool:
+    return all(finder.find(name) is not None for name, finder in zip(names, finders, strict=True))
+
+
+def _explain_pair(line: str, where: str, columns: tuple[str, ...], finder: _Finder) -> None:
+    """Refuse a line of two names in a list that is said to have one."""
+    for way in _split(line, 2):
+        if any(finder.find(name) is not None for name in way):
+            raise ValueError(
+                f"{where}: holds two names, {line!r}, but meta_info_columns is [{columns[0]}]: "
+                "say meta_info_columns: [gt, lq] or [lq, gt]"
+            )
+
+
+class _Finder:
+    """Looks up listed names in a source."""
+
+    def __init__(self, source: ImageSource) -> None:
+        self.source = source
+        self._lookup = _lookup(source)
+        self._folders = PurePosixPath(source.root.replace("\\", "/")).parts
+
+    def find(self, name: str) -> int | None:
+        """Index of an image; None where the source lacks it."""
+        for candidate in (name, f"{name}."):
+            # a name without suffix may have a dot
+            index = self._lookup.get(_below(candidate, self._folders))
+            if index is not None:
+                return index
+        return None
+
+    def locate(self, names: Sequence[str], path: Path) -> NDArray[np.int32]:
+        """Indices of the images that a list names.
+
+        Raises:
+            ValueError: The source lacks some; the first ten are listed.
+        """
+        found = [self.find(name) for name in names]
+        missing = [name for name, index in zip(names, found, strict=True) if index is None]
+        if missing:
+            stems = [_below(name, self._folders) for name in missing]
+            raise ValueError(
+                f"{path}: {len(missing)} of {len(names)} images in it are not in "
+                f"{self.source.root}: {_some(missing)}{hint_at_names(stems, self._lookup)}"
+            )
+        return np.array(found, np.int32)
 
 
 def _below(name: str, folders: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.spelling import hint_at_path
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """File names that count as images, in any case."""
@@ -58,7 +59,7 @@ def scan_names(
         ValueError: There is no image in it.
     """
     if not Path(root).is_dir():
-        raise FileNotFoundError(f"{root}: no such folder or image")
+        raise FileNotFoundError(f"{root}: no such folder or image{hint_at_path(root)}")
     index = None if index_cache is None else _Index(Path(root).absolute(), Path(index_cache))
     names = None if index is None else index.load()
     if names is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint
 from semanir_arch.utils.options.resolution import Resolved
+from semanir_arch.utils.spelling import hint_at_path
 
 
 def check_files(resolved: Resolved) -> None:
@@ -81,7 +82,8 @@ def _weight_problems(options: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
 def _explain_root(root: str) -> str | None:
     path = Path(root).expanduser()
     if not path.exists():
-        return f"no such folder: {root!r} (paths are relative to {Path.cwd()})"
+        where = f"paths are relative to {Path.cwd()}"
+        return f"no such folder: {root!r} ({where}){hint_at_path(root)}"
     if path.is_dir() and not any(files for _, _, files in os.walk(path)):
         return f"the folder {root!r} is empty"
     return None

@@ -156,14 +156,14 @@ class _Checker:
             **host.ROOT,
             **engine.ROOT,
             **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT),
-            **self._declared_by_model(""),
+            **(declared := self._declared_by_model("")),
         }
         model = self._options.get("model_type")
         others = [key for key in self._options if key.startswith("network_")]
         tolerated = [*host.TRAIN_ROOT, *others]
         self._block((), self._options, required, extra=tolerated, open_ended=self._open_sections)
         for key in others:
-            if key != "network_g" and not self._open_sections:
+            if key != "network_g" and key not in declared and not self._open_sections:
                 self._report((key,), f"{model} has no such network; it trains network_g alone")
         if isinstance(model, str) and model not in self._catalogue.models:
             text = f"received {show(model)}; {hint(model, self._catalogue.models)}"

@@ -164,3 +164,26 @@ def test_time_grows_with_the_number_of_pairs_not_with_its_square():
     # a search of lists, as in BasicSR, would take a hundred times as long for ten times as many
     fewer, more = (min(seconds(count) for _ in range(3)) for count in (10_000, 100_000))
     assert more < 50 * fewer
+
+
+def test_lists_of_real_esrgan_have_commas(listed):
+    gt, lq = Names("data/HR", ["a b", "c", "d,e"]), Names("data/LR", ["a b_x4", "c_x4", "d,e"])
+    lines = "HR/a b.png, LR/a b_x4.png\nHR/c.png,LR/c_x4.png\nd,e.png d,e.png\n"
+    pairs = paired_names(lq, gt, list_file=listed(lines, "gt", "lq"))
+    assert pairs == [("a b_x4", "a b"), ("c_x4", "c"), ("d,e", "d,e")]
+    with pytest.raises(ValueError, match=r"line 1: holds two names, .* say meta_info_columns: "):
+        find_pairs(gt, gt, SAME, listed("c.png, c_x4.png\n", "gt"))
+
+
+@pytest.mark.parametrize("with_list", [False, True])
+def test_names_that_look_the_same_get_a_hint(with_list, listed):
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    lq, gt = Names("lq", ["a", nfd]), Names("gt", ["a", nfc])
+    list_file = listed(f"a\n{nfc}\n", "lq") if with_list else None
+    with pytest.raises(ValueError, match=r"stored in another way .Unicode NFC and NFD.: rename"):
+        find_pairs(lq, gt, SAME, list_file)
+
+
+def test_a_part_may_be_paired():
+    pairs = find_pairs(Names("lq", ["b", "x"]), Names("gt", ["a", "b"]), SAME, partly=True)
+    assert (pairs.lq.tolist(), pairs.gt.tolist()) == ([0], [1])

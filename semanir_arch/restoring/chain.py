@@ -1,0 +1,190 @@
+"""Networks one after another, used like one: `jpeg+sr_x2`; and a choice made for each picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from semanir_arch.data.files.image_io import Image
+from semanir_arch.restoring.diagnosis import Choice, choose, diagnose_file
+from semanir_arch.restoring.restorer import Progress, Restorer
+from semanir_arch.weights import available, get_task
+
+__all__ = ["AUTO", "Chain", "Chooser", "change_in_words", "split_tasks"]
+
+AUTO = "auto"
+"""The task that is chosen for every picture."""
+
+_HARDLY = 50.0
+"""PSNR in decibels between input and result from which a change can hardly be seen."""
+
+
+class Chain:
+    """Several networks, each restoring what the one before it made.
+
+    Args:
+        restorers: At least one. Demosaicking may only be the first.
+
+    Raises:
+        ValueError: Demosaicking stands behind another network.
+    """
+
+    def __init__(self, restorers: Sequence[Restorer]) -> None:
+        self.restorers = tuple(restorers)
+        if any(restorer.demosaics for restorer in self.restorers[1:]):
+            raise ValueError("task 'demosaic' must be the first of a chain")
+
+    @property
+    def upscale(self) -> int:
+        """How many times larger a result is."""
+        return math.prod(restorer.upscale for restorer in self.restorers)
+
+    @property
+    def demosaics(self) -> bool:
+        """Whether images are taken as Bayer mosaics."""
+        return self.restorers[0].demosaics
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """In which the networks compute, each once."""
+        return tuple(dict.fromkeys(restorer.precision for restorer in self.restorers))
+
+    @property
+    def demonstrations(self) -> list[str]:
+        """Names of those that only show a task."""
+        tasks = [restorer.task for restorer in self.restorers]
+        return [task.name for task in tasks if task is not None and task.demonstration]
+
+    def check_arguments(
+        self, sigma: float | None = None, quality: float | None = None, bayer: str | None = None
+    ) -> None:
+        """Refuse arguments that mean nothing for any of the networks; see `Restorer`.
+
+        Raises:
+            ValueError: Naming the argument and what is allowed.
+        """
+        self._shares(sigma, quality, bayer)
+
+    def restore(
+        self,
+        image: npt.NDArray[Any],
+        *,
+        sigma: float | None = None,
+        quality: float | None = None,
+        bayer: str | None = None,
+        strength: float | None = None,
+        progress: Progress | None = None,
+    ) -> npt.NDArray[Any]:
+        """Restore one image; arguments and errors as `Restorer.restore`."""
+        count = len(self.restorers)
+        result = image
+        for place, (restorer, given) in enumerate(
+            zip(self.restorers, self._shares(sigma, quality, bayer), strict=True)
+        ):
+            told = _part(progress, place, count)
+            result = restorer.restore(result, **given, strength=strength, progress=told)
+        return result
+
+    def _shares(
+        self, sigma: float | None, quality: float | None, bayer: str | None
+    ) -> list[dict[str, Any]]:
+        """Each argument for the networks that know it; for all of them where none does."""
+        shares: list[dict[str, Any]] = [{} for _ in self.restorers]
+        for name, value in {"sigma": sigma, "quality": quality, "bayer": bayer}.items():
+            if value is None:
+                continue
+            knowing = [
+                share
+                for share, restorer in zip(shares, self.restorers, strict=True)
+                if _knows(restorer, name)
+            ]
+            for share in knowing or shares:
+                share[name] = value
+        for share, restorer in zip(shares, self.restorers, strict=True):
+            restorer.check_arguments(**share)
+        return shares
+
+
+class Chooser:
+    """Looks at every picture and takes the networks that help it.
+
+    Args:
+        open_restorer: From the name of a task to its network.
+        force: Restore pictures in which nothing is to be repaired, too.
+
+    Raises:
+        ValueError: No network is shipped.
+    """
+
+    def __init__(self, open_restorer: Callable[[str], Restorer], *, force: bool = False) -> None:
+        self._open, self._force = open_restorer, force
+        self._shipped = [one.task.name for one in available()]
+        if not self._shipped:
+            raise ValueError("no weights are shipped with this version; name a file with --weights")
+        self._opened: dict[str, Restorer] = {}
+
+    def choose(self, image: Image, path: Path) -> Choice:
+        """What to do with a file that was read."""
+        return choose(diagnose_file(image, path), self._shipped, force=self._force)
+
+    def chain(self, choice: Choice) -> Chain:
+        """The networks of a choice that names some; each is loaded once."""
+        for task in choice.tasks:
+            if task not in self._opened:
+                self._opened[task] = self._open(task)
+        return Chain([self._opened[task] for task in choice.tasks])
+
+
+def split_tasks(text: str) -> list[str]:
+    """Names of tasks from `jpeg+sr_x2`.
+
+    Raises:
+        ValueError: One is unknown, or `auto` stands in a chain.
+    """
+    names = [name.strip() for name in text.split("+")]
+    if names == [AUTO]:
+        return names
+    if AUTO in names:
+        raise ValueError("task 'auto' chooses by itself and cannot be part of a chain")
+    return [get_task(name).name for name in names]
+
+
+def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
+    """By how much a result differs from its input, in one honest line.
+
+    Args:
+        before: (H, W, C), uint8 or uint16.
+        after: Its restored version.
+    """
+    if before.shape != after.shape:
+        return f"now {after.shape[1]} x {after.shape[0]} pixels"
+    white = float(np.iinfo(before.dtype).max)
+    squares = total = 0.0
+    for rows in range(0, len(before), 256):
+        part = slice(rows, rows + 256)
+        change = (after[part].astype(np.float32) - before[part].astype(np.float32)) / white
+        squares += float(np.square(change, dtype=np.float64).sum())
+        total += float(np.abs(change).sum(dtype=np.float64))
+    levels, error = 255 * total / before.size, squares / before.size
+    if not error:
+        return "nothing changed"
+    psnr = -10 * math.log10(error)
+    said = f"changed by {levels:.2f} of 255 levels on average ({psnr:.1f} dB from the input)"
+    if psnr >= _HARDLY:
+        said += "; little to repair was found: --try shows what other tasks do"
+    return said
+
+
+def _knows(restorer: Restorer, name: str) -> bool:
+    if name == "bayer":
+        return restorer.demosaics
+    return restorer.task is not None and restorer.task.strength == name
+
+
+def _part(progress: Progress | None, place: int, count: int) -> Progress | None:
+    return None if progress is None else lambda share: progress((place + share) / count)

@@ -1,0 +1,144 @@
+"""What is measured in pictures whose damage is known, and what is chosen for them."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from semanir_arch.data.files.image_io import Image
+from semanir_arch.restoring.diagnosis import choose, diagnose, diagnose_file
+from semanir_arch.restoring.diagnosis.blocks import quality_of_tables
+from semanir_arch.weights import TASKS
+
+WITHOUT_PHOTO = [name for name in TASKS if name != "photo"]
+
+
+def scene(height=448, width=512, channels=3, seed=0):
+    """Smooth shading, edges and some fine texture, (H, W, C) uint8, as in photographs."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    image = 90 + 60 * np.sin(x / 90) * np.cos(y / 70)
+    for _ in range(12):
+        top, left = generator.integers(0, height - 60), generator.integers(0, width - 60)
+        image[top : top + 60, left : left + 50] += generator.uniform(-50, 50)
+    image[:80] += 25 * generator.standard_normal((80, width))
+    planes = [image * gain + 10 for gain in (1, 0.9, 0.8)[:channels]]
+    return np.clip(np.stack(planes, 2), 5, 250).round().astype(np.uint8)
+
+
+def with_noise(image, sigma, *, blur=0.0, gray=False):
+    shape = (*image.shape[:2], 1) if gray else image.shape
+    noise = np.random.default_rng(1).normal(0, sigma, shape)
+    if blur:
+        noise = cv2.GaussianBlur(noise, (0, 0), blur)
+        noise *= sigma / noise.std()
+    return np.clip(image + noise, 0, 255).round().astype(np.uint8)
+
+
+def as_jpeg(image, quality):
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(image.squeeze()).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue(), np.asarray(PIL.Image.open(buffer)).reshape(image.shape)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sigma", [8, 15, 25, 50])
+def test_the_level_of_independent_noise_is_found(sigma, channels):
+    found = diagnose(with_noise(scene(channels=channels), sigma))
+    assert found.sigma == pytest.approx(sigma, rel=0.15)
+    assert found.noise.correlation == pytest.approx(1, abs=0.2)
+    assert found.gray == (channels == 1)
+    assert found.compression is None
+
+
+def test_noise_that_neighbours_share_is_told_apart():
+    assert diagnose(with_noise(scene(), 12, blur=1.0)).noise.correlation > 1.6
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quality", [10, 40, 75, 88])
+@pytest.mark.parametrize("cut", [(0, 0), (3, 5)])
+def test_the_quality_of_a_file_is_found_in_its_pixels(quality, channels, cut):
+    _, pixels = as_jpeg(scene(channels=channels), quality)
+    found = diagnose(np.ascontiguousarray(pixels[cut[0] :, cut[1] :])).compression
+    assert abs(found.quality - quality) <= 1
+    assert not found.in_file
+
+
+def test_the_tables_of_a_file_come_first(tmp_path):
+    data, pixels = as_jpeg(scene(), 63)
+    (tmp_path / "a.jpg").write_bytes(data)
+    found = diagnose_file(Image(pixels), tmp_path / "a.jpg").compression
+    assert (found.quality, found.in_file) == (63, True)
+    assert quality_of_tables({}) is None
+    assert quality_of_tables({0: [0] * 64}) is None
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_depth_and_opacity_change_nothing(dtype):
+    image = with_noise(scene(), 25)
+    deep = image.astype(np.float32) / 255 if dtype == np.float32 else image.astype(dtype) * 257
+    alpha = np.concatenate([deep, deep[..., :1]], axis=2)
+    assert diagnose(alpha).sigma == pytest.approx(diagnose(image).sigma, rel=1e-4)
+
+
+def test_blur_and_darkness_are_seen():
+    image = scene()
+    soft = cv2.GaussianBlur(image, (0, 0), 3)
+    assert not diagnose(image).soft
+    assert diagnose(soft).soft
+    assert diagnose((image // 8).astype(np.uint8)).dark
+    assert not diagnose(image).dark
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200, 3), (40, 17, 4), (16, 16, 1)])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_tiny_and_flat_pictures_are_clean(shape, value):
+    choice = choose(diagnose(np.full(shape, value, np.uint8)), TASKS)
+    assert set(choice.tasks) <= {"sr_x2"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "tasks"),
+    [
+        (lambda image: image, ()),
+        (lambda image: with_noise(image, 25), ("denoise",)),
+        (lambda image: with_noise(image[..., :1], 25), ("denoise_gray",)),
+        (lambda image: np.repeat(with_noise(image[..., :1], 25), 3, 2), ("denoise_gray",)),
+        # the same noise on every channel
+        (lambda image: with_noise(image, 20, gray=True), ("denoise_gray",)),
+        (lambda image: as_jpeg(image, 20)[1], ("jpeg",)),
+        (lambda image: as_jpeg(image[..., :1], 20)[1], ("jpeg_gray",)),
+        (lambda image: as_jpeg(image, 92)[1], ()),
+        (lambda image: image[100:300, 100:400], ("sr_x2",)),
+        (lambda image: as_jpeg(image[100:220, 100:260], 30)[1], ("jpeg", "sr_x2")),
+    ],
+)
+def test_what_helps_is_chosen(damage, tasks):
+    assert choose(diagnose(np.ascontiguousarray(damage(scene()))), WITHOUT_PHOTO).tasks == tasks
+
+
+def test_a_network_for_photographs_is_taken_where_there_is_one():
+    shared = diagnose(with_noise(scene(), 20, blur=0.7))
+    assert choose(shared, [*WITHOUT_PHOTO, "photo"]).tasks == ("photo",)
+    assert choose(shared, WITHOUT_PHOTO).tasks == ("denoise",)
+    independent = diagnose(with_noise(scene(), 20))
+    assert choose(independent, [*WITHOUT_PHOTO, "photo"]).tasks == ("denoise",)
+
+
+def test_only_what_is_there_is_chosen_and_demonstrations_are_only_mentioned():
+    assert choose(diagnose(with_noise(scene(), 25)), []).tasks == ()
+    choice = choose(diagnose((scene() // 8).astype(np.uint8)), WITHOUT_PHOTO)
+    assert choice.tasks == ()
+    assert any("lowlight" in hint for hint in choice.hints)
+    assert choose(diagnose(scene()), WITHOUT_PHOTO, force=True).tasks == ("denoise",)
+
+
+def test_facts_are_plain_values():
+    facts = diagnose(as_jpeg(scene(), 50)[1]).facts()
+    assert json.loads(json.dumps(facts))["compression"]["quality"] == 50
