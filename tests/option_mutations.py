@@ -38,7 +38,8 @@ FRACTIONS = {
     *("ema_decay", "loss_weight", "restart_weights", "clip_grad_norm", "mixup_beta", "sigma"),
     *("mlp_ratio", "ffn_expansion_factor", "bottleneck_expansion", "mix_expansion", "img_range"),
     *("exposure", "electrons", "read_noise", "length", "shake", "amount", "angle", "brightness"),
-    *("size", "wind", "veil", "radius", "beta", "list"),
+    *("size", "wind", "veil", "radius", "beta", "list", "strength", "highlights", "gain"),
+    *("enlarge", "other"),
 }
 """Numbers that need not be whole."""
 
@@ -47,14 +48,21 @@ MAY_BE_ZERO = {
     *("eps", "betas", "eta_min", "eta_mins", "sigma", "read_noise", "length", "shake", "amount"),
     *("angle", "brightness", "wind", "veil", "out_chans", "depths", "final_depth", "blocks"),
     *("num_refinement_blocks", "momentum", "restarts", "max_nonfinite", "overlap", "radius"),
-    "crop_border",
+    *("crop_border", "strength", "gain"),
 }
+
+SHARES = {
+    *("camera", "correlated", "gaussian", "compressed", "clean"),
+    *("motion", "defocus", "both", "none", "sepia"),
+}
+"""Kinds of which an option gives the shares: fractions of any sum, also 0."""
 
 MAY_BE_LIST = {
     *("k", "sigma", "quality", "window_size", "blocks", "length", "exposure", "electrons"),
     *("read_noise", "shake", "amount", "angle", "brightness", "size", "wind", "veil"),
     *("dataroot_gt", "dataroot_lq", "dataroot_left", "dataroot_right", "filename_tmpl"),
-    *("name_rule", "meta_info_file", "radius"),
+    *("name_rule", "meta_info_file", "radius", "strength", "highlights", "gain"),
+    *("enlarge", "other"),
 }
 """Options that take one value or several."""
 
@@ -104,7 +112,7 @@ def mutations(options: dict[str, Any], above: Key = ()) -> Iterator[tuple[Key, s
         key = (*above, name)
         if (
             not name.startswith("l_")
-            and name not in ("psnr", "ssim", "lpips")
+            and name not in ("psnr", "ssim", "lpips", "niqe")
             and above != ("datasets",)
         ):
             yield key, "misspelt key", value
@@ -145,9 +153,10 @@ def wrong_numbers(name: str, value: float) -> Iterator[tuple[str, Any]]:
         yield "negative", -abs(value) or -1
     if name in SIGNED:
         yield "far below", -1000
-    if name not in FRACTIONS:
+    is_share = name in SHARES or "_prob" in name
+    if name not in FRACTIONS and not is_share:
         yield "fraction", value + 0.5
-    if name not in MAY_BE_ZERO:
+    if name not in MAY_BE_ZERO and not is_share:
         yield "zero", 0
     yield "huge", 10**30
 

@@ -9,11 +9,13 @@ import pytest
 from semanir_arch.runs.catalogue import build_catalogue
 from semanir_arch.utils.options import REQUIRED, basicsr_keys, engine_keys, resolve
 from semanir_arch.utils.options.basicsr_classes import DATASETS, NETWORKS
-from tests.leaves import ROLES
 from tests.option_mutations import EVERY_OPTION, try_all
 
 SEED, FILES = 3, 6
 """How many leaf files are tried, drawn anew when the seed changes; the script tries all."""
+
+# the perceptual loss of the others needs weights of VGG, which are not here
+TRIED = [pair for pair in ROLES if not pair[0].stem.endswith("_gan")]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def test_every_kind_of_nonsense_is_refused_in_every_declared_option(catalogue):
         tried.add(declared)
         return known
 
-    leaves = [(EVERY_OPTION, "train"), *random.Random(SEED).sample(ROLES, FILES)]
+    leaves = [(EVERY_OPTION, "train"), *random.Random(SEED).sample(TRIED, FILES)]
     counts, wrong = try_all(leaves, catalogue, skip)
     assert not wrong
     assert counts["refused"] > 1500
@@ -64,6 +66,7 @@ def test_the_file_with_every_option_has_every_option(catalogue):
     ours = {name for name in catalogue.datasets if name in catalogue.ours}
     # the others have no option of their own, or stand in leaf files
     in_leaves = {"BicubicSRDataset", "DemosaickingDataset", "DualPixelDefocusDataset"}
+    in_leaves |= {"PhotographDataset", "PhotographicBlurDataset", "SecondOrderDataset"}
     assert ours - kinds <= in_leaves | {"SubmissionDataset"}
 
 

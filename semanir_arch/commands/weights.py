@@ -80,6 +80,11 @@ def build_parser() -> Parser:
     scoring = commands.add_parser("score", help="test shipped weights, and keep the scores")
     scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
     scoring.set_defaults(run=_score)
+    precision = commands.add_parser(
+        "precision", help="measure what bfloat16 costs shipped weights, and keep it"
+    )
+    precision.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
+    precision.set_defaults(run=_precision)
     table = commands.add_parser("table", help="the tables of docs/weights.md, in Markdown")
     table.set_defaults(run=_table)
     return parser
@@ -159,6 +164,16 @@ def _score(arguments: argparse.Namespace) -> int:
     for shipped in available(arguments.folder):
         if shipped.task in tasks:
             sys.stdout.write("\n".join([*_describe(shipped), ""]))
+    return 0
+
+
+def _precision(arguments: argparse.Namespace) -> int:
+    tasks = [get_task(name) for name in arguments.task]
+    from semanir_arch.shipping.publishing import measure_bfloat16
+
+    for task in tasks:
+        for name, cost in measure_bfloat16(task, arguments.folder).items():
+            sys.stdout.write(f"{task.name}, {name}: bfloat16 costs {cost:.4f} dB\n")
     return 0
 
 

@@ -7,6 +7,7 @@ from semanir_arch.data.datasets.gaussian_denoising_dataset import GaussianDenois
 from semanir_arch.data.datasets.jpeg_compression_dataset import JpegCompressionDataset
 from semanir_arch.data.datasets.old_photograph_dataset import OldPhotographDataset
 from semanir_arch.data.datasets.paired_restoration_dataset import PairedRestorationDataset
+from semanir_arch.data.datasets.photograph_dataset import PhotographDataset
 from semanir_arch.data.datasets.photographic_blur_dataset import PhotographicBlurDataset
 from semanir_arch.data.datasets.second_order_dataset import SecondOrderDataset
 from semanir_arch.data.datasets.shuffled_damage_dataset import ShuffledDamageDataset
@@ -27,6 +28,7 @@ __all__ = [
     "JpegCompressionDataset",
     "OldPhotographDataset",
     "PairedRestorationDataset",
+    "PhotographDataset",
     "PhotographicBlurDataset",
     "SecondOrderDataset",
     "ShuffledDamageDataset",
@@ -49,6 +51,7 @@ DATASETS: dict[str, type] = {
         JpegCompressionDataset,
         OldPhotographDataset,
         PairedRestorationDataset,
+        PhotographDataset,
         PhotographicBlurDataset,
         SecondOrderDataset,
         ShuffledDamageDataset,

@@ -131,7 +131,10 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu, ..."
     )
     group.add_argument(
-        "--precision", default="fp32", choices=("fp32", "bf16"), help="default: fp32"
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "bf16"),
+        help="auto (default): bf16 where it is faster and as good, else fp32",
     )
     group.add_argument(
         "--k", type=int, help="keys kept per token, fewer for speed; default: as trained"

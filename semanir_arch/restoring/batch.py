@@ -194,10 +194,8 @@ def _restore_job(
         return None
     seconds = time.perf_counter() - start
     reporter.finish()
-    reporter.say(
-        f"{number} {job.source} -> {job.target} ({outcome.width} x {outcome.height} pixels, "
-        f"{seconds:.1f} s)"
-    )
+    facts = [f"{outcome.width} x {outcome.height} pixels", f"{seconds:.1f} s", *outcome.precisions]
+    reporter.say(f"{number} {job.source} -> {job.target} ({', '.join(facts)})")
     for line in outcome.said:
         reporter.say(f"{' ' * len(number)} {line}")
     if settings.compare:

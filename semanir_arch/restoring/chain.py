@@ -65,6 +65,11 @@ class Chain:
         return ", ".join([" + ".join(parts), *filter(None, unusual)])
 
     @property
+    def precisions(self) -> tuple[str, ...]:
+        """In which the networks compute, each once."""
+        return tuple(dict.fromkeys(restorer.precision for restorer in self.restorers))
+
+    @property
     def demonstrations(self) -> list[str]:
         """Names of those that only show a task."""
         tasks = [restorer.task for restorer in self.restorers]

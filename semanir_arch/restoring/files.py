@@ -66,6 +66,7 @@ class Outcome:
         said: What was found and done, in words.
         demonstrations: Networks that took part and only show a task.
         label: Task, weights and settings in words.
+        precisions: In which the networks computed, each once.
     """
 
     height: int
@@ -74,6 +75,7 @@ class Outcome:
     said: tuple[str, ...] = ()
     demonstrations: tuple[str, ...] = ()
     label: str = ""
+    precisions: tuple[str, ...] = ()
 
 
 def restore_file(
@@ -131,7 +133,9 @@ def restore_file(
     demonstrations = restorer.demonstrations if restorer else []
     height, width = restored.shape[:2]
     notes = (*image.notes, *lost)
-    return Outcome(height, width, notes, tuple(said), tuple(demonstrations), label)
+    precisions = restorer.precisions if restorer else ()
+    shown = tuple(demonstrations)
+    return Outcome(height, width, notes, tuple(said), shown, label, precisions)
 
 
 def _label(network: Chain | None, settings: Settings) -> str:

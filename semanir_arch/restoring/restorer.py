@@ -28,6 +28,7 @@ from semanir_arch.restoring.loading import (
 from semanir_arch.restoring.mosaics import OVERLAP as MOSAIC_OVERLAP
 from semanir_arch.restoring.mosaics import check_mosaic, mosaic_reader, with_colors
 from semanir_arch.restoring.pixels import Canvas, Pixels, split
+from semanir_arch.restoring.precision import PRECISIONS, choose_precision
 from semanir_arch.restoring.strength import (
     check_share,
     check_strength,
@@ -45,7 +46,6 @@ from semanir_arch.weights import Task, find, get_task
 
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
-PRECISIONS = ("fp32", "bf16")
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, from 0 to 1."""
@@ -77,7 +77,8 @@ class Restorer:
         weights: A file written by `train.py`, one that spandrel knows (docs/bridges.md), or
             `hf:USER/REPO[@REVISION]`; None for the one that the package ships for `task`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps", "xpu", ...
-        precision: "fp32", or "bf16": faster where the hardware has it, slightly less exact.
+        precision: "auto", "fp32", or "bf16": faster where the hardware has it, slightly less exact;
+            see `precision.choose_precision`. The attribute says which was chosen.
         k: Keys kept per token, fewer for speed; None for the number the network was built with.
         backend: Implementation of the attention; see `semanir_arch.ops.backend`.
         tile: Side in pixels of the tiles in which images are restored; None restores them whole;
@@ -98,7 +99,7 @@ class Restorer:
         self,
         weights: str | Path | None = None,
         device: str = "auto",
-        precision: str = "fp32",
+        precision: str = "auto",
         k: int | None = None,
         backend: str = "auto",
         tile: int | str | None = "auto",
@@ -107,8 +108,6 @@ class Restorer:
         task: str | None = None,
         ensemble: bool = False,
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision={precision!r}; allowed: {', '.join(PRECISIONS)}")
         if isinstance(tile, str) and tile != "auto":
             raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
         tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
@@ -122,7 +121,7 @@ class Restorer:
         checkpoint = load_checkpoint(file)
         self.weights, self.k = Path(checkpoint.source).name, k
         self.device = choose_device(device)
-        self.precision = precision
+        self.precision = choose_precision(precision, self.device, checkpoint)
         self.network = network_of(checkpoint).to(self.device)
         if precision == "bf16" and not getattr(self.network, "supports_bfloat16", True):
             raise ValueError(
@@ -337,7 +336,7 @@ def restore(
     image: npt.NDArray[Any],
     weights: str | Path | None = None,
     device: str = "auto",
-    precision: str = "fp32",
+    precision: str = "auto",
     k: int | None = None,
     backend: str = "auto",
     tile: int | str | None = "auto",

@@ -13,17 +13,25 @@ from semanir_arch.archs import build_network
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
 
-__all__ = ["is_better", "validate"]
+__all__ = ["bfloat16_cost", "is_better", "validate"]
+
+
+SATURATED = 45.0
+"""Decibels beyond which a set does not count as better: nobody sees the difference, and a network
+that leaves clean pictures alone would outweigh one that cleans."""
 
 
 @torch.inference_mode()
-def validate(weights: Path, options: Mapping[str, Any], device: str = "cpu") -> dict[str, float]:
+def validate(
+    weights: Path, options: Mapping[str, Any], device: str = "cpu", *, is_reduced: bool = False
+) -> dict[str, float]:
     """Score weights on the validation sets of an option file.
 
     Args:
         weights: A file that names its network.
         options: Complete options of the training.
         device: That computes.
+        is_reduced: Whether it does so in bfloat16.
 
     Returns:
         Mean PSNR in decibels by the name of the data set, in the protocol of the options.
@@ -48,14 +56,33 @@ def validate(weights: Path, options: Mapping[str, Any], device: str = "cpu") -> 
         values = []
         for index in range(len(dataset)):
             pair = dataset[index]
-            restored = network(pair["lq"][None].to(device))[0].float().cpu()
+            with torch.autocast(device, torch.bfloat16, enabled=is_reduced):
+                restored = network(pair["lq"][None].to(device))[0].float().cpu()
             values.append(protocol.evaluate(restored, pair["gt"], common["scale"])["psnr"])
         scores[block["name"]] = sum(values) / len(values)
     return scores
 
 
+def bfloat16_cost(
+    weights: Path, options: Mapping[str, Any], exact: Mapping[str, float], device: str = "cpu"
+) -> dict[str, float]:
+    """What bfloat16 costs a network.
+
+    Args:
+        weights: A file that names its network.
+        options: Complete options of the training.
+        exact: From `validate`, in float32.
+        device: That computes.
+
+    Returns:
+        Decibels by the name of the data set, positive where bfloat16 is worse.
+    """
+    reduced = validate(weights, options, device, is_reduced=True)
+    return {name: round(value - reduced[name], 4) for name, value in exact.items()}
+
+
 def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
-    """Whether the mean over all validation sets is higher.
+    """Whether the mean over all validation sets is higher, each counted up to `SATURATED`.
 
     Args:
         new: From `validate`.
@@ -66,4 +93,8 @@ def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
     """
     if new.keys() != shipped.keys():
         raise ValueError(f"scores of {sorted(new)} cannot be compared with {sorted(shipped)}")
-    return sum(new.values()) > sum(shipped.values())
+    return _total(new) > _total(shipped)
+
+
+def _total(scores: Mapping[str, float]) -> float:
+    return sum(min(value, SATURATED) for value in scores.values())

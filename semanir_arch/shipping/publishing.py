@@ -12,17 +12,17 @@ import torch
 
 from semanir_arch.data.sources.opening import open_source
 from semanir_arch.report.provenance import describe_computer, find_commit, list_versions
-from semanir_arch.shipping.choosing import is_better, validate
-from semanir_arch.shipping.training import Attempt
+from semanir_arch.shipping.choosing import bfloat16_cost, is_better, validate
+from semanir_arch.shipping.training import Attempt, option_file
 from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.tensor_file import write_tensors
-from semanir_arch.weights.catalogue import FOLDER, find
+from semanir_arch.weights.catalogue import BFLOAT16_COST, FOLDER, find
 from semanir_arch.weights.tasks import Task
 
-__all__ = ["Verdict", "publish", "read_log", "write_record"]
+__all__ = ["Verdict", "measure_bfloat16", "publish", "read_log", "write_record"]
 
 _LOGGED = re.compile(r"iter: *([\d,]+), lr:\(([^,]+),[^)]*\).* l_pix: (\S+)")
 
@@ -63,6 +63,7 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     if old and not is_better(new, old):
         return False, new, old
     record["validation"] = new
+    record[BFLOAT16_COST] = bfloat16_cost(candidate, options, new, device)
     if old and (attempt.started_from or "").startswith(shipped.name):
         record["earlier_trainings"] = _earlier(task, folder)
     content["metadata"] = {"task": task.name, **record}
@@ -70,6 +71,27 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     write_tensors(shipped, params, content)
     write_record(folder, task, record)
     return True, new, old
+
+
+def measure_bfloat16(task: Task, folder: Path = FOLDER) -> dict[str, float]:
+    """Measure what bfloat16 costs the shipped network of a task, and keep it in its record.
+
+    Args:
+        task: Its weights are shipped.
+        folder: Of the shipped weights.
+
+    Returns:
+        Decibels by held-out set; see `choosing.bfloat16_cost`.
+
+    Raises:
+        FileNotFoundError: There are no weights, or no held-out images.
+    """
+    shipped = find(task.name, folder)
+    options = resolve(option_file(task), ()).options
+    cost = bfloat16_cost(shipped.path, options, validate(shipped.path, options))
+    record = {key: value for key, value in shipped.record.items() if key != "task"}
+    write_record(folder, task, record | {BFLOAT16_COST: cost})
+    return cost
 
 
 def write_record(folder: Path, task: Task, record: Mapping[str, Any]) -> None:

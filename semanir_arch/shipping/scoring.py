@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import inspect
 import json
+import math
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -87,13 +88,15 @@ def _summarize(measurement: Measurement) -> Score:
     evaluation = measurement.evaluation
     means = evaluation.means()
     inputs = [row.input["psnr"] for row in evaluation.rows if "psnr" in row.input]
+    # pictures that are clean already have no finite one
+    is_known = bool(inputs) and all(map(math.isfinite, inputs))
     return Score(
         dataset=evaluation.dataset,
         level=" ".join(f"{name} {value}" for name, value in measurement.setting.items()),
         protocol=str(evaluation.protocol),
         psnr=round(means["psnr"], 4),
         ssim=round(means["ssim"], 5),
-        psnr_input=round(sum(inputs) / len(inputs), 4) if inputs else None,
+        psnr_input=round(sum(inputs) / len(inputs), 4) if is_known else None,
     )
 
 

@@ -22,6 +22,7 @@ __all__ = ["RELATED", "Start", "fit", "prepare_start", "start_by_interpolating"]
 
 RELATED = {
     "denoise_gray": ("denoise",),
+    "photo": ("denoise",),
     "jpeg": ("denoise",),
     "jpeg_gray": ("denoise_gray", "jpeg", "denoise"),
     "demosaic": ("denoise",),

@@ -10,13 +10,25 @@ from typing import Any
 
 from semanir_arch.weights.tasks import TASKS, Task, get_task
 
-__all__ = ["FOLDER", "TRAIN_COMMAND", "Score", "ShippedWeights", "available", "find"]
+__all__ = [
+    "BFLOAT16_COST",
+    "FOLDER",
+    "TRAIN_COMMAND",
+    "Score",
+    "ShippedWeights",
+    "available",
+    "find",
+]
 
 FOLDER = Path(__file__).parent
 """Where the shipped files are."""
 
 TRAIN_COMMAND = "python -m semanir_arch.weights train {task}"
 """What trains the network of a task, from a checkout with datasets."""
+
+BFLOAT16_COST = "bfloat16_cost"
+"""Key of a record for what computing in bfloat16 costs on the held-out sets: decibels by their
+names, 8 bits out, positive where it is worse."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,8 @@ class Score:
         protocol: How images were compared; see docs/metrics.md.
         psnr: Mean PSNR of the restored images in decibels.
         ssim: Their mean SSIM.
-        psnr_input: Mean PSNR of the damaged images; None where they have another size.
+        psnr_input: Mean PSNR of the damaged images; None where they have another size, or are the
+            clean ones.
     """
 
     dataset: str

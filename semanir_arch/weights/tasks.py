@@ -46,6 +46,12 @@ TASKS: dict[str, Task] = {
         Task(
             "denoise_gray", "Gray denoising", _NOISE, channels=1, strength="sigma", levels=(0, 50)
         ),
+        Task(
+            "photo",
+            "Cleaning of real photographs",
+            "a photo as a camera, phone or web page gives it: noise of any kind, JPEG or WebP, "
+            "or nothing",
+        ),
         Task("jpeg", "Colour JPEG artifact removal", _JPEG, strength="quality", levels=(10, 90)),
         Task(
             "jpeg_gray",

@@ -8,7 +8,14 @@ import shlex
 import pytest
 
 from datasets_prep import generate_lq
-from semanir_arch.data.degradations import exposure, old_photograph, second_order, shuffled
+from semanir_arch.data.degradations import (
+    camera,
+    correlated_noise,
+    exposure,
+    old_photograph,
+    second_order,
+    shuffled,
+)
 from semanir_arch.data.degradations.declaration import describe
 from semanir_arch.data.files.image_io import load_image
 from semanir_arch.data.preparation.damages import DAMAGES
@@ -19,7 +26,9 @@ PAGE = FILE.read_text(encoding="utf-8")
 LARGEST = 300_000
 
 
-@pytest.mark.parametrize("module", [second_order, shuffled, exposure, old_photograph])
+@pytest.mark.parametrize(
+    "module", [camera, correlated_noise, second_order, shuffled, exposure, old_photograph]
+)
 def test_the_tables_are_those_of_the_declarations(module):
     assert describe(module.SETTINGS) in PAGE
 
@@ -46,7 +55,7 @@ def test_commands_are_understood():
         for word in words:
             if word.startswith("options/"):
                 assert (ROOT / word).is_file()
-    assert seen == 2
+    assert seen == 3
 
 
 def test_python_code_runs():

@@ -163,7 +163,14 @@ NEEDED = {
     "snow": ["amount=500"],
     "raindrops": ["amount=100"],
 }
-EIGHT_BIT = {"jpeg", "second_order", "shuffled", "photographic_blur", "old_photograph"}
+EIGHT_BIT = {
+    "jpeg",
+    "camera",
+    "second_order",
+    "shuffled",
+    "photographic_blur",
+    "old_photograph",
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

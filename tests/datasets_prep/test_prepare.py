@@ -44,6 +44,33 @@ LISTINGS = {
         ],
         ["train/SIDD/input/0001_NOISY_SRGB_011.PNG", "train/SIDD/target/0001_NOISY_SRGB_011.PNG"],
     ),
+    "MCWNNM-ICCV2017": (
+        "CC15",
+        [
+            f"MCWNNM-ICCV2017-master/Real_ccnoise_denoised_part/d800_iso{n}_1_{kind}.png"
+            for n in (1600, 3200)
+            for kind in ("mean", "ours", "real")
+        ],
+        ["test/CC15_real/lq/d800_iso1600_1.png", "test/CC15_real/gt/d800_iso3200_1.png"],
+    ),
+    "PolyU": (
+        "PolyU",
+        [
+            f"PolyU-master/{folder}/Sony_3-5_200_1600_{name}.JPG"
+            for folder, name in (
+                ("OriginalImages", "plant_mean"),
+                *(
+                    ("CroppedImages", f"plant_{n}_{kind}")
+                    for n in (1, 2)
+                    for kind in ("mean", "real")
+                ),
+            )
+        ],
+        [
+            "test/PolyU/input/Sony_3-5_200_1600_plant_1.JPG",
+            "test/PolyU/target/Sony_3-5_200_1600_plant_2.JPG",
+        ],
+    ),
     "RainDrop": (
         "RainDrop",
         [f"test_a/{kind}.png" for n in "01" for kind in (f"data/{n}_rain", f"gt/{n}_clean")],

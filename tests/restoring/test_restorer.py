@@ -95,7 +95,7 @@ def test_no_gradient_is_recorded(color_weights):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"precision": "fp16"}, "precision='fp16'; allowed: fp32, bf16"),
+        ({"precision": "fp16"}, "precision='fp16'; allowed: auto, fp32, bf16"),
         ({"device": "tpu9"}, "device='tpu9' cannot be used here"),
         ({"device": "meta"}, "device='meta' cannot be used here"),
         ({"k": 0}, "k=0 must be at least 1"),

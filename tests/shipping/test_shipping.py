@@ -19,9 +19,10 @@ from semanir_arch.data.files.image_io import write_image
 from semanir_arch.shipping import pacing, training
 from semanir_arch.shipping.choosing import is_better
 from semanir_arch.shipping.packing import Pack, pack
-from semanir_arch.shipping.publishing import read_log
+from semanir_arch.shipping.publishing import read_log, write_record
 from semanir_arch.utils.tensor_file import read_tensors
 from semanir_arch.weights import available, find
+from semanir_arch.weights.catalogue import BFLOAT16_COST
 from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
 
 SMALL = [
@@ -82,6 +83,14 @@ def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
     assert shipped.parameters == sum(value.numel() for value in params.values())
     assert content["metadata"]["training"] == trained
 
+    # what bfloat16 costs is a measurement, which a command repeats
+    cost = record[BFLOAT16_COST]
+    assert cost.keys() == record["validation"].keys()
+    write_record(Path("shipped"), shipped.task, {**_without_task(record), BFLOAT16_COST: {}})
+    assert main(["--folder", "shipped", "precision", "denoise"]) == 0
+    assert find("denoise", Path("shipped")).record == record
+    assert f"CID22_25: bfloat16 costs {cost['CID22_25']:.4f} dB" in capsys.readouterr().out
+
     # a training that can only do harm
     kept = shipped.path.read_bytes()
     assert train(1, "train:optim_g:lr=3", "train:optim_g:adam_lr=3") == 0
@@ -92,6 +101,10 @@ def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
 
     assert main(["--folder", "shipped", "list"]) == 0
     assert "denoise: Colour denoising" in capsys.readouterr().out
+
+
+def _without_task(record):
+    return {key: value for key, value in record.items() if key != "task"}
 
 
 def test_an_interrupted_training_is_continued(checkout, monkeypatch, capsys):
@@ -143,6 +156,9 @@ def test_better_means_the_mean_over_all_sets():
     assert not is_better({"a": 30.0}, {"a": 30.0})
     with pytest.raises(ValueError, match="cannot be compared"):
         is_better({"a": 30.0}, {"b": 30.0})
+    # a clean picture that comes out at 52 dB is no better than one at 46
+    assert is_better({"noisy": 36.1, "clean": 46}, {"noisy": 36.0, "clean": 52})
+    assert not is_better({"noisy": 36.1, "clean": 44}, {"noisy": 36.0, "clean": 52})
 
 
 def test_a_log_of_several_sittings_is_read_as_one(tmp_path):

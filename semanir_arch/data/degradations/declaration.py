@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 
 from semanir_arch.data.degradations.levels import Level, parse_level
 from semanir_arch.utils.options import Option, hint
+from semanir_arch.utils.values import Bounds, Entries, OneOf, Strength
 
 __all__ = [
     "OURS",
@@ -28,6 +29,7 @@ __all__ = [
     "Setting",
     "Settings",
     "Shares",
+    "as_block",
     "as_options",
     "describe",
     "parse_settings",
@@ -51,6 +53,7 @@ class Number:
         help: One line with the unit.
         source: Where the default comes from; `OURS` where no paper gives it.
         whole: Whether only whole numbers make sense.
+        log: Whether the logarithm of a range is drawn uniformly.
     """
 
     default: Any
@@ -59,6 +62,7 @@ class Number:
     help: str
     source: str = OURS
     whole: bool = False
+    log: bool = False
 
     def parse(self, name: str, value: Any) -> Level:
         """The values that may be drawn.
@@ -66,12 +70,17 @@ class Number:
         Raises:
             ValueError: The value has none of the forms, or lies outside the limits.
         """
-        return parse_level(value, name, self.lowest, self.highest, whole=self.whole)
+        return parse_level(value, name, self.lowest, self.highest, whole=self.whole, log=self.log)
 
     def option(self) -> Option:
         """As data sets declare it."""
         limits = f"{self.lowest:g} to {self.highest:g}"
-        return Option((float, list[float], dict), default=self.default, help=_line(self, limits))
+        return Option(self.kind, default=self.default, help=_line(self, limits))
+
+    @property
+    def kind(self) -> Any:
+        """Type of its values, for `Option`."""
+        return Strength(self.lowest, self.highest, whole=self.whole)
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,12 @@ class Chance:
 
     def option(self) -> Option:
         """As data sets declare it."""
-        return Option(float, default=self.default, help=_line(self, "0 to 1"))
+        return Option(self.kind, default=self.default, help=_line(self, "0 to 1"))
+
+    @property
+    def kind(self) -> Any:
+        """Type of its values, for `Option`."""
+        return Annotated[float, Bounds(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -142,7 +156,14 @@ class Shares:
 
     def option(self) -> Option:
         """As data sets declare it."""
-        return Option(dict, default=dict(self.default), help=_line(self, ", ".join(self.default)))
+        kinds = ", ".join(self.default)
+        return Option(self.kind, default=dict(self.default), help=_line(self, kinds))
+
+    @property
+    def kind(self) -> Any:
+        """Type of its values, for `Option`."""
+        share = Annotated[float, Bounds(0)]
+        return Annotated[dict[str, Any], Entries(dict.fromkeys(self.default, share), required=())]
 
 
 @dataclass(frozen=True)
@@ -181,6 +202,11 @@ class Choice:
             help=_line(self, ", ".join(self.allowed)),
         )
 
+    @property
+    def kind(self) -> Any:
+        """Type of its values, for `Option`."""
+        return Annotated[str, OneOf(tuple(self.allowed))]
+
 
 Setting = Number | Chance | Shares | Choice
 Declared = Mapping[str, Setting]
@@ -207,6 +233,19 @@ def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, An
         name: setting.parse(name, given.get(name, setting.default))
         for name, setting in declared.items()
     }
+
+
+def as_block(declared: Declared, default: Mapping[str, Any], help_text: str) -> Option:
+    """The settings as one option, a block of those that differ from their defaults.
+
+    Args:
+        declared: By the degradation.
+        default: The block where none is given.
+        help_text: One line.
+    """
+    kinds = {name: setting.kind for name, setting in declared.items()}
+    kind = Annotated[dict[str, Any], Entries(kinds, required=())]
+    return Option(kind, default=dict(default), help=help_text)
 
 
 def as_options(declared: Declared) -> dict[str, Option]:

@@ -10,6 +10,7 @@ included.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,11 +31,13 @@ class Level:
         values: The value of a constant, the ends of a range, or all values of a list.
         is_range: Whether `values` are the ends of a range.
         is_whole: Whether only whole numbers are drawn.
+        is_log: Whether the logarithm is drawn uniformly; the ends of a range are then above 0.
     """
 
     values: tuple[float, ...]
     is_range: bool = False
     is_whole: bool = False
+    is_log: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -59,9 +62,26 @@ class Level:
             return float(rng.uniform(low, high))
         return self.values[int(rng.integers(len(self.values)))]
 
+    def at(self, share: float) -> float:
+        """The value at a share of the way from the lowest to the highest, 0 to below 1."""
+        low, high = self.values[0], self.values[-1]
+        if not self.is_range:
+            return self.values[int(share * len(self.values))]
+        if self.is_whole:
+            return low + int(share * (high - low + 1))
+        if self.is_log and low > 0:
+            return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
+        return low + share * (high - low)
+
 
 def parse_level(
-    value: Any, key: str, lowest: float, highest: float, *, whole: bool = False
+    value: Any,
+    key: str,
+    lowest: float,
+    highest: float,
+    *,
+    whole: bool = False,
+    log: bool = False,
 ) -> Level:
     """Read a strength from an option file.
 
@@ -71,6 +91,7 @@ def parse_level(
         lowest: Smallest value allowed.
         highest: Largest value allowed.
         whole: Allow whole numbers only.
+        log: The logarithm is to be drawn uniformly; a range that begins with 0 is drawn as it is.
 
     Raises:
         ValueError: The value has none of the three forms, exceeds the limits, or is not whole.
@@ -85,7 +106,7 @@ def parse_level(
         raise ValueError(f"{key} must be whole, received {value!r}")
     if is_range and numbers[0] > numbers[1]:
         raise ValueError(f"{key} must go from low to high, received {value!r}")
-    return Level(tuple(float(number) for number in numbers), is_range, whole)
+    return Level(tuple(float(number) for number in numbers), is_range, whole, log)
 
 
 def _numbers(value: Any) -> list[float]:

@@ -25,7 +25,9 @@ from semanir_arch.data.degradations import (
     snow,
 )
 from semanir_arch.data.degradations.bayer import PHASES, demosaic_linear, mosaic
-from semanir_arch.data.degradations.declaration import Declared
+from semanir_arch.data.degradations.camera import SETTINGS as CAMERA_SETTINGS
+from semanir_arch.data.degradations.camera import taken_by_camera
+from semanir_arch.data.degradations.declaration import Chance, Declared
 from semanir_arch.data.degradations.defocus import LIMITS as DEFOCUS_LIMITS
 from semanir_arch.data.degradations.exposure import SETTINGS as EXPOSURE_SETTINGS
 from semanir_arch.data.degradations.exposure import photographic_blur
@@ -174,6 +176,14 @@ def _named(function: Callable[..., Tensor]) -> Callable[..., Pixels]:
     )
 
 
+# a damaged file should fit its clean one, unless the user asks for more
+_CAMERA: Declared = {
+    **CAMERA_SETTINGS,
+    "resize_prob": Chance(0, CAMERA_SETTINGS["resize_prob"].help),
+    "again_prob": Chance(0, CAMERA_SETTINGS["again_prob"].help),
+}
+_SHARED = {"chroma_prob": 1, "luma_prob": 1, "sharpen_prob": 1, "low_prob": 1, "codec_prob": 1}
+
 _PHOTOGRAPH = {"halftone_prob": 0, "fading": 0.1}
 
 DAMAGES: dict[str, Damage] = {
@@ -247,6 +257,15 @@ DAMAGES: dict[str, Damage] = {
         LOW_LIGHT_LIMITS,
         {"exposure": [0.05, 0.3], "electrons": [500, 5000], "read_noise": [1, 5]},
         examples=_steps("exposure", 0.3, 0.15, 0.05),
+    ),
+    "camera": Damage(
+        "noise, processing and file of a camera; 8 bit",
+        _arrays(taken_by_camera),
+        settings=_CAMERA,
+        examples=(
+            *_steps("gain", 2e-4, 1e-3, 5e-3),
+            Example("gain 0.002, shared by a phone", {"gain": 2e-3, **_SHARED}),
+        ),
     ),
     "second_order": Damage(
         "blur, resizing, noise and compression, twice, as Real-ESRGAN; 8 bit",

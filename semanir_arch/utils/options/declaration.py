@@ -101,7 +101,11 @@ class Option:
         """
         if value is None and self.default is None:
             return None
-        if self.choices is not None and value in self.choices:
+        if self.choices is not None and any(
+            # True equals 1, and is not meant
+            value == choice and isinstance(value, bool) == isinstance(choice, bool)
+            for choice in self.choices
+        ):
             return None
         kind = self.type if training or self.evaluation is None else self.evaluation
         problem = fault(value, kind)

@@ -105,7 +105,7 @@ class _Checker:
         self._model_options = declared or {}
         # The sections of a foreign model class may hold anything.
         self._open_sections = declared is None and model != "SRModel"
-        self._is_our_model = model in catalogue.ours
+        self._is_our_model = isinstance(model, str) and model in catalogue.ours
 
     def check(self) -> None:
         self._root()

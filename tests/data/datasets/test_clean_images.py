@@ -22,6 +22,12 @@ NEEDED = {
     "BicubicSRDataset": {"scale": 2},
     # enough for small patches to be hit
     "SyntheticRaindropsDataset": {"amount": 60},
+    # always some damage, and sources of their own size
+    "PhotographDataset": {
+        "mixture": {"correlated": 1},
+        "sources": {"soft_prob": 0, "other": 1},
+        "correlated": {"resize_prob": 0, "again_prob": 0},
+    },
     # sharp pictures stay as they are
     "PhotographicBlurDataset": {"blur": {"both": 1}},
 }
@@ -31,7 +37,7 @@ CLEAN = sorted(
     if inspect.isclass(entry) and issubclass(entry, CleanImageDataset)
 )
 DETERMINISTIC = {"BicubicSRDataset", "DemosaickingDataset", "JpegCompressionDataset"}
-COLOR_ONLY = {"DemosaickingDataset"}
+COLOR_ONLY = {"DemosaickingDataset", "PhotographDataset"}
 SHRINKING = {"BicubicSRDataset": 2}
 
 
@@ -53,7 +59,7 @@ def build(name, root, phase="train", **options):
 
 
 def test_all_tasks_are_here():
-    assert len(CLEAN) == 14
+    assert len(CLEAN) == 15
 
 
 @pytest.mark.parametrize("name", CLEAN)
@@ -180,6 +186,20 @@ def test_bad_files_are_reported_at_the_start(folder, options):
         ("BicubicSRDataset", {"scale": 1}, "scale must be an integer of 2 or more, received 1"),
         ("BicubicSRDataset", {"scale": 3, "patch_size": 32}, "a multiple of 3, received 32"),
         ("BicubicSRDataset", {"rounding": "never"}, "rounding must be one of 'each_pass', 'once'"),
+        ("PhotographDataset", {"channels": 1}, "channels must be 3: .*colour only"),
+        (
+            "PhotographDataset",
+            {"mixture": {"film": 1}},
+            "mixture: 'film' is unknown",
+        ),
+        ("PhotographDataset", {"mixture": {"clean": 0}}, "mixture: one share must be above 0"),
+        (
+            "PhotographDataset",
+            {"mixture": {"clean": -1}},
+            "mixture: the share of clean must",
+        ),
+        ("PhotographDataset", {"camera": {"gian": 1}}, "camera:gian is unknown; did you mean"),
+        ("PhotographDataset", {"sources": {"enlarge": 9}}, r"sources:enlarge must lie in \[1, 8\]"),
         ("SyntheticRainDataset", {"angle": [-90, 0]}, r"angle must lie in \[-60, 60\]"),
         ("SyntheticSnowDataset", {"size": "big"}, "size must be a number, a range"),
         ("SyntheticDefocusDataset", {"radius": 40}, r"radius must lie in \[0, 32\]"),

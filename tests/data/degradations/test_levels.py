@@ -75,3 +75,14 @@ def test_whole_ranges_hold_all_numbers_and_both_ends():
 def test_fractions_are_refused_where_only_whole_numbers_make_sense(value):
     with pytest.raises(ValueError, match="quality must be whole, received"):
         parse_level(value, "quality", 1, 100, whole=True)
+
+
+def test_a_value_lies_at_a_share_of_the_way():
+    assert parse_level([10, 50], "sigma", 0, 255).at(0.25) == 20
+    assert parse_level([10, 1000], "sigma", 0, 2000, log=True).at(0.5) == pytest.approx(100)
+    assert parse_level([0, 50], "sigma", 0, 255, log=True).at(0.5) == 25
+    whole = parse_level([1, 3], "quality", 1, 100, whole=True)
+    assert [whole.at(share) for share in (0, 0.34, 0.67, 0.999)] == [1, 2, 3, 3]
+    listed = parse_level({"list": [15, 25, 50]}, "sigma", 0, 255)
+    assert [listed.at(share) for share in (0, 0.5, 0.999)] == [15, 25, 50]
+    assert parse_level(7, "sigma", 0, 255).at(0.9) == 7

@@ -1,0 +1,216 @@
+"""A camera: from light to a file, with the noise that this makes.
+
+Noise of real pictures is neither white nor Gaussian: it is made in the sensor, and then spread by
+demosaicking, colour, tone curve, noise reduction, sharpening, resizing and compression. Measured on
+real pairs, that spreading matters more than the noise's dependence on brightness.
+
+A `Camera` holds everything that was drawn. `photograph` applies it to a picture, with noise or
+without, so that a network is not asked to undo what the camera did to the scene.
+
+The steps, in this order: inverse tone curve, gamma, colour matrix and white balance
+(`camera_color`); mosaic (`bayer`); shot, read, row and fixed-pattern noise, clipping
+(`camera_noise`); white balance; demosaicking (`demosaicking`, `bayer`); a blur in linear
+light; colour matrix, gamma and tone curve; reduction of chroma and luma noise, sharpening
+(`camera_finish`); resizing and compression (`sharing`). The sources stand there. Ranges and shares
+are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from semanir_arch.data.degradations.bayer import PHASES, mosaic
+from semanir_arch.data.degradations.camera_color import (
+    Look,
+    from_sensor,
+    neutral_matrix,
+    to_sensor,
+)
+from semanir_arch.data.degradations.camera_finish import (
+    sharpen,
+    smooth,
+    smooth_chroma,
+    smooth_luma,
+)
+from semanir_arch.data.degradations.camera_noise import SensorNoise, read_noise_of, sensor_noise
+from semanir_arch.data.degradations.declaration import (
+    Chance,
+    Declared,
+    Number,
+    Settings,
+    Shares,
+    pick,
+)
+from semanir_arch.data.degradations.demosaicking import METHODS
+from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
+from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
+
+__all__ = ["SETTINGS", "Camera", "draw_camera", "photograph", "taken_by_camera"]
+
+Pixels = NDArray[np.float32]
+
+SETTINGS: Declared = {
+    "curve_prob": Chance(0.5, "share of cameras with a curve of contrast"),
+    "gamma": Number([1.9, 2.5], 1, 3, "exponent from stored values to light"),
+    "balance_red": Number([1.2, 2.5], 1, 4, "white balance, factor of red"),
+    "balance_blue": Number([1.2, 2.5], 1, 4, "white balance, factor of blue"),
+    "crosstalk": Number([-0.5, 0.1], -0.6, 0.3, "off-diagonal elements of the colour matrix"),
+    "exposure": Number([0.5, 1], 0.05, 1, "part of the sensor's range that is used"),
+    "gain": Number([5e-5, 1.2e-2], 0, 0.1, "variance of shot noise at white", log=True),
+    "read_deviation": Number(
+        [-0.8, 0.8], -4, 4, "of the logarithm of the read noise's variance from its usual value"
+    ),
+    "row_prob": Chance(0.15, "share of cameras with noise of rows"),
+    "row": Number([0.2, 1], 0, 10, "standard deviation of rows, relative to read noise"),
+    "column_prob": Chance(0.05, "share of cameras with a fixed pattern of columns"),
+    "column": Number([0.2, 1], 0, 10, "standard deviation of columns, relative to read noise"),
+    "spread_prob": Chance(0.05, "share of cameras whose pixels differ in sensitivity"),
+    "spread": Number([0.002, 0.02], 0, 0.5, "standard deviation of that, relative"),
+    "clip_prob": Chance(0.2, "share of cameras that clip noise below black"),
+    "demosaicking": Shares(
+        {"bilinear": 0.3, "edges": 0.35, "linear": 0.35}, "ways from the mosaic to colours"
+    ),
+    "blur_prob": Chance(0.5, "share of cameras that blur after demosaicking"),
+    "blur": Number([0.3, 0.85], 0, 8, "standard deviation of that blur, in pixels"),
+    "chroma_prob": Chance(0.65, "share of cameras that smooth colour"),
+    "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of that, in pixels"),
+    "luma_prob": Chance(0.3, "share of cameras that smooth brightness, keeping edges"),
+    "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, of white"),
+    "sharpen_prob": Chance(0.35, "share of cameras that sharpen"),
+    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    **SHARING,
+}
+"""Everything that `draw_camera` draws."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera and how its picture is passed on; 0 leaves a step out.
+
+    Args:
+        look: How it makes colours of light.
+        phase: Of its colour filter, one of `bayer.PHASES`.
+        noise: Of its sensor.
+        demosaicking: One of `demosaicking.METHODS`.
+        blur: Standard deviation in pixels, in linear light.
+        chroma: Standard deviation of the smoothing of colour, in pixels.
+        luma: Contrast up to which brightness is smoothed.
+        sharpening: Amount, and standard deviation in pixels.
+        sharing: What happens to the finished picture.
+    """
+
+    look: Look
+    phase: str
+    noise: SensorNoise
+    demosaicking: str = "linear"
+    blur: float = 0.0
+    chroma: float = 0.0
+    luma: float = 0.0
+    sharpening: tuple[float, float] = (0.0, 1.0)
+    sharing: Sharing = NOTHING
+
+
+def draw_camera(settings: Settings, rng: np.random.Generator) -> Camera:
+    """Draw a camera.
+
+    Args:
+        settings: Of `SETTINGS`, from `parse_settings`.
+        rng: Source of randomness.
+    """
+
+    def value(name: str) -> float:
+        return float(settings[name].at(rng.random()))
+
+    def maybe(name: str) -> float:
+        drawn, is_used = value(name), rng.random() < settings[f"{name}_prob"]
+        return drawn if is_used else 0.0
+
+    look = Look(
+        gains=(value("balance_red"), value("balance_blue")),
+        matrix=neutral_matrix(np.array([value("crosstalk") for _ in range(6)])),
+        exposure=value("exposure"),
+        gamma=value("gamma"),
+        has_curve=rng.random() < settings["curve_prob"],
+    )
+    gain, deviation = value("gain"), value("read_deviation")
+    read = read_noise_of(gain, deviation) if gain else 0.0
+    noise = SensorNoise(
+        gain,
+        read,
+        row=read * maybe("row"),
+        column=read * maybe("column"),
+        spread=maybe("spread"),
+        is_clipped=rng.random() < settings["clip_prob"],
+    )
+    return Camera(
+        look,
+        PHASES[rng.integers(len(PHASES))],
+        noise,
+        pick(settings["demosaicking"], rng),
+        maybe("blur"),
+        maybe("chroma"),
+        maybe("luma"),
+        (maybe("sharpen"), value("sharpen_sigma")),
+        draw_sharing(settings, rng),
+    )
+
+
+def photograph(image: Pixels, camera: Camera, rng: np.random.Generator | None) -> Pixels:
+    """Take a picture of a picture.
+
+    Args:
+        image: (H, W, 3) RGB float32, range [0, 1]: the scene, without noise; sides of 3 or more.
+        camera: That takes it.
+        rng: Source of the noise. None for what the camera would have made without noise, and
+            without compression: the target of a training.
+
+    Returns:
+        (H', W', 3) RGB float32 in [0, 1]; with noise in steps of 8 bits. The size is that of
+        `image`, but for what `camera.sharing` changes; it does not depend on `rng`.
+    """
+    plane = _record(to_sensor(image, camera.look), camera)
+    if rng is not None:
+        plane = sensor_noise(plane, camera.noise, rng)
+    return share(_develop(plane, camera), camera.sharing, is_lossy=rng is not None)
+
+
+def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator) -> Pixels:
+    """The picture as a drawn camera takes it.
+
+    Args:
+        image: (H, W, 3) RGB float32, range [0, 1].
+        settings: Of `SETTINGS`, from `parse_settings`. With `resize_prob` or `again_prob` above 0
+            the size may change.
+        rng: Source of randomness.
+
+    Returns:
+        As `photograph`.
+
+    Raises:
+        ValueError: The image is gray.
+    """
+    if image.shape[-1] != 3:
+        raise ValueError("a camera takes pictures in colour, received a gray one")
+    return photograph(image, draw_camera(settings, rng), rng)
+
+
+def _record(light: Pixels, camera: Camera) -> Pixels:
+    planes = torch.from_numpy(np.ascontiguousarray(light.transpose(2, 0, 1)))
+    return mosaic(planes, camera.phase)[0].numpy()
+
+
+def _develop(plane: Pixels, camera: Camera) -> Pixels:
+    """From a mosaic to a finished picture."""
+    balance = torch.from_numpy(camera.look.balance / np.float32(camera.look.exposure))
+    factors = mosaic(balance.reshape(3, 1, 1).expand(3, *plane.shape), camera.phase)
+    balanced = torch.from_numpy(plane)[None] * factors
+    planes = METHODS[camera.demosaicking](balanced, camera.phase).numpy()
+    light = smooth(np.ascontiguousarray(planes.transpose(1, 2, 0)), camera.blur)
+    image = from_sensor(light, camera.look)
+    image = smooth_luma(smooth_chroma(image, camera.chroma), camera.luma)
+    return sharpen(image, *camera.sharpening).clip(0, 1)

@@ -1,0 +1,146 @@
+"""What happens to a picture after it was taken: it is resized and compressed, perhaps again.
+
+Second resizing and compression follow K. Zhang et al., Designing a Practical Degradation Model for
+Deep Blind Image Super-Resolution, ICCV 2021 (arXiv 2103.14006), and X. Wang et al., Real-ESRGAN,
+ICCVW 2021 (arXiv 2107.10833); shares and ranges are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semanir_arch.data.degradations.camera_finish import FILTERS, resize
+from semanir_arch.data.degradations.codecs import Codec, compress, to_8_bit
+from semanir_arch.data.degradations.declaration import Chance, Declared, Number, Settings
+from semanir_arch.data.files.image_io import to_float
+
+__all__ = ["NOTHING", "SETTINGS", "Again", "Sharing", "draw_sharing", "share"]
+
+Pixels = NDArray[np.float32]
+
+SETTINGS: Declared = {
+    "resize_prob": Chance(0.25, "share of pictures that are resized"),
+    "resize": Number([0.6, 1.7], 0.1, 8, "by this factor"),
+    "codec_prob": Chance(0.75, "share of pictures that are compressed"),
+    "quality": Number([80, 99], 1, 100, "of JPEG or WebP", whole=True),
+    "low_prob": Chance(0.2, "share of compressed pictures whose quality is `low_quality`"),
+    "low_quality": Number([45, 80], 1, 100, "of JPEG or WebP", whole=True),
+    "full_chroma_prob": Chance(0.3, "share of JPEG files with chroma at full resolution, 4:4:4"),
+    "webp_prob": Chance(0.06, "share of compressed pictures that are WebP instead of JPEG"),
+    "again_prob": Chance(0.12, "share of pictures that are cut, resized and compressed again"),
+    "again_resize": Number([0.75, 1.25], 0.1, 8, "by this factor, then"),
+}
+"""Everything that `draw_sharing` draws."""
+
+_BLOCK = 8
+
+
+@dataclass(frozen=True)
+class Again:
+    """A second round.
+
+    Args:
+        shift: Rows and columns that are cut off at the top left, so that grids do not align.
+        scale: Factor of the size.
+        codec: Of the second file.
+    """
+
+    shift: tuple[int, int]
+    scale: float
+    codec: Codec
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What happens to a picture.
+
+    Args:
+        scale: Factor of the size.
+        method: How it is resized, one of `camera_finish.FILTERS`.
+        codec: None for an uncompressed file.
+        again: None for none.
+    """
+
+    scale: float = 1.0
+    method: str = "bicubic"
+    codec: Codec | None = None
+    again: Again | None = None
+
+    @property
+    def total_scale(self) -> float:
+        """Sides of the result relative to those of the picture, but for what is cut off."""
+        return self.scale * (self.again.scale if self.again else 1)
+
+
+NOTHING = Sharing()
+"""Neither resized nor compressed."""
+
+
+def draw_sharing(settings: Settings, rng: np.random.Generator) -> Sharing:
+    """Draw what happens to one picture.
+
+    Args:
+        settings: Of `SETTINGS`, from `parse_settings`.
+        rng: Source of randomness.
+    """
+    scale = settings["resize"].at(rng.random())
+    is_resized = rng.random() < settings["resize_prob"]
+    method = list(FILTERS)[rng.integers(len(FILTERS))]
+    first, second = _draw_codec(settings, rng), _draw_codec(settings, rng)
+    is_compressed = rng.random() < settings["codec_prob"]
+    shift = int(rng.integers(_BLOCK)), int(rng.integers(_BLOCK))
+    again = Again(shift, settings["again_resize"].at(rng.random()), second)
+    return Sharing(
+        scale if is_resized else 1.0,
+        method,
+        first if is_compressed else None,
+        again if rng.random() < settings["again_prob"] else None,
+    )
+
+
+def share(image: Pixels, sharing: Sharing, *, is_lossy: bool = True) -> Pixels:
+    """A picture after all that.
+
+    Args:
+        image: (H, W, 3) RGB, range [0, 1]; others are clipped.
+        sharing: What happens.
+        is_lossy: Whether it is compressed and rounded; otherwise it is only cut and resized, to
+            the same size.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1]; if lossy, the values of 8 bits.
+    """
+    image = _scaled(image, sharing.scale, sharing.method)
+    if is_lossy:
+        image = _filed(image, sharing.codec)
+    if sharing.again is not None:
+        top, left = sharing.again.shift
+        image = _scaled(image[top:, left:], sharing.again.scale, sharing.method)
+        if is_lossy:
+            image = _filed(image, sharing.again.codec)
+    return image.clip(0, 1).astype(np.float32)
+
+
+def _scaled(image: Pixels, scale: float, method: str) -> Pixels:
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return resize(np.ascontiguousarray(image), height, width, method)
+
+
+def _filed(image: Pixels, codec: Codec | None) -> Pixels:
+    pixels = to_8_bit(image)
+    return to_float(compress(pixels, codec) if codec else pixels)
+
+
+def _draw_codec(settings: Settings, rng: np.random.Generator) -> Codec:
+    usual, low = (settings[name].at(rng.random()) for name in ("quality", "low_quality"))
+    is_low, is_full, is_webp = (
+        rng.random() < settings[f"{name}_prob"] for name in ("low", "full_chroma", "webp")
+    )
+    return Codec(
+        "webp" if is_webp else "jpeg",
+        int(low if is_low else usual),
+        "4:4:4" if is_full else "4:2:0",
+    )
