@@ -9,6 +9,7 @@ import pytest
 from semanir_arch.runs.catalogue import build_catalogue
 from semanir_arch.utils.options import REQUIRED, basicsr_keys, engine_keys, resolve
 from semanir_arch.utils.options.basicsr_classes import DATASETS, NETWORKS
+from tests.leaves import ROLES
 from tests.option_mutations import EVERY_OPTION, try_all
 
 SEED, FILES = 3, 6

@@ -49,10 +49,19 @@ class ContinuousPositionBias(nn.Module):
             return 16 * torch.sigmoid(self.mlp(self.offsets)).T.reshape(-1, side, side)
 
 
+_LARGEST_WINDOW = 1024
+"""Its offsets take 33 MB; files with weights may ask for more than any computer has."""
+
+
 def _log_offsets(window_size: int) -> Tensor:
     """Offsets key - query, scaled to [-8, 8], then logarithmic: shape ((2w - 1)^2, 2)."""
-    offset = torch.arange(1 - window_size, window_size, dtype=torch.float32)
-    # A window of one pixel has the single offset 0.
-    offset = offset * (8 / max(window_size - 1, 1))
-    offset = offset.sign() * (offset.abs() + 1).log2() / math.log2(8)
-    return torch.cartesian_prod(offset, offset)
+    if window_size > _LARGEST_WINDOW:
+        raise ValueError(f"window_size={window_size}; allowed: 1 to {_LARGEST_WINDOW}")
+    # Computed also where a network is built without memory: on "meta", arithmetic imports torch's
+    # compiler, which takes seconds.
+    with torch.device("cpu"):
+        offset = torch.arange(1 - window_size, window_size, dtype=torch.float32)
+        # A window of one pixel has the single offset 0.
+        offset = offset * (8 / max(window_size - 1, 1))
+        offset = offset.sign() * (offset.abs() + 1).log2() / math.log2(8)
+        return torch.cartesian_prod(offset, offset)

@@ -15,6 +15,8 @@ _SEEN = {
     "jpeg_gray": "blocky, black and white (JPEG)",
     "sr_x2": "too small",
     "sr_x4": "far too small",
+    "photo_x2": "small and noisy",
+    "photo_x4": "tiny and noisy",
     "demosaic": "raw sensor data",
     "deblur": "shaken",
     "derain": "streaks of rain",

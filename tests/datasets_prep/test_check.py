@@ -65,7 +65,7 @@ def test_every_problem_is_named_in_one_run(pairs, capsys):
     assert "4 problems:" in text
     for expected in (
         "train:dataroot_gt: ",
-        "gt/0.png: not an image",
+        "gt/0.png: cannot be read as an image",
         "lq/1.png: ",
         "2.png: 15x12 and 32x24, scale 2",
         "5.png: 1 channels of 8 bits and 3 channels of 8 bits",

@@ -81,7 +81,7 @@ def resolved(tmp_path):
 
 
 def test_every_documented_recipe_is_valid(resolved):
-    assert len(recipes()) == 4
+    assert len(recipes()) == 5
     for title in recipes():
         resolved(title)
 

@@ -101,7 +101,9 @@ def test_five_hundred_damaged_files(tmp_path, monkeypatch, capfd):
     code = cli.main(["in", "-o", "out", "--weights", str(weights), "--device", "cpu"])
     assert time.process_time() - started < SECONDS
     captured = capfd.readouterr()
-    restored = [line.split(" -> ")[0].split("] ")[1] for line in captured.out.splitlines()]
+    restored = [
+        line.split(" -> ")[0].split("] ")[1] for line in captured.out.splitlines() if " -> " in line
+    ]
     messages = [line for line in captured.err.splitlines() if ": note: " not in line]
     refused = [message.split(": ")[1] for message in messages]
     assert code == 1

@@ -12,7 +12,8 @@ from semanir_arch.utils.checkpoint import load_checkpoint
 def test_a_diverging_training_names_iteration_and_files_and_keeps_finite_weights(work, capsys):
     changes = [
         "train:total_iter=9",
-        "train:optim_g={type: SGD, lr: 1e30}",
+        "train:optim_g={type: SGD, lr: 100}",
+        "train:pixel_opt:loss_weight=1e6",
         "train:max_nonfinite=2",
         "datasets:train:batch_size_per_gpu=2",
     ]

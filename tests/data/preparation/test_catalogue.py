@@ -9,7 +9,18 @@ EXPECTED = {
     *("DIV2K", "Flickr2K", "WED", "BSD400", "Set5", "Set14", "BSD100", "Urban100", "Manga109"),
     *("Set12", "BSD68", "CBSD68", "Kodak24", "McMaster", "classic5", "LIVE1"),
     *("GoPro", "HIDE", "RealBlur", "DPDD", "Rain13K", "AllWeather", "RainDrop", "OutdoorRain"),
-    *("Snow100K", "SIDD", "DND", "LOL", "VE-LOL"),
+    *(
+        "Snow100K",
+        "SIDD",
+        "DND",
+        "LOL",
+        "VE-LOL",
+        "CC15",
+        "PolyU",
+        "RealSR",
+        "DRealSR",
+        "RealSRSet",
+    ),
 }
 
 ENTRY = """
