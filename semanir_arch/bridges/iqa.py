@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,14 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semanir_arch.utils import devices
+from semanir_arch.utils.values import Bounds
 
 __all__ = ["semanir_pyiqa"]
+
+Border = Annotated[int, Bounds(0, 65536)]
 
 _INSTALL = "pip install --no-deps pyiqa timm einops (alone it would bring a second OpenCV)"
 
 
 def semanir_pyiqa(
-    img: NDArray[Any], img2: NDArray[Any] | None = None, metric: str = "dists", crop_border: int = 0
+    img: NDArray[Any],
+    img2: NDArray[Any] | None = None,
+    metric: str = "dists",
+    crop_border: Border = 0,
 ) -> float:
     """One of pyiqa's measures; whether higher is better is for the option file to say.
 

@@ -57,10 +57,10 @@ def test_periods_cover_what_the_schedule_is_counted_for():
 
 
 def recipes():
-    """Schedule fragments of the documentation, by the word that each begins with."""
+    """Whole schedules of the documentation, by the words that each begins with."""
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```yaml\n(# (.*?)\n.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return {title: block for block, title in blocks}
+    return {title: block for block, title in blocks if "total_iter" in block}
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def resolved(tmp_path):
 
 
 def test_every_documented_recipe_is_valid(resolved):
-    assert len(recipes()) == 5
+    assert len(recipes()) == 4
     for title in recipes():
         resolved(title)
 
