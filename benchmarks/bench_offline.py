@@ -170,7 +170,7 @@ def _compile(launch: Any) -> Any:
             signature[name], constants[name] = "constexpr", value
         elif isinstance(value, torch.Tensor):
             signature[name] = _POINTERS[value.dtype]
-            aligned = value.storage_offset() * value.element_size() % 16 == 0
+            aligned = bool(value.storage_offset() * value.element_size() % 16 == 0)
         elif isinstance(value, float):
             signature[name] = "fp32"
         elif value == 1:

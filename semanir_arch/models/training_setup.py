@@ -125,7 +125,9 @@ class TrainingSetup(SRModel):
             if self._settings["checkpointing"]:
                 _recompute_activations(net)
             if self._settings["channels_last"]:
-                net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                # torch 2.11 does not know the argument, later ones do
+                wanted = {"memory_format": torch.channels_last}
+                net = net.to(**wanted)  # type: ignore[call-overload,unused-ignore]
             if self._warm_start is not None:
                 # Before wrapping: it must not wait for gradients that will not come.
                 self._frozen = self._warm_start.frozen(net)
