@@ -24,7 +24,7 @@ class Machine:
     def has(self, kind, count=1, works=True):
         """Report `count` devices of a type, or one that torch is built for but cannot use."""
         accelerator = torch.accelerator
-        self._set(accelerator, "current_accelerator", lambda *_: torch.device(kind))
+        self._set(accelerator, "current_accelerator", lambda *_, **__: torch.device(kind))
         self._set(accelerator, "is_available", lambda: works)
         self._set(accelerator, "device_count", lambda: count if works else 0)
         self._set(accelerator, "synchronize", lambda *_: self._note("synchronize"))

@@ -95,6 +95,8 @@ def small(options):
         if key not in ("in_chans", "out_chans", "upscale")
     }
     for name, block in options["datasets"].items():
+        # which may come from the folder, and the folder is another here
+        changed[f"datasets:{name}:name"] = block["name"]
         if block["type"] == "SubmissionDataset":
             changed[f"datasets:{name}:dataroot_lq"] = "DND/info.mat"
             continue

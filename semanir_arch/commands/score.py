@@ -104,10 +104,10 @@ class Scorer:
             ValueError: They have different sizes.
         """
         if target is None:
-            alone = _to_bgr(_to_tensor(Image(restored).color))
+            alone = _to_bgr(_to_tensor(_stored_colors(restored)))
             return {name: ALSO[name](alone, None) for name in self.also}
-        reference = _to_tensor(Image(target).color)
-        image = _to_tensor(convert_channels(Image(restored), reference.shape[0]))
+        reference = _to_tensor(_stored_colors(target))
+        image = _to_tensor(convert_channels(Image(_stored_colors(restored)), reference.shape[0]))
         if image.shape != reference.shape:
             height, width = image.shape[1:]
             raise ValueError(
@@ -335,6 +335,11 @@ def _check_alone(parser: argparse.ArgumentParser, arguments: argparse.Namespace)
 
 def _is_image_file(path: Path) -> bool:
     return path.is_file() and path.suffix != ".mat"
+
+
+def _stored_colors(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The colours of a file as they are, also those that its alpha hides."""
+    return pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels
 
 
 def _to_bgr(image: Tensor) -> NDArray[np.uint8]:

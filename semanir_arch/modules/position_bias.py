@@ -64,4 +64,5 @@ def _log_offsets(window_size: int) -> Tensor:
         # A window of one pixel has the single offset 0.
         offset = offset * (8 / max(window_size - 1, 1))
         offset = offset.sign() * (offset.abs() + 1).log2() / math.log2(8)
-        return torch.cartesian_prod(offset, offset)
+        offsets = torch.cartesian_prod(offset, offset)
+    return offsets.to(torch.empty(0).device)

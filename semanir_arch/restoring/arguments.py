@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, RAW_SUFFIXES
 from semanir_arch.utils.command_line import Parser
+from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 from semanir_arch.weights import TASKS, get_task
 
 __all__ = ["FORMATS", "build_parser", "parse_arguments"]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, INSTALL, RAW_SUFFIXES
+from semanir_arch.data.files.extra_formats import INSTALL
 from semanir_arch.data.sources.name_table import natural_order
 from semanir_arch.data.sources.scanning import (
     IMAGE_SUFFIXES,
@@ -21,6 +21,7 @@ from semanir_arch.data.sources.scanning import (
 )
 from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.spelling import hint_at_path
+from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
 __all__ = ["Job", "Plan", "is_address", "make_plan"]
 

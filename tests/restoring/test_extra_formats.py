@@ -32,6 +32,7 @@ class Demosaicking:
     """In place of a network: it knows the picture, and keeps what it was given."""
 
     demosaics, upscale, task = True, 1, None
+    weights, ensemble, precision, k = "none", False, "fp32", None
 
     def check_arguments(self, **given):
         self.given = given

@@ -12,9 +12,7 @@ from functools import cache
 from semanir_arch.data.files.tiff_directories import is_raw_tiff
 
 __all__ = [
-    "HEIC_SUFFIXES",
     "INSTALL",
-    "RAW_SUFFIXES",
     "Extra",
     "extra_format",
     "is_installed",
@@ -23,16 +21,6 @@ __all__ = [
 
 INSTALL = "pip install 'semanir-arch[formats]'"
 """How to get what reads these formats."""
-
-HEIC_SUFFIXES = (".heic", ".heif", ".hif")
-"""Of HEIC photos, in lower case."""
-
-RAW_SUFFIXES = (
-    *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2"),
-    *(".rwl", ".raf", ".pef", ".srw", ".3fr", ".iiq", ".erf", ".mef", ".mos", ".mrw", ".kdc"),
-    *(".dcr", ".x3f", ".gpr"),
-)
-"""Of camera raw files, in lower case."""
 
 
 class Extra(Enum):

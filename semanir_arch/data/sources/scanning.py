@@ -15,10 +15,11 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, RAW_SUFFIXES, Extra, is_installed
+from semanir_arch.data.files.extra_formats import Extra, is_installed
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.spelling import hint_at_path
+from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Names of image files that are read and written, in any case."""

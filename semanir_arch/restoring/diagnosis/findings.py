@@ -139,7 +139,7 @@ def diagnose_data(image: Image, data: bytes, name: str) -> Diagnosis:
     """
     tables: dict[int, Any] = {}
     with contextlib.suppress(ValueError), opened(data, name) as file:
-        tables = dict(getattr(file, "quantization", None) or {})
+        tables = dict(getattr(file.file, "quantization", None) or {})
     return diagnose(image.pixels, tables)
 
 

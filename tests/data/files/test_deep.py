@@ -146,7 +146,7 @@ def test_the_transparent_level_or_colour_of_every_png(bits, color_type, palette)
     np.testing.assert_array_equal(image.alpha, np.where(hidden, 0, white))
     if not palette:
         np.testing.assert_array_equal(
-            image.color, values if bits == 16 else values.astype(int) * 255 // largest
+            image.pixels[..., :-1], values if bits == 16 else values.astype(int) * 255 // largest
         )
 
 
