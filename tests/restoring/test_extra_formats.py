@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semanir_arch.data.files.extra_formats import HEIC_SUFFIXES, RAW_SUFFIXES
 from semanir_arch.data.files.image_io import decode_image, load_image
 from semanir_arch.restoring.chain import Chain
 from semanir_arch.restoring.cli import main
@@ -17,6 +16,7 @@ from semanir_arch.restoring.files import Settings, restore_file
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.serve.codec import Codec
 from semanir_arch.restoring.serve.upload import check_size
+from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 from tests.data.files.made import dng, heic, seen_through
 from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
 
