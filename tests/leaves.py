@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from semanir_arch import host
 from semanir_arch.archs import NETWORKS, build_network
+from semanir_arch.runs import dry_run
 from semanir_arch.utils.options import find_leaves, resolve
 from tests.helpers import ROOT
 
@@ -51,9 +50,10 @@ def build_without_memory(block: Mapping[str, Any]) -> nn.Module:
 
 
 @cache
-def _build_without_memory(block: str) -> nn.Module:
-    with torch.device("meta"), _NumbersOnCpu():
-        return build(json.loads(block))
+def _build_without_memory(text: str) -> nn.Module:
+    network = dry_run.build_without_memory(json.loads(text))
+    assert network is not None
+    return network
 
 
 def kind_of(leaf: Path) -> tuple[str, ...]:
@@ -91,19 +91,3 @@ def _types(options: Any, sections: Any) -> set[str]:
                 if isinstance(value.get("type"), str):
                     found.add(f"{section} {value['type']}")
     return found
-
-
-class _NumbersOnCpu(TorchFunctionMode):
-    """BasicSR's SwinIR reads numbers from a tensor while it is built; meta tensors have none."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is torch.linspace:
-            kwargs["device"] = "cpu"
-        return func(*args, **kwargs)
