@@ -16,6 +16,7 @@ from semanir_arch.archs import RAMiT, build_network
 from semanir_arch.archs.ramit_arch import RAMIT_PRESETS, RAMIT_TASKS
 from tests.archs.naive_ramit import NaiveRAMiT
 from tests.archs.named_weights import fill
+from tests.each import each
 from tests.helpers import ROOT
 
 OUTPUTS = ROOT / "tests" / "archs" / "reference" / "outputs.npz"
@@ -75,7 +76,7 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("model", "parameters", "entries", "cost", "size"), PUBLISHED)
+@each("model, parameters, entries, cost, size", PUBLISHED)
 def test_sizes_and_costs_are_the_published_ones(
     model: str, parameters: int, entries: int, cost: float, size: tuple[int, int]
 ) -> None:
@@ -172,7 +173,7 @@ def test_names_and_shapes_are_the_authors(model: str) -> None:
     assert own["stage1.blocks.block0.sp_attn.relative_position_index"].dtype == torch.int64
 
 
-@pytest.mark.parametrize(
+@each(
     "model",
     [
         "RAMiT_X2",
@@ -206,9 +207,9 @@ def test_outputs_are_the_authors(model: str) -> None:
 SMALL = {"embed_dim": 16, "depths": (3, 1, 2, 2), "bottleneck_groups": 3, "mix_groups": 1}
 
 
-@pytest.mark.parametrize("task", ["sr_x3", "denoising_color"])
-@pytest.mark.parametrize("mobivari", [1, 2])
-@pytest.mark.parametrize("num_heads", [(4, 2, 4, 4), (8, 8, 8, 8)])
+@each("task", ["sr_x3", "denoising_color"])
+@each("mobivari", [1, 2])
+@each("num_heads", [(4, 2, 4, 4), (8, 8, 8, 8)])
 def test_outputs_and_gradients_are_those_of_the_equations(
     task: str, mobivari: int, num_heads: tuple[int, ...]
 ) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from semanir_arch.ops import key_semantic_attention, key_semantic_dictionary
 from semanir_arch.ops.attention import gather, masked
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose, report
+from tests.each import each
 
 FAST = ("masked", "gather")
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
@@ -40,9 +41,9 @@ def assert_close(actual: list[Tensor], expected: list[Tensor], dtype: torch.dtyp
         assert error <= TOLERANCE[dtype], f"{name} is off by {error:.2e}"
 
 
-@pytest.mark.parametrize("backend", FAST)
-@pytest.mark.parametrize("head_dim", [14, 16, 30, 32, 36, 64])
-@pytest.mark.parametrize("tokens", [1, 31, 64, 70, 100, 128])
+@each("backend", FAST)
+@each("head_dim", [14, 16, 30, 32, 36, 64])
+@each("tokens", [1, 31, 64, 70, 100, 128])
 def test_backend_equals_the_definition(backend: str, tokens: int, head_dim: int) -> None:
     inputs = make_inputs(tokens, head_dim)
     for k in sorted({1, min(5, tokens), min(64, tokens), tokens}):
@@ -107,8 +108,8 @@ def test_unselected_keys_have_no_weight_however_large_their_score(backend: str) 
     torch.testing.assert_close(actual, expected)
 
 
-@pytest.mark.parametrize("backend", ["auto", "dense", "masked", "naive"])
-@pytest.mark.parametrize("with_bias", [True, False])
+@each("backend", ["auto", "dense", "masked", "naive"])
+@each("with_bias", [True, False])
 def test_keeping_every_key_is_dense_attention(backend: str, with_bias: bool) -> None:
     dictionary = key_semantic_dictionary(torch.randn(3, 36, 8), 36)
     inputs = make_inputs(36, head_dim=14)
