@@ -30,6 +30,7 @@ from semanir_arch.utils.options.basicsr_keys import ROOT, TEST_ROOT
 from semanir_arch.utils.options.inheritance import Merged, merge_file
 from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.utils.options.problems import shown
+from semanir_arch.utils.same_names import folded
 
 __all__ = ["Case", "Cases", "prepare_cases"]
 
@@ -137,7 +138,7 @@ def _check_folders(cases: Sequence[Case]) -> None:
     """Images of each setting go to a folder of its own."""
     labels: dict[str, str] = {}
     for case in cases:
-        other = labels.setdefault(case.folder.lower(), case.label)
+        other = labels.setdefault(folded(case.folder), case.label)
         if other != case.label:
             text = f"results of {other} and of {case.label} would share the folder {case.folder}"
             raise OptionError(Problem("--sweep", (), text))
