@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from semanir_arch.runs.catalogue import build_catalogue
+from semanir_arch.runs.class_schemas import build_catalogue
 from semanir_arch.utils.options import REQUIRED, basicsr_keys, engine_keys, resolve
 from semanir_arch.utils.options.basicsr_classes import DATASETS, NETWORKS
 from tests.leaves import ROLES

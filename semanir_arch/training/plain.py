@@ -89,7 +89,7 @@ def check(opt: dict[str, Any]) -> None:
         OptionError: An option is unknown, missing, or has a value that is not allowed.
     """
     # Imported here: it needs the registered classes, and this module is imported with them.
-    from semanir_arch.runs.catalogue import build_catalogue
+    from semanir_arch.runs.class_schemas import build_catalogue
 
     given = _without_additions(opt)
     file = _option_file()

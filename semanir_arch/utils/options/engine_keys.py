@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from semanir_arch.utils.options.basicsr_keys import ITERATIONS
-from semanir_arch.utils.options.declaration import Bounds, Entries, Length, Option
+from semanir_arch.utils.options.option_types import Bounds, Entries, Length, Option
 
 _STAGE = Annotated[
     dict[str, object],

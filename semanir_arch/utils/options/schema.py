@@ -16,10 +16,10 @@ from typing import Annotated, Any
 
 from semanir_arch.utils.options import basicsr_keys as host
 from semanir_arch.utils.options import engine_keys as engine
-from semanir_arch.utils.options.declaration import Option
+from semanir_arch.utils.options.option_checks import Catalogue
+from semanir_arch.utils.options.option_types import Option
 from semanir_arch.utils.options.roles import BASE_KEY, TEST_KEY, TRAINING_ROOT
 from semanir_arch.utils.options.substitution import VARS_KEY
-from semanir_arch.utils.options.validation import Catalogue
 from semanir_arch.utils.values import Bounds, Entries, FileName, Length, OneOf, Strength
 
 __all__ = ["build_schema", "type_schema"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from semanir_arch.utils.options import basicsr_keys as host
 from semanir_arch.utils.options import engine_keys as engine
-from semanir_arch.utils.options.declaration import Option
+from semanir_arch.utils.options.option_types import Option
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, add, hint
 from semanir_arch.utils.options.relations import Report, find_contradictions
 from semanir_arch.utils.options.resolution import Resolved
