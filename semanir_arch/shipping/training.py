@@ -1,4 +1,4 @@
-"""Train the network of a task for some minutes, through the engine and its option file."""
+"""Train the network of a task for some minutes, through the training loop and its option file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that the engine adds to those of BasicSR, with type, range and unit."""
+"""The options that this package adds to those of BasicSR, with type, range and unit."""
 
 from __future__ import annotations
 
