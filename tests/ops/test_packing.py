@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from semanir_arch.ops.dictionary.packing import num_words, pack, unpack
+from semanir_arch.ops.dictionary.packed_bits import num_words, pack, unpack
 from tests.each import each
 
 

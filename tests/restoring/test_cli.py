@@ -36,9 +36,10 @@ def run(*arguments):
 @each("dtype", [np.uint8, np.uint16])
 def test_depth_channels_and_format_of_a_file_are_kept(weights, suffix, channels, dtype):
     image = make_visible((5, 9, channels), dtype)
-    write_image(f"photo{suffix}", image)
-    assert run(f"photo{suffix}", "-o", "out", "--weights", weights) == 0
-    np.testing.assert_array_equal(load_image(f"out/photo{suffix}").pixels, image)
+    name = f"{channels}_{np.dtype(dtype)}{suffix}"
+    write_image(name, image)
+    assert run(name, "-o", "out", "--weights", weights) == 0
+    np.testing.assert_array_equal(load_image(f"out/{name}").pixels, image)
 
 
 def test_a_folder_is_restored_with_one_line_per_image(weights, capsys):
