@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -229,3 +231,28 @@ def test_a_dictionary_of_other_windows_is_refused() -> None:
     q, k, v, _ = make_inputs(40, head_dim=8)
     with pytest.raises(ValueError, match="2 windows of 40 tokens, q has 3 of 40"):
         key_semantic_attention(q, k, v, dictionary)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_generated_code_calls_the_operators_with_gradients() -> None:
+    """By the compiler that is torch's default; few kernels, as each takes seconds."""
+    from torch._inductor import config
+
+    def attend(features: Tensor, qkv: Tensor, bias: Tensor) -> Tensor:
+        dictionary = key_semantic_dictionary(features, 5)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        out = key_semantic_attention(q, k, v, dictionary, bias=bias, scale=0.5)
+        return out.transpose(1, 2).sin()
+
+    features = torch.randn(2, 16, 8)
+    given = [torch.randn(2, 16, 3, 2, 4), torch.randn(2, 16, 16)]
+    results = []
+    # the processor is asked once more, instead of five compilations
+    with config.patch({"compile_threads": 1, "cpp.vec_isa_ok": True}):
+        for function in (attend, torch.compile(attend, fullgraph=True, dynamic=False)):
+            inputs = [x.clone().requires_grad_() for x in given]
+            out = function(features, *inputs)
+            results.append([out.detach(), *torch.autograd.grad(out.square().sum(), inputs)])
+    for eager, compiled in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, eager, atol=1e-5, rtol=1e-4)
