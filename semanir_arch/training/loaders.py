@@ -14,6 +14,7 @@ from semanir_arch import host
 from semanir_arch.runs.batch_schedule import BatchSchedule, read_schedule
 from semanir_arch.training.patch_check import compare_patch_with_images
 from semanir_arch.training.sampling import BatchStream, SeededDataset
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.options import OptionError, Problem
 from semanir_arch.utils.signals import ignore_signals
 
@@ -22,7 +23,7 @@ __all__ = ["LoadingError", "build_training_set", "build_validation_loaders", "op
 Batch = dict[str, Any]
 
 
-class LoadingError(RuntimeError):
+class LoadingError(UserError, RuntimeError):
     """A loading process has died; the message says what can be done."""
 
 
