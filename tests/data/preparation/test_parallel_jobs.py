@@ -98,7 +98,7 @@ def write_for_ever(path):
 WORKERS = """
 import sys
 from pathlib import Path
-from semanir_arch.data.preparation import work
+from semanir_arch.data.preparation import parallel_jobs
 from semanir_arch.data.preparation.parallel_jobs import run_jobs
 from tests.data.preparation.test_parallel_jobs import write_for_ever
 list(run_jobs(write_for_ever, [Path(sys.argv[1], name) for name in "abc"], 3))
