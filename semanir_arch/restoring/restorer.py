@@ -48,8 +48,8 @@ from semanir_arch.weights import Task, find, get_task
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
 _MARGIN = 8
-"""Pixels that enlarging networks see beyond the border. They make all of the result themselves, and
-their convolutions take what lies beyond the image for black."""
+"""Pixels that enlarging networks see beyond the border at least. They make all of the result
+themselves, and their convolutions take what lies beyond the image for black."""
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, from 0 to 1."""
@@ -323,7 +323,9 @@ class Restorer:
 
     def _apply(self, x: Tensor) -> Tensor:
         reduced = self.precision == "bf16"
-        margin = _MARGIN if self.upscale > 1 else 0
+        multiple = self.network.size_multiple
+        # windows lie as they would without it
+        margin = -(-_MARGIN // multiple) * multiple if self.upscale > 1 else 0
         seen = pad_around(x, margin) if margin else x
         with torch.autocast(self.device.type, torch.bfloat16) if reduced else nullcontext():
             restored: Tensor = self.network(seen.to(self.device))
