@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from semanir_arch.utils.options.loading import Source, find_references, load_file
 from semanir_arch.utils.options.roles import BASE_KEY, Role, override, split_test
+from semanir_arch.utils.options.yaml_reading import Source, find_references, load_file
 from semanir_arch.utils.shipped import shipped_folder
 
 __all__ = ["FORMER", "Former", "find_former", "read_former"]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.utils.options.former import find_former, read_former
-from semanir_arch.utils.options.loading import Source, find_references, load_file
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join, shown
 from semanir_arch.utils.options.roles import (
     BASE_KEY,
@@ -26,6 +25,7 @@ from semanir_arch.utils.options.roles import (
     override,
     split_test,
 )
+from semanir_arch.utils.options.yaml_reading import Source, find_references, load_file
 from semanir_arch.utils.shipped import renamed
 from semanir_arch.utils.values import show
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from semanir_arch.utils.options import resolve
-from semanir_arch.utils.options.loading import load_file, parse_value, to_yaml
 from semanir_arch.utils.options.problems import OptionError
+from semanir_arch.utils.options.yaml_reading import load_file, parse_value, to_yaml
 
 
 @pytest.mark.parametrize(
