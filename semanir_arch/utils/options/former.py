@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from semanir_arch.utils.options.problems import KeyPath
 from semanir_arch.utils.options.roles import BASE_KEY, Role, override, split_test
 from semanir_arch.utils.options.yaml_reading import Source, find_references, load_file
 from semanir_arch.utils.shipped import shipped_folder
@@ -165,7 +166,7 @@ def read_former(path: Path, former: Former) -> Source:
         OptionError: A file is malformed.
     """
     data: dict[str, Any] = {}
-    lines = {}
+    lines: dict[KeyPath, int] = {}
     for name in former.now:
         source = _read(path.parents[2], name, former.role)
         override(data, source.data)
