@@ -10,9 +10,9 @@ import pytest
 
 from datasets_prep import check, extract_patches, generate_lq, prepare
 from semanir_arch.data import DATASETS
-from semanir_arch.data.preparation.catalogue import load_catalogue
+from semanir_arch.data.preparation.dataset_facts import load_catalogue
 from semanir_arch.data.preparation.presets import PRESETS
-from semanir_arch.utils.options.loading import load_file
+from semanir_arch.utils.options.yaml_reading import load_file
 from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs/data.md").read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def test_option_files_read_what_the_scripts_make():
             made |= {f"{f.path}/{r.pattern}" for f in part for r in f.rules if ".mat" in r.pattern}
     roots = {
         root
-        for path in (ROOT / "options/_base_").rglob("*.yml")
+        for path in (ROOT / "options").rglob("*.yml")
         for root in data_roots(load_file(path).data)
         # the quickstart's and the shipped networks' data have commands of their own
         if not root.startswith(("datasets/quickstart/", "datasets/packed/"))
