@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from semanir_arch.restoring.reporter import Reporter
 from semanir_arch.restoring.restore_arguments import build_parser, parse_arguments
-from semanir_arch.utils.command_line import Exit, open_streams, run_guarded
+from semanir_arch.utils.command_line import Exit, run_guarded
 from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.threads import wait_idly
 
@@ -39,7 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if a file could not be restored; 2 if nothing could, because of the arguments or the
         weights; 130 after an interruption, which leaves no half-written file.
     """
-    open_streams()
     arguments = parse_arguments(argv)
     reporter = Reporter(total=0)
     with _quiet_libraries(), _interruptible():

@@ -14,11 +14,12 @@ import pytest
 from semanir_arch.data.preparation import parallel_jobs
 from semanir_arch.data.preparation.parallel_jobs import Progress, run_jobs
 from semanir_arch.utils.atomic import remove_leftovers, replacing
+from semanir_arch.utils.errors import InputError
 
 
 def square(number):
     if number < 0:
-        raise ValueError(f"{number} is negative")
+        raise InputError(f"{number} is negative")
     return number * number, os.getpid()
 
 
