@@ -45,10 +45,10 @@ class Row:
     """One input or method on one set.
 
     Args:
-        folder: Of the set, below `--datasets`.
+        folder: Folder of the set, below `--datasets`.
         level: Scale, quality or noise.
         pairs: Compared image and target, (C, H, W) in [0, 1], from the folder.
-        score: What is measured.
+        score: Function that scores a pair.
         published: Figures by score; as printed, because the digits count. None: none is known.
     """
 
@@ -69,10 +69,10 @@ class Section:
     """Rows that are measured in the same way.
 
     Args:
-        title: What is compared.
+        title: Subject of the comparison.
         level: Name of what `Row.level` holds.
-        source: Of the published figures, and how they were measured.
-        rows: In the order of the table.
+        source: Source of the published figures, and how they were measured.
+        rows: Rows in the order of the table.
         note: About differences.
     """
 
@@ -215,7 +215,7 @@ def measure(
     """Rows of a section's table.
 
     Args:
-        section: What to measure.
+        section: Section to measure.
         datasets: Folder of the sets.
         only: Names of sets; all if none is given.
 

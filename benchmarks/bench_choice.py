@@ -50,7 +50,7 @@ class Line:
 
     Args:
         what: Set and damage.
-        chosen: How often each choice was made.
+        chosen: Number of times each choice was made.
         right: Pictures for which it was right.
         scores: PSNR of the input, the choice and the best, for every picture.
     """

@@ -61,8 +61,8 @@ class Count:
     Attributes:
         per_score: Instructions per score in the main loop; for a kernel without exponentials, the
             instructions of the whole kernel.
-        exponentials: Per score, in the main loop.
-        registers: Per thread.
+        exponentials: Exponentials per score, in the main loop.
+        registers: Registers per thread.
         stack: Bytes per thread that did not fit into registers.
         shared: Bytes of shared memory.
     """

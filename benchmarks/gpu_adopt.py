@@ -54,7 +54,7 @@ def adopt(folder: Path, root: Path) -> list[str]:
 
     Args:
         folder: Output of the run.
-        root: Of the checkout.
+        root: Root of the checkout.
 
     Returns:
         What was done, and what speaks against doing more.

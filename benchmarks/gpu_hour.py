@@ -213,9 +213,9 @@ def run(session: Session, plan: Plan, tasks: Sequence[str]) -> None:
     """Do everything, in order.
 
     Args:
-        session: Keeps time and record.
-        plan: Says what to do.
-        tasks: To train for.
+        session: Session that keeps time and record.
+        plan: Plan of what to do.
+        tasks: Tasks to train for.
     """
     try:
         for step in plan.steps():

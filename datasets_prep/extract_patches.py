@@ -82,7 +82,7 @@ def select_images(images: dict[str, Path], wanted: Sequence[str]) -> dict[str, P
 
     Args:
         images: All images, by their path below the input.
-        wanted: Such paths, or file names, with or without suffix.
+        wanted: Relative paths or file names, with or without suffix.
 
     Raises:
         ValueError: A name fits no image.

@@ -76,7 +76,7 @@ def check_foreign(options: dict[str, Any]) -> None:
     """Check the options of a model, unless a run of this package has checked them.
 
     Args:
-        options: As the model gets them.
+        options: Options as the model gets them.
 
     Raises:
         ValueError: See `judge_foreign`.

@@ -125,7 +125,7 @@ def find_present(name: str) -> str | None:
     """The present name of a module, or of a package that contains it, that had moved.
 
     Args:
-        name: Below `semanir_arch`.
+        name: Module name below `semanir_arch`.
     """
     head, tail = name, ""
     while head:
@@ -140,7 +140,7 @@ class _Alias(InspectLoader):
     """Loads the module of another name.
 
     Args:
-        present: Its full name.
+        present: Full present name.
     """
 
     def __init__(self, present: str) -> None:

@@ -31,7 +31,7 @@ class RestorationNetwork(nn.Module, ABC):
         upscale: Enlargement of height and width.
         size_multiple: `restore` gets heights and widths that are multiples of it; `forward` pads
             and crops.
-        padding_mode: How it pads; see `semanir_arch.modules.padding`.
+        padding_mode: Padding mode; see `semanir_arch.modules.padding`.
     """
 
     padding_mode = "reflect"

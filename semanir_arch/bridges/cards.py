@@ -39,11 +39,11 @@ class Publication:
     """One network that is made public.
 
     Args:
-        name: Of the model, such as `denoise`.
+        name: Name of the model, such as `denoise`.
         network: The network.
-        checkpoint: Its file's contents.
-        record: How it was trained and measured, as the .json files beside the shipped weights; at
-            least `metadata` of the checkpoint.
+        checkpoint: Contents of the model's file.
+        record: Record of training and scores, in the form of the .json files next to the shipped
+            weights; at least the `metadata` of the checkpoint.
         repo: `USER/REPO` on the hub, if it is to be there.
         author: Who publishes it, as OpenModelDB knows them.
         license: SPDX expression; None if nothing is stated.

@@ -16,10 +16,10 @@ class ForeignNetwork(RestorationNetwork):
     """A network that another package defines.
 
     Args:
-        model: What holds its weights.
-        call: From images (B, in_chans, H, W) of any size to (B, out_chans, upscale * H,
+        model: Module that holds the weights.
+        call: Function from images (B, in_chans, H, W) of any size to (B, out_chans, upscale * H,
             upscale * W).
-        name: Of its architecture, for reports.
+        name: Name of the architecture, for reports.
         in_chans: Channels in.
         out_chans: Channels out.
         upscale: Enlargement of height and width.

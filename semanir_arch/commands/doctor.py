@@ -88,7 +88,7 @@ class Defect:
 
     Attributes:
         what: The finding.
-        repair: What repairs it: words, or commands that `--repair` runs.
+        repair: Remedy: words, or commands that `--repair` runs.
         broken: Whether something fails; otherwise a part is merely not there, such as training.
     """
 

@@ -36,7 +36,7 @@ class Command:
 
     Args:
         module: Has `main(argv)`, which returns the exit code, and `build_parser()`.
-        purpose: What it is for, in one line.
+        purpose: Purpose in one line.
         is_script: Whether an installation puts it on the PATH, as `semanir-NAME`.
     """
 
@@ -83,7 +83,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
     Args:
         name: Key of `COMMANDS`.
-        argv: Its arguments.
+        argv: Arguments of the command.
 
     Returns:
         Its exit code; 2 if there is no such command.

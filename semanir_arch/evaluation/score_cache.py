@@ -25,9 +25,9 @@ class Set:
     """One data set under one setting.
 
     Args:
-        name: Of the data set.
+        name: Name of the data set.
         label: The setting in words; empty if nothing is swept.
-        folder: Of the setting's images; empty if nothing is swept.
+        folder: Folder of the setting's images; empty if nothing is swept.
         key: Cache key: of everything that decides about its scores.
     """
 
@@ -46,8 +46,8 @@ class ScoreCache(Keeper):
     """Writes every score down as soon as it is known.
 
     Args:
-        folder: Of the results.
-        settings: How many settings are tested.
+        folder: Folder of the results.
+        settings: Number of settings to test.
         examples: Images of each set to keep for the page; spread evenly over the set.
     """
 
@@ -68,8 +68,8 @@ class ScoreCache(Keeper):
         """Another setting begins.
 
         Args:
-            sets: What is measured, by the name of the data set.
-            images: In all sets.
+            sets: Sets to measure, by the name of the data set.
+            images: Number of images in all sets.
             writes_images: Whether all restored images are written.
         """
         self._sets, self._writes_images = sets, writes_images

@@ -100,7 +100,7 @@ class Validation(SRModel):
         on the number of processes.
 
         Args:
-            dataloader: One image per batch.
+            dataloader: Loader of one image per batch.
             current_iter: Iteration, or in a test the name of the run.
             tb_logger: TensorBoard writer, or None.
             save_img: Whether to write the restored images.
@@ -282,7 +282,7 @@ def _host_metric(extra: ExtraMetric, image: Tensor, target: Tensor | None) -> fl
     Args:
         extra: Entry of `val.metrics`.
         image: Shape (C, H, W), RGB or gray, range [0, 1]; clamped and rounded here.
-        target: As `image`; None for metrics that need none.
+        target: Target image, as `image`; None for metrics that need none.
     """
     to_image = host.load("basicsr.utils").tensor2img
     arguments = {key: value for key, value in extra.block.items() if key != "better"}

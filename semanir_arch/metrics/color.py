@@ -53,7 +53,7 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
 
     Args:
         x: (..., C, H, W) gray or RGB. Gray images are taken as they are, whatever `color` says.
-        color: One of `COLORS`.
+        color: Color space, one of `COLORS`.
         data_range: Value of white.
 
     Returns:

@@ -104,7 +104,7 @@ class AdversarialModel(RestorationModel):
 
         Args:
             epoch: Passes over the data.
-            current_iter: In the files' names; -1 for "latest".
+            current_iter: Iteration in the files' names; -1 for "latest".
         """
         super().save(epoch, current_iter)
         self.save_network(self.net_d, "net_d", current_iter)

@@ -68,7 +68,7 @@ def members(network: nn.Module, parts: Sequence[str], option: str) -> set[str]:
     Args:
         network: The network.
         parts: Modules or parameters, by the beginning of their names.
-        option: That lists them, for error messages.
+        option: Option that lists them, for error messages.
 
     Raises:
         ValueError: A name belongs to no parameter; says which is near.

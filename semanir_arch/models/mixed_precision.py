@@ -16,7 +16,7 @@ def check_precision(precision: str, device: str) -> None:
     """Refuse what a device cannot compute.
 
     Args:
-        precision: One of `PRECISIONS`.
+        precision: Precision, one of `PRECISIONS`.
         device: Device type, for example "cpu" or "cuda".
 
     Raises:

@@ -33,7 +33,7 @@ def blend(images: Tensor, order: Tensor, weight: float) -> Tensor:
     Args:
         images: Shape (B, C, H, W).
         order: Permutation of 0 .. B - 1.
-        weight: In [0, 1].
+        weight: Weight in [0, 1].
     """
     return weight * images + (1 - weight) * images[order]
 

@@ -155,7 +155,7 @@ def learning_rate(
     """Learning rate of one iteration.
 
     Args:
-        schedule: What follows the warm-up. Its steps are counted from the first iteration after
+        schedule: Schedule after the warm-up. Its steps are counted from the first iteration after
             `constant`, the warm-up included.
         initial: Option `lr`.
         iteration: Counted from 1.

@@ -42,7 +42,7 @@ def attend_channels(
             `band.reach`, W).
         scale: Factor of the cosines, shape (h, 1, 1).
         output: 1x1 convolution from the heads' results to the attention's.
-        reach: How many rows above and below a row of queries, keys and values depends on.
+        reach: Number of rows above and below that a row of queries, keys and values depends on.
         residual: Whether to add `x`.
 
     Returns:

@@ -27,9 +27,9 @@ def set_k(network: nn.Module, k: int, option: str) -> None:
     """Let every stage of a network keep `k` keys per token.
 
     Args:
-        network: Changed in place.
+        network: Network, changed in place.
         k: Keys per token.
-        option: Where the number was given, for the message.
+        option: Origin of the number, for the message.
 
     Raises:
         ValueError: The network has no keys to choose.

@@ -23,7 +23,7 @@ class BiasFreeChannelNorm(nn.Module):
 
     Args:
         dim: Channels, C.
-        eps: Added to the variance.
+        eps: Constant added to the variance.
     """
 
     def __init__(self, dim: int, eps: float = 1e-5) -> None:

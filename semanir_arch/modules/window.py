@@ -70,7 +70,7 @@ def region_labels(
         width: W.
         window_size: Side of a window in pixels.
         shifts: Pixels by which the image was rolled up and left; 0 is no roll.
-        device: Where to put the labels.
+        device: Device of the labels.
 
     Returns:
         Shape (nW, N), int64, for one image of H x W pixels that has been rolled.

@@ -113,7 +113,7 @@ class Backend:
         why_not: Returns why the request cannot be served here, or None if it can.
         preferred: Whether the automatic choice may take this backend for the request. Backends are
             asked in the order in which they were registered.
-        variants: Where it has several sets of kernels.
+        variants: Choice among its sets of kernels, if it has several.
     """
 
     name: str
@@ -264,9 +264,9 @@ def keep_to(offered: Sequence[str], device: str, name: str = "auto") -> dict[str
     Whatever runs here but did not there is left out of the automatic choice from now on.
 
     Args:
-        offered: From `list_offered`, of another process.
+        offered: Result of `list_offered` in another process.
         device: Device type.
-        name: See `list_offered`.
+        name: Name of the kernel set; see `list_offered`.
 
     Returns:
         What cannot be repeated here, and why; empty if all can. What can be repeated is repeated

@@ -21,7 +21,7 @@ def load_template(package: str, name: str) -> jinja2.Template:
 
     Args:
         package: Holds the template in its folder `page_files`; what it includes is there or here.
-        name: Of the file.
+        name: Name of the file.
     """
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(

@@ -70,7 +70,7 @@ def write_page(path: Path, page: Page, budget: int = BUDGET) -> None:
 
     Args:
         path: The HTML file; its folder exists.
-        page: What to show.
+        page: Page to write.
         budget: Bytes for the embedded pictures. Where it is short, images are compressed, reduced
             or left out, and the page says so.
 

@@ -93,7 +93,7 @@ def embed(pictures: Sequence[PagePicture], budget: int) -> tuple[list[Embedded],
     Equal images, such as the target of several noise levels, are held once.
 
     Args:
-        pictures: In the order of the page.
+        pictures: Pictures in the order of the page.
         budget: Bytes for all together.
 
     Returns:

@@ -46,7 +46,7 @@ class Job:
         source: The file to read.
         target: The file to write.
         number: Place in the list, from 1.
-        picture_name: Of the before/after picture; None for NAME_compare.png.
+        picture_name: Name of the before/after picture; None for NAME_compare.png.
         label: Task, weights and settings, once they are known.
     """
 
@@ -75,9 +75,9 @@ class JobList:
     """What can be done, and one message for each input for which nothing can.
 
     Attributes:
-        jobs: In the order of the inputs; images of a folder in natural order.
+        jobs: Jobs in the order of the inputs; images of a folder in natural order.
         problems: Messages that name the file.
-        skipped: How many files of the folders are no images by their suffix, by suffix.
+        skipped: Number of files in the folders whose suffix is not an image's, by suffix.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -119,7 +119,7 @@ def list_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     Args:
         inputs: Images, folders and patterns.
         output: A folder, or, for one image, a file with the suffix of an image.
-        suffix: Of all results, such as `.png`; None for that of the input.
+        suffix: Suffix of all results, such as `.png`; None for that of the input.
     """
     job_list = JobList()
     for given in inputs:

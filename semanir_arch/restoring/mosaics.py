@@ -61,8 +61,9 @@ def with_colors(
 
     Args:
         run: The network.
-        channels: What it takes: 3, the linear interpolation, or 1, the mosaic itself.
-        scale: How many times larger its result is.
+        channels: Input channels of the network: 3, the linear interpolation, or 1, the mosaic
+            itself.
+        scale: Factor by which its result is larger.
 
     Returns:
         From (1, 2, h, w) to (1, 3, `scale` h, `scale` w).

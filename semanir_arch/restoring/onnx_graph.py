@@ -37,7 +37,7 @@ def to_onnx(program: ExportedProgram, metadata: Mapping[str, str], *, open_sizes
     """Translate a graph.
 
     Args:
-        program: From `semanir_arch.restoring.tracing.trace`.
+        program: Result of `semanir_arch.restoring.tracing.trace`.
         metadata: Stored in the file.
         open_sizes: Whether height and width of `program` are open.
 

@@ -18,7 +18,7 @@ def visible(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Any layout and type as 8-bit RGB (H, W, 3), transparent parts over white.
 
     Args:
-        image: As `Restorer.restore` takes.
+        image: Image that `Restorer.restore` takes.
 
     Raises:
         TypeError, ValueError: As `pixels.split`.

@@ -17,7 +17,7 @@ def parse_arguments(
     """Read the flags.
 
     Args:
-        argv: Without the name of the script.
+        argv: Arguments without the name of the script.
         description: First line of `--help`.
         is_train: Whether the flags of a training are allowed.
 

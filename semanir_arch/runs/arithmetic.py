@@ -34,10 +34,10 @@ class Arithmetic:
 
     Args:
         device: `cpu` or `cuda`.
-        backends: Of the attention, in the order of the automatic choice, each with its kernels;
-            empty for networks without it.
+        backends: Backends of the attention, in the order of the automatic choice, each with its
+            kernels; empty for networks without attention.
         facts: Versions, processor and threads: no run can repeat those of another computer.
-        notes: What differs from what was to be repeated; for people.
+        notes: Differences from what was to be repeated, for people.
     """
 
     device: str
@@ -94,8 +94,8 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
 
     Args:
         options: Complete options.
-        recorded: What an earlier part of the run computed with; None or empty where that is not
-            known. Ignored in all processes but the first.
+        recorded: Arithmetic of an earlier part of the run; None or empty if unknown. Ignored in all
+            processes but the first.
 
     Returns:
         What this process computes with from now on.

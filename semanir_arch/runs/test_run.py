@@ -45,7 +45,7 @@ class Testing:
     """All tests of one command.
 
     Args:
-        sweep: What is tested.
+        sweep: Sweep to test.
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
         rank: Set by the run: number of this process.

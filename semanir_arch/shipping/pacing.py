@@ -76,8 +76,8 @@ class Paced:
     """How a paced training went.
 
     Args:
-        iterations: That were run, those before it included.
-        seconds: That it took.
+        iterations: Number of iterations that were run, those before it included.
+        seconds: Time that it took.
         stopped: The signal of someone else that ended it early, or None.
     """
 
@@ -92,7 +92,7 @@ def run_paced(segment: Callable[[int, Clock], signal.Signals | None], seconds: f
     Args:
         segment: Trains from where the last call ended to an iteration, watched by the clock;
             returns the signal that stopped it, or None at the end.
-        seconds: To train.
+        seconds: Time to train.
 
     Returns:
         How it went.

@@ -42,11 +42,11 @@ class Attempt:
     """A training of this task, perhaps of several sittings; kept in the folder of the experiment.
 
     Args:
-        option_file: What was trained.
+        option_file: Option file of the training.
         overrides: Options that differed from it, apart from the number of iterations.
         started_from: File that the first weights came from; None for random ones.
-        seconds: That it has taken.
-        iterations: That were run.
+        seconds: Time that it has taken.
+        iterations: Number of iterations that were run.
         is_finished: Whether the schedule has come to its end.
     """
 
@@ -93,12 +93,12 @@ def train(
     weights of the task, from those of a related task, or from random ones.
 
     Args:
-        task: What to train.
-        minutes: To train.
+        task: Task to train.
+        minutes: Time to train.
         device: "auto", "cpu" or "cuda".
         start: Weights to start from, or "none" for random ones; None chooses as above.
         overrides: Further options, `KEY:KEY=VALUE`.
-        folder: Of the shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
         Folder of the experiment, and how it went.

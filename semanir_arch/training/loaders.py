@@ -72,8 +72,8 @@ def open_batches(
     thread of its own.
 
     Args:
-        dataset: From `build_training_set`.
-        schedule: From `build_training_set`.
+        dataset: Data set from `build_training_set`.
+        schedule: Batch schedule from `build_training_set`.
         options: Complete options.
         done: Iterations that have been run.
 

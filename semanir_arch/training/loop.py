@@ -38,9 +38,9 @@ class Loop:
         facts: The training.
         batches: Batches of this process, from iteration `done` + 1 on.
         validation: Loaders of the validation sets.
-        saver: Writes the states.
+        saver: Writer of the states.
         stop: Whether a signal asks to stop.
-        observers: Told what happens.
+        observers: Objects that are told what happens.
         is_settled: Whether all that follows the step of iteration `done` has happened: a run may be
             killed between saving and validation.
     """

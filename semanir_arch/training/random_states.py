@@ -34,8 +34,8 @@ def derive_seed(seed: int, purpose: Purpose, *position: int) -> int:
 
     Args:
         seed: The run's `manual_seed`.
-        purpose: Which stream.
-        position: Where in the stream, numbers of 0 or more.
+        purpose: Name of the random stream.
+        position: Position in the stream, numbers of 0 or more.
 
     Returns:
         A number of 64 bits.

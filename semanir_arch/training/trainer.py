@@ -45,8 +45,8 @@ class Training:
     """One training.
 
     Args:
-        run: What the command line asks for.
-        observers: Told what happens.
+        run: Run that the command line asks for.
+        observers: Objects that are told what happens.
         model: Set by the run: the model it built.
     """
 

@@ -95,7 +95,7 @@ def remove_leftovers(folder: Path) -> list[Path]:
     """Remove temporary files of processes that have ended; those below it are not looked at.
 
     Args:
-        folder: Need not exist.
+        folder: Folder to clean; need not exist.
 
     Returns:
         What was removed.

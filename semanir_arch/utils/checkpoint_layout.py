@@ -43,7 +43,7 @@ def describe_layout(
 
     Args:
         params: The weights by name, as they are in the file.
-        param_key: Where in the file they are; None if they are the file.
+        param_key: Key of the weights in the file; None if they are the file.
         file_keys: Keys of the file.
     """
     family = find_family(without_wrappers(params)[0])

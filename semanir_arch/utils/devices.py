@@ -53,7 +53,7 @@ def name_of(device: str, index: int | None = None) -> str:
 
     Args:
         device: Device type, for example "cuda".
-        index: Which of them; None for the current one.
+        index: Index of the device; None for the current one.
     """
     ask = getattr(torch.get_device_module(device), "get_device_name", None)
     return device if ask is None else str(ask(index))

@@ -19,7 +19,7 @@ class FolderLock:
     a run that is writing to it.
 
     Args:
-        folder: Made if it does not exist.
+        folder: Folder to lock; made if it does not exist.
 
     Raises:
         ValueError: Another run holds it.

@@ -35,7 +35,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether torch or Python could not get memory.
 
     Args:
-        error: What was raised; not every kind of device has an exception of its own.
+        error: Error that was raised; not every kind of device has an exception of its own.
     """
     return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(
         phrase in str(error).lower() for phrase in ("out of memory", "can't allocate memory")

@@ -22,7 +22,7 @@ def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) ->
 
     Args:
         function: Called in several threads at once.
-        items: Its arguments.
+        items: Arguments of the function.
     """
     threads = min(torch.get_num_threads(), len(items))
     if threads < 2:

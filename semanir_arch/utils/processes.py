@@ -120,8 +120,8 @@ def end_with_parent(received: signal.Signals | None = None) -> None:
     A process that waits for work from one that was killed would wait for ever.
 
     Args:
-        received: What this process then gets, so that it may finish in order; None to end it at
-            once.
+        received: Signal that this process then gets, so that it may finish in order; None to end it
+            at once.
     """
     parent = os.getppid()
     threading.Thread(target=_follow, args=(parent, received), daemon=True).start()
@@ -213,7 +213,7 @@ def lost_connection(error: BaseException) -> bool:
     """Whether an error only says that another process of the run has ended.
 
     Args:
-        error: What was raised; gloo and NCCL raise RuntimeError for everything.
+        error: Error that was raised; gloo and NCCL raise RuntimeError for everything.
     """
     return have_joined() and isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))
 

@@ -46,7 +46,7 @@ class Repair:
 
     Args:
         commands: Each the arguments of pip: `("install", "torch")`.
-        variables: Added to the environment of these commands.
+        variables: Variables added to the environment of these commands.
     """
 
     commands: Sequence[Sequence[str]]

@@ -258,7 +258,7 @@ def matches(value: Any, expected: Any, *, limits: bool = True) -> bool:
     """Whether a value is what a type asks for.
 
     Args:
-        value: From a file.
+        value: Value from a file.
         expected: A type, an annotation, or a tuple of them of which one must fit.
         limits: Whether ranges, lengths and choices count too.
     """

@@ -38,9 +38,9 @@ class Score:
     Args:
         dataset: Name of the data set.
         level: Strength of the damage in words, e.g. "sigma 25"; empty where there is only one.
-        protocol: How images were compared; see docs/metrics.md.
+        protocol: Protocol of the comparison; see docs/metrics.md.
         psnr: Mean PSNR of the restored images in decibels.
-        ssim: Their mean SSIM.
+        ssim: Mean SSIM of the images.
         psnr_input: Mean PSNR of the damaged images; None where they have another size, or are the
             clean ones.
     """
@@ -58,9 +58,9 @@ class ShippedWeights:
     """A network that comes with the package.
 
     Args:
-        task: What it is for.
+        task: Task of the weights.
         path: The weights, a safetensors file that `Restorer` reads.
-        record: How it was trained and what was measured, as in the .json file beside it.
+        record: Record of training and scores, as in the .json file next to it.
     """
 
     task: Task
@@ -99,8 +99,8 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
     """The shipped network of a task.
 
     Args:
-        task: One of `TASKS`.
-        folder: Where to look.
+        task: Task name, a key of `TASKS`.
+        folder: Folder to search.
 
     Raises:
         TypeError: The task is no text.

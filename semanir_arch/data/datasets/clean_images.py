@@ -148,7 +148,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
         Args:
             pixels: (H, W, C) as stored, gray or RGB.
-            index: Of the image.
+            index: Index of the image.
         """
         gt = to_tensor(pixels)
         return self.degrade(gt, named_generator(self._names[index])), gt
@@ -186,7 +186,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         """The strength that an option gives, see `levels`.
 
         Args:
-            key: Of an option that is declared as a `Strength`.
+            key: Name of an option that is declared as a `Strength`.
 
         Raises:
             ValueError: It has none of the forms, or lies outside its limits.

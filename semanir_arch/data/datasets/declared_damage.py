@@ -79,7 +79,7 @@ class DeclaredDamageDataset(CleanImageDataset):
         """Damaged image and target; for damages that change what can be expected back.
 
         Args:
-            image: As in `damage`.
+            image: Clean image, as for `damage`.
             rng: Source of randomness.
 
         Returns:

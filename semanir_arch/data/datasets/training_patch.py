@@ -35,7 +35,7 @@ class TrainingPatch:
         top: First row.
         left: First column.
         size: Side in pixels.
-        orientation: How it is flipped and turned.
+        orientation: Flips and turns of the patch.
     """
 
     image: NDArray[Any]
@@ -101,8 +101,8 @@ def draw_patch(
         channels: 1 gray, 3 RGB.
         size: Side in pixels, a multiple of `step`.
         generator: Source of randomness.
-        flip: Allow horizontal flips.
-        rotate: Allow vertical flips and transposition.
+        flip: Permission for horizontal flips.
+        rotate: Permission for vertical flips and transposition.
         step: Patches begin at multiples of it; what it leaves over of the image is cut off.
     """
     image = pad_to_size(image, size)

@@ -93,15 +93,15 @@ class Camera:
     """One camera and how its picture is passed on; 0 leaves a step out.
 
     Args:
-        look: How it makes colours of light.
-        phase: Of its colour filter, one of `bayer.PHASES`.
-        noise: Of its sensor.
-        demosaicking: One of `demosaicking.METHODS`.
+        look: Conversion from light to stored colors.
+        phase: Phase of the color filter, one of `bayer.PHASES`.
+        noise: Noise of the sensor.
+        demosaicking: Demosaicking method, one of `demosaicking.METHODS`.
         blur: Standard deviation in pixels, in linear light.
         chroma: Standard deviation of the smoothing of colour, in pixels.
         luma: Contrast up to which brightness is smoothed.
         sharpening: Amount, and standard deviation in pixels.
-        sharing: What happens to the finished picture.
+        sharing: Resizing and compression of the finished picture.
     """
 
     look: Look
@@ -119,7 +119,7 @@ def draw_camera(settings: Settings, rng: np.random.Generator) -> Camera:
     """Draw a camera.
 
     Args:
-        settings: Of `SETTINGS`, from `parse_settings`.
+        settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
 
@@ -165,7 +165,7 @@ def photograph(image: Pixels, camera: Camera, rng: np.random.Generator | None) -
 
     Args:
         image: (H, W, 3) RGB float32, range [0, 1]: the scene, without noise; sides of 3 or more.
-        camera: That takes it.
+        camera: Camera that takes the picture.
         rng: Source of the noise. None for what the camera would have made without noise, and
             without compression: the target of a training.
 
@@ -184,8 +184,8 @@ def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator)
 
     Args:
         image: (H, W, 3) RGB float32, range [0, 1].
-        settings: Of `SETTINGS`, from `parse_settings`. With `resize_prob` or `again_prob` above 0
-            the size may change.
+        settings: Values of `SETTINGS`, from `parse_settings`. With `resize_prob` or `again_prob`
+            above 0 the size may change.
         rng: Source of randomness.
 
     Returns:

@@ -26,7 +26,7 @@ class Look:
     """How a camera turns light into stored colours.
 
     Args:
-        gains: Of white balance: factors of red and blue, 1 or more.
+        gains: White balance: factors of red and blue, 1 or more.
         matrix: (3, 3) from the sensor's colours, white-balanced, to linear sRGB; rows sum to 1, so
             that gray stays gray.
         exposure: Part of the sensor's range that the picture fills, above 0 to 1.
@@ -63,7 +63,7 @@ def to_sensor(image: Pixels, look: Look) -> Pixels:
 
     Args:
         image: (H, W, 3) RGB as stored, range [0, 1].
-        look: Of the camera.
+        look: Look of the camera.
 
     Returns:
         (H, W, 3) linear, range [0, 1]; colours that the camera cannot record are clipped.
@@ -82,7 +82,7 @@ def from_sensor(light: Pixels, look: Look) -> Pixels:
     Args:
         light: (H, W, 3) linear colours of the sensor, divided by the exposure and times
             `Look.balance`.
-        look: Of the camera.
+        look: Look of the camera.
 
     Returns:
         (H, W, 3) RGB as stored, range [0, 1].

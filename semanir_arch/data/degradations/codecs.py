@@ -21,9 +21,9 @@ class Codec:
     """How a file is compressed.
 
     Args:
-        name: One of `CODECS`.
+        name: Name of the codec, one of `CODECS`.
         quality: 1 (worst) to 100.
-        chroma: Of JPEG: "4:2:0" or "4:4:4".
+        chroma: Chroma of JPEG: "4:2:0" or "4:4:4".
     """
 
     name: str
@@ -41,7 +41,7 @@ def compress(pixels: NDArray[np.uint8], codec: Codec) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, 3) RGB.
-        codec: How.
+        codec: Codec and its settings.
 
     Raises:
         ValueError: A setting is not allowed.

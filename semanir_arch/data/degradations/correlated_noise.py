@@ -51,7 +51,7 @@ class CorrelatedNoise:
         blurs: Standard deviations in pixels of the blur of the noise of brightness, and of colour.
         slope: The strength at brightness x is `sigma` (1 + slope (2 x - 1)).
         sharpening: Amount, and standard deviation in pixels.
-        sharing: What happens to the picture afterwards.
+        sharing: Resizing and compression of the noisy picture.
     """
 
     sigma: float
@@ -66,7 +66,7 @@ def draw_correlated_noise(settings: Settings, rng: np.random.Generator) -> Corre
     """Draw a kind of noise.
 
     Args:
-        settings: Of `SETTINGS`, from `parse_settings`.
+        settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
 
@@ -99,7 +99,7 @@ def add_correlated_noise(
 
     Args:
         image: (H, W, 3) RGB float32, range [0, 1], without noise.
-        noise: What is added.
+        noise: Noise to add.
         rng: Source of the noise; None for the picture without noise and compression.
 
     Returns:

@@ -50,8 +50,8 @@ class Number:
         default: Value where none is given, in one of the three forms.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
-        help: One line with the unit.
-        source: Where the default comes from; `OURS` where no paper gives it.
+        help: Description in one line, with the unit.
+        source: Source of the default; `OURS` if no paper gives it.
         whole: Whether only whole numbers make sense.
         log: Whether the logarithm of a range is drawn uniformly.
     """
@@ -88,9 +88,9 @@ class Chance:
     """A probability.
 
     Args:
-        default: Between 0 and 1.
-        help: One line: of what.
-        source: As in `Number`.
+        default: Probability between 0 and 1.
+        help: Description in one line: what is drawn with this probability.
+        source: Source of the default, as for `Number`.
     """
 
     default: float
@@ -123,8 +123,8 @@ class Shares:
 
     Args:
         default: Share of every kind that there is, 0 for those that only users ask for.
-        help: One line: kinds of what.
-        source: As in `Number`.
+        help: Description in one line: what the kinds are.
+        source: Source of the default, as for `Number`.
     """
 
     default: Mapping[str, float]
@@ -172,9 +172,9 @@ class Choice:
 
     Args:
         default: The word where none is given.
-        allowed: All of them.
-        help: One line.
-        source: As in `Number`.
+        allowed: Values that may be chosen.
+        help: Description in one line.
+        source: Source of the default, as for `Number`.
     """
 
     default: str
@@ -220,7 +220,7 @@ def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, An
     """Check the values given, and fill in the defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         given: Values by name; names that are not declared must have been refused before.
 
     Returns:
@@ -239,9 +239,9 @@ def as_block(declared: Declared, default: Mapping[str, Any], help_text: str) -> 
     """The settings as one option, a block of those that differ from their defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         default: The block where none is given.
-        help_text: One line.
+        help_text: Description in one line.
     """
     kinds = {name: setting.kind for name, setting in declared.items()}
     kind = Annotated[dict[str, Any], Entries(kinds, required=())]

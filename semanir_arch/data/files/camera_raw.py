@@ -54,7 +54,7 @@ class Mosaic:
         pixels: (H, W, 1), uint16: white balanced, with the curve of sRGB, as the camera was held.
         bayer: Colours of the first two rows and columns: `rggb`, `bggr`, `grbg` or `gbrg`.
         matrix: (3, 3), from the camera's colours to linear sRGB.
-        flip: What makes it upright, as dcraw counts it.
+        flip: Turn that makes it upright, in dcraw's numbering.
     """
 
     pixels: NDArray[np.uint16]
@@ -85,7 +85,7 @@ class RawFile:
 
     Args:
         raw: A `rawpy.RawPy`.
-        data: Its contents.
+        data: Contents of the file.
     """
 
     format = "RAW"

@@ -42,8 +42,8 @@ def decode_pixels(file: PIL.Image.Image, data: bytes) -> tuple[NDArray[Any], int
     """Decode an opened file.
 
     Args:
-        file: Opened by Pillow.
-        data: Its contents.
+        file: File opened by Pillow.
+        data: Contents of the file.
 
     Returns:
         Pixels (H, W, C), uint8 or uint16, RGB order, upright; and the orientation they had in the

@@ -37,7 +37,7 @@ def name_of_foreign(data: bytes) -> str | None:
     """What a file is that no decoder here takes, with what to do; None where that is not known.
 
     Args:
-        data: Its contents, of none of the `extra_formats`.
+        data: Contents of the file, in none of the `extra_formats`.
     """
     for beginning, text in _BEGINNINGS.items():
         if data.startswith(beginning):

@@ -44,7 +44,7 @@ def heic_notes(info: dict[Any, Any]) -> list[str]:
     """What of a photo is not read, in words.
 
     Args:
-        info: As `open_heic` gives it.
+        info: Information from `open_heic`.
     """
     extras = {
         "depth map": info.get("depth_images"),

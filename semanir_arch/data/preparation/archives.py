@@ -43,9 +43,9 @@ class Member:
 
     Args:
         archive: The archive.
-        path: Where it lies in the archive, with `/` between folders.
+        path: Path in the archive, with `/` between folders.
         size: Bytes, as the archive declares.
-        opener: Opens it for reading.
+        opener: Function that opens it for reading.
     """
 
     archive: Path

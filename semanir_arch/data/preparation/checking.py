@@ -42,7 +42,7 @@ class ImageFacts:
 
     Args:
         shape: Height, width and channels.
-        bits: Per sample.
+        bits: Bits per sample.
     """
 
     shape: tuple[int, int, int]
@@ -56,9 +56,9 @@ class RootReport:
     Args:
         key: Block and option, `train:dataroot_gt`.
         roots: The folders or LMDBs.
-        paths: Of all images.
-        facts: By path, of those that can be read.
-        problems: One line each.
+        paths: Paths of all images.
+        facts: Facts of the readable images, by path.
+        problems: Problems, one line each.
     """
 
     key: str
@@ -121,13 +121,13 @@ def check_block(
     """Read every image of one data set, and pair inputs with targets.
 
     Args:
-        name: Of the block: `train`, `val_Set5`.
-        block: Its options.
+        name: Name of the block: `train`, `val_Set5`.
+        block: Options of the block.
         classes: Our data set classes by name; others are paired as BasicSR's `PairedImageDataset`.
         scale: Target pixels per input pixel.
         workers: Number of processes.
         notice: Given the fingerprints of targets; None where leaks are not looked for.
-        report: Told about the progress.
+        report: Function that is told about the progress.
     """
     reports = []
     for key, value in block.items():

@@ -71,11 +71,11 @@ class Damage:
     """One way to degrade images.
 
     Args:
-        help: What it makes.
-        apply: From pixels (H, W, 1 or 3, uint8 or uint16, RGB order), the value of every parameter
-            and a generator to pixels.
+        help: Effect of the damage, in a few words.
+        apply: Function from pixels (H, W, 1 or 3, uint8 or uint16, RGB order), the value of every
+            parameter and a generator to pixels.
         limits: Lowest and highest value of every number that is drawn once per image.
-        defaults: What such a number is where it is not given, in the forms of `levels`.
+        defaults: Default of each number that may be left out, in the forms of `levels`.
         choices: Texts a parameter may be; the first is the default.
         settings: Further parameters as the degradation declares them; it draws from them itself.
         examples: Rows of a contact sheet, from weak to strong.

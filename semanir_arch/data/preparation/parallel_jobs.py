@@ -85,7 +85,7 @@ def run_jobs(
     """Call a function for every job, in processes.
 
     Args:
-        function: Of a module, so that other processes find it.
+        function: Function of a module, so that other processes find it.
         jobs: Asked for little by little.
         workers: Number of processes; 1 works in this one.
 

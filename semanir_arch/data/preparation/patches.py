@@ -81,7 +81,7 @@ class PatchGrid:
 
         Args:
             pixels: (H, W, C), uint8 or uint16, RGB order: the image that decides for its group.
-            windows: As `windows` gives them.
+            windows: Windows, from `windows`.
         """
         kept = [window for window in windows if self._varies(crop(pixels, window))]
         if self.drop_blurred:
@@ -119,11 +119,11 @@ class Group:
     """Images that are cut together.
 
     Args:
-        name: By which the record knows it.
+        name: Name in the record.
         views: The images. The first has scale 1 and decides which patches are left out.
-        tiling: Which patches, in pixels of the images of scale 1.
-        numbering: What is added to the stem of patch `{number}`: `-{number}`; nothing is added
-            to an image that is kept whole.
+        tiling: Grid of patches, in pixels of the images of scale 1.
+        numbering: Suffix of the stem of patch `{number}`: `-{number}`; an image kept whole gets
+            none.
         first: Number of the first patch.
     """
 

@@ -108,7 +108,7 @@ class JoinedSource(ImageSource):
     """Several sources as one, in the order given; names may repeat.
 
     Args:
-        sources: At least one.
+        sources: Sources, at least one.
     """
 
     def __init__(self, sources: Sequence[ImageSource]) -> None:

@@ -52,8 +52,8 @@ def unpack(value: memoryview, name: str, *, verify: bool) -> NDArray[Any]:
     """Pixels (H, W, C) of a value: a view of it where it is raw.
 
     Args:
-        value: What the LMDB holds.
-        name: What error messages call it.
+        value: Value from the LMDB.
+        name: Name of the image in error messages.
         verify: Compare raw pixels with their checksum.
 
     Raises:

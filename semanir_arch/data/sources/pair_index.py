@@ -29,7 +29,7 @@ class PairIndex:
 
     Args:
         sources: Those of the inputs, then that of the targets.
-        indices: For every source the image of every item, of equal length.
+        indices: Index of every item's image, for every source; all of equal length.
     """
 
     def __init__(self, sources: Sequence[ImageSource], indices: Sequence[Indices]) -> None:

@@ -60,7 +60,7 @@ def scan_names(
         root: The folder.
         index_cache: Folder for lists of files; made if needed.
         suffixes: Lower-case endings of the names that count, in any case.
-        on_error: Told of each folder that cannot be read; None passes over it.
+        on_error: Function that is told of each folder that cannot be read; None skips such folders.
 
     Returns:
         Paths relative to `root`, `/` between folders, in natural order.

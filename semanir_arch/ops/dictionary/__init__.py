@@ -35,7 +35,7 @@ class KeySemanticDictionary:
         num_windows: nW.
         num_tokens: N.
         k: Keys kept per token; a token with fewer eligible keys keeps those it has.
-        device: Where the bits are.
+        device: Device of the bits.
         dense: The mask itself, shape (nW, N, N), bool, in place of the bits: for exported graphs,
             whose readers cannot take bits apart.
     """

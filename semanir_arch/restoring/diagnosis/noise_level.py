@@ -41,10 +41,10 @@ class Noise:
     """Noise of a picture, as standard deviations on the 0-255 scale.
 
     Args:
-        luma: Of brightness, between neighbouring pixels.
-        chroma: Of colour, the mean over Cb and Cr; 0 for gray.
-        coarse: Of brightness in the picture of half the size, times two: equal to `luma` for
-            independent noise, larger where neighbours share theirs.
+        luma: Noise of brightness, between neighboring pixels.
+        chroma: Noise of color, the mean over Cb and Cr; 0 for gray.
+        coarse: Noise of brightness in the picture of half the size, times two: equal to `luma` for
+            independent noise, larger if neighbors share theirs.
     """
 
     luma: float

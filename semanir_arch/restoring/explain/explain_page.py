@@ -35,12 +35,12 @@ class Explanation:
     """What the page shows.
 
     Attributes:
-        title: Of the page.
+        title: Title of the page.
         photo: The area of the photo that was explained, RGB (H, W, 3).
         corner: Position (y, x) of the area in the photo.
         pixel: The chosen pixel's (y, x) in the area; on the grid.
         grid: Pixels of the area with data.
-        stages: What `key_semantics` found for them.
+        stages: Results of `key_semantics` for them.
         notes: Sentences below the photo.
         picture: Name of the picture beside the page, for browsers without scripts.
     """

@@ -39,11 +39,11 @@ def explain(
     """Draw where a pixel looks.
 
     Args:
-        restorer: Of which the network is explained.
-        image: Of any layout and type that `Restorer.restore` takes.
+        restorer: Restorer whose network is explained.
+        image: Image of any layout and type that `Restorer.restore` takes.
         pixel: (x, y), counted from 0 at the upper left.
-        name: What the image is called.
-        picture: Where the picture will be, for the page to name it.
+        name: Name of the image.
+        picture: Future path of the picture, for the page to name it.
 
     Returns:
         The page, and the picture, RGB (H, W, 3).

@@ -40,7 +40,7 @@ def explain_file(
     """Write a page and a picture of where a pixel looks; both or, on an error, none new.
 
     Args:
-        restorer: Of which the network is explained.
+        restorer: Restorer whose network is explained.
         source: The photo.
         pixel: (x, y).
         page: The page, or a folder for NAME_explain.html; None for the current folder. The picture

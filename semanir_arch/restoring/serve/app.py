@@ -63,10 +63,10 @@ def make_app(choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: s
     """The application.
 
     Args:
-        choices: What the menu offers; one at least.
+        choices: Networks that the menu offers, at least one.
         queue: Does the work.
         desk: Answers at once what needs no network.
-        host: What the server listens on.
+        host: Host that the server listens on.
     """
     return Guard(Starlette(routes=_Routes(choices, queue, desk, host).routes()), host)
 

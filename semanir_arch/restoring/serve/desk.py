@@ -45,7 +45,7 @@ class Desk:
 
         Args:
             data: The file.
-            name: What messages call it.
+            name: Name of the photo in messages.
             offered: Names of the tasks that may be chosen.
             shown: Whether a picture of it is wanted, for browsers that cannot show the file.
 
@@ -76,7 +76,7 @@ class Desk:
         """A result's file that keeps only a share of the change.
 
         Args:
-            outcome: With its original and restored pixels.
+            outcome: Result with its original and restored pixels.
             share: 0 to 1; 0 gives the photo itself, or its bicubic enlargement.
 
         Raises:

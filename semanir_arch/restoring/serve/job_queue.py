@@ -39,14 +39,14 @@ class RestoredPhoto:
 
     Attributes:
         name: File name of the result.
-        media_type: Of the result.
+        media_type: Media type of the result.
         result: The file.
         before: A picture of the photo that browsers can show.
-        after: Of the result.
+        after: Picture of the result that browsers can show.
         facts: Sizes and seconds, for the page.
         original: The file that was sent, where the result can be blended with it.
         restored: The network's result, for blends; None where there are none.
-        scale: How many times larger it is than the photo.
+        scale: Factor by which it is larger than the photo.
         samples: Small pictures, one for each task that was tried.
     """
 
@@ -79,11 +79,11 @@ class PhotoJob:
         strength: Bound of the task's strength, None for none.
         tries: Whether a part of the photo is to be restored by every task that fits.
         id: Cannot be guessed, so that only the page that sent the photo gets the result.
-        state: What becomes of it.
+        state: State of the job.
         progress: Part that is done, 0 to 1.
-        started: When the work began, seconds of `time.monotonic`.
-        message: Why it failed.
-        outcome: Of a job that is done.
+        started: Start of the work, seconds of `time.monotonic`.
+        message: Reason why it failed.
+        outcome: Result of a job that is done.
     """
 
     task: str

@@ -36,8 +36,8 @@ class Workshop:
     """Restores jobs; networks are loaded when they are first needed, and kept.
 
     Args:
-        choices: What can be asked for.
-        open_restorer: Loads a network.
+        choices: Networks that can be requested.
+        open_restorer: Function that loads a network.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ def merge_file(path: str | os.PathLike[str], role: Role = "train") -> Merged:
 
     Args:
         path: A leaf, or a file without `_base_`.
-        role: What for.
+        role: Role that the file is read for.
 
     Raises:
         OptionError: A file is missing or malformed, a fragment has a `_base_` or a `test`, two

@@ -34,7 +34,7 @@ def leave_out_missing(resolved: Resolved) -> dict[str, str]:
     """Drop the data sets whose folders or files are missing or empty.
 
     Args:
-        resolved: Changed in place.
+        resolved: Resolved options, changed in place.
 
     Returns:
         By the name of each set that was dropped, what is wrong.

@@ -48,10 +48,11 @@ class Catalogue:
         schedules: `train.scheduler`, beside those of BasicSR.
         ours: Names that belong to this package.
         swallowing: Names of networks and metrics that take any keyword, and ignore it.
-        input_channels: For a dataset, the channels of its inputs, from its complete options.
-        pixel_ratios: For a dataset, the target pixels per input pixel, from its complete options
-            and `scale`.
-        steps: For a dataset, what a side of a training patch must be a multiple of; as above.
+        input_channels: Function from a data set's complete options to the channels of its inputs.
+        pixel_ratios: Function from a data set's complete options and `scale` to the target pixels
+            per input pixel.
+        steps: Function from the same to the number that a side of a training patch must be a
+            multiple of.
     """
 
     networks: Mapping[str, Section | None]
@@ -73,7 +74,7 @@ def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> list[P
 
     Args:
         resolved: Complete options.
-        catalogue: What is allowed.
+        catalogue: Catalogue of what is allowed.
         is_train: Whether they will be used for training or for a test.
 
     Returns:

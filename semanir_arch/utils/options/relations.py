@@ -27,7 +27,7 @@ def find_contradictions(
 
     Args:
         options: Complete options; any value may be of a wrong type, which is told elsewhere.
-        catalogue: What is allowed.
+        catalogue: Catalogue of what is allowed.
         is_train: Whether they will be used for training or for a test.
         report: Is told every contradiction.
     """

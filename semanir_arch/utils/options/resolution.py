@@ -24,8 +24,8 @@ class Resolved:
 
     Args:
         path: The file they come from.
-        options: What BasicSR sees; no `_base_`, no `vars`, no references.
-        merged: Where each value was written.
+        options: Options as BasicSR sees them; no `_base_`, no `vars`, no references.
+        merged: Origin of each value.
         inherits: Whether the file has a `_base_`, perhaps an empty one; one without is a plain
             BasicSR file, used as it is.
         overridden: Keys set on the command line.

@@ -57,8 +57,8 @@ def declare(
     """Options with the types and limits that a foreign signature does not tell.
 
     Args:
-        options: From `signature_options`.
-        types: By name; those of other options are not used.
+        options: Result of `signature_options`.
+        types: Types by name; those of other options are not used.
     """
     if options is None:
         return None
