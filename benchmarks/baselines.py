@@ -47,7 +47,7 @@ class Row:
     Args:
         folder: Folder of the set, below `--datasets`.
         level: Scale, quality or noise.
-        pairs: Compared image and target, (C, H, W) in [0, 1], from the folder.
+        pairs: Function from the folder to compared images and targets, (C, H, W) in [0, 1].
         score: Function that scores a pair.
         published: Figures by score; as printed, because the digits count. None: none is known.
     """

@@ -52,7 +52,7 @@ class Expected:
 
     Args:
         gradient: Shape (h, N, N).
-        allowance: Same shape; see the head of this file.
+        allowance: Allowance of the same shape; see the head of this file.
     """
 
     gradient: Tensor

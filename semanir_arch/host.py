@@ -67,7 +67,8 @@ def judge_foreign(check: Callable[[dict[str, Any]], None]) -> None:
     """Let options be checked that a script of BasicSR's hands to a model of this package.
 
     Args:
-        check: Gets the options as BasicSR parsed them; raises ValueError for what cannot be used.
+        check: Function that gets the options as BasicSR parsed them; raises ValueError for what
+            cannot be used.
     """
     _Judge.check = check
 

@@ -34,7 +34,7 @@ class RAMiTTask(NamedTuple):
 
     Args:
         upscale: Enlargement.
-        mean: Subtracted from images in [0, 1], per channel; empty for nothing.
+        mean: Mean subtracted from images in [0, 1], per channel; empty for nothing.
         std: Standard deviations by which the channels are divided afterwards.
         helper: Whether each block's attention helps that of the next.
     """

@@ -50,7 +50,8 @@ class Restormer(RestorationNetwork):
         ffn_expansion_factor: Hidden channels of the feed-forward per channel.
         bias: Whether convolutions other than those that change the resolution have biases.
         LayerNorm_type: "WithBias", or "BiasFree" as published for denoising.
-        dual_pixel_task: Add the embedded input to the features instead of the input to the output.
+        dual_pixel_task: Whether the embedded input is added to the features instead of the input to
+            the output.
 
     Raises:
         ValueError: If an argument is not allowed; names it.

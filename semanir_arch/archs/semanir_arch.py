@@ -76,8 +76,8 @@ class SemanIR(KeySemanticNetwork):
             `upscale` 1 a single
             convolution takes its place, and the input is added where channels match.
         backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
-            pass.
+        use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
+            the backward pass.
 
     Raises:
         ValueError: If an argument is not allowed, or `depths` and `num_heads` differ in length.

@@ -45,7 +45,7 @@ class Publication:
         record: Record of training and scores, in the form of the .json files next to the shipped
             weights; at least the `metadata` of the checkpoint.
         repo: `USER/REPO` on the hub, if it is to be there.
-        author: Who publishes it, as OpenModelDB knows them.
+        author: Publisher, as OpenModelDB knows them.
         license: SPDX expression; None if nothing is stated.
         date: Day of publication, yyyy-mm-dd.
         size: Bytes of the file.

@@ -40,7 +40,7 @@ def convert(
         target: File to write; its suffix decides the format. Replaced if it exists. A safetensors
             file gets the network's options as a tensor too, for programs that load with spandrel.
         param_key: Key of the weights to keep; see `load_checkpoint`.
-        prefix: Keep only weights whose names begin with it, without it.
+        prefix: Prefix of the weights to keep; it is removed from their names.
         network: Option block of the network; None for the one in the file.
         task: Task of the weights, in words; None for the one in the file.
 

@@ -23,7 +23,7 @@ class ForeignNetwork(RestorationNetwork):
         in_chans: Channels in.
         out_chans: Channels out.
         upscale: Enlargement of height and width.
-        size_multiple: Tiles begin at multiples of it.
+        size_multiple: Number of pixels at whose multiples tiles begin.
         supports_bfloat16: Whether it may compute in bfloat16.
     """
 

@@ -55,8 +55,8 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
         address: `hf:USER/REPO[@REVISION]`; the revision is a branch, tag or commit. Files of other
             names: `hf:USER/REPO/FILE[@REVISION]`.
         cache: Folder for downloads; None for huggingface_hub's own (`HF_HOME`).
-        offline: Ask nobody; as the environment's `HF_HUB_OFFLINE=1` does. What is in the cache is
-            used too where the hub cannot be reached.
+        offline: Whether to make no request, as with `HF_HUB_OFFLINE=1` in the environment. The
+            cache is also used if the hub cannot be reached.
 
     Returns:
         The file, in the cache.
@@ -130,7 +130,7 @@ def pack(
         folder: Folder to write to; made if it does not exist.
         name: Name of the model; None for the file's name.
         repo: `USER/REPO`, if it is known already, for the addresses in the texts.
-        author: Who publishes, for OpenModelDB.
+        author: Publisher, for OpenModelDB.
         license: SPDX expression of the weights' licence; None states none.
         date: Day of publication, yyyy-mm-dd; None for today.
         overwrite: Whether files that exist are replaced.

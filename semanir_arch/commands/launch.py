@@ -35,7 +35,7 @@ class Command:
     """One command.
 
     Args:
-        module: Has `main(argv)`, which returns the exit code, and `build_parser()`.
+        module: Module with `main(argv)`, which returns the exit code, and `build_parser()`.
         purpose: Purpose in one line.
         is_script: Whether an installation puts it on the PATH, as `semanir-NAME`.
     """

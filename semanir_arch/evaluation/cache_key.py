@@ -40,7 +40,7 @@ def make_cache_key(
 
     Args:
         options: Complete options of the test.
-        block: Those of the data set.
+        block: Options of the data set.
         weights: Digest of the weights' file; None for random weights.
         backends: Backends of the attention; see `arithmetic.Arithmetic`.
     """

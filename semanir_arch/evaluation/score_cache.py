@@ -28,7 +28,7 @@ class Set:
         name: Name of the data set.
         label: The setting in words; empty if nothing is swept.
         folder: Folder of the setting's images; empty if nothing is swept.
-        key: Cache key: of everything that decides about its scores.
+        key: Cache key, made from everything that affects the scores.
     """
 
     name: str

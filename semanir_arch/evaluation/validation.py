@@ -48,7 +48,7 @@ class Validation(SRModel):
         evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
         examples: First image of every dataset in the latest evaluation of a training; in the first
             process.
-        keeper: Is told every image, and may know the scores of some.
+        keeper: Keeper that is told every image, and may know the scores of some.
         tile: Side in pixels of the tiles in which the latest image was restored; None if whole.
     """
 

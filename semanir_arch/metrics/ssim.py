@@ -42,7 +42,7 @@ class SsimKind:
             'zero': every pixel, the image continued by its edge or by black.
         across_colors: Whether the window is a cube that reaches over the channels too.
         sample_covariance: Whether variances are divided by one less than the number of pixels.
-        source: Who measures like this.
+        source: Programs that measure like this.
     """
 
     window: int

@@ -113,7 +113,7 @@ class AdversarialModel(RestorationModel):
         """One step of the network, and one of the discriminator on the same images.
 
         Args:
-            current_iter: Counted from 1.
+            current_iter: Iteration, counted from 1.
 
         Raises:
             NonFiniteError: Too many steps had no finite loss or gradient.

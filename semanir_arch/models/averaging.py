@@ -30,7 +30,7 @@ def decay_at(iteration: int, decay: float, warmup: bool) -> float:
     """Decay of one iteration.
 
     Args:
-        iteration: Counted from 1.
+        iteration: Iteration, counted from 1.
         decay: Value of the option `ema_decay`.
         warmup: Whether early averages forget faster, so that the first weights do not linger: at
             most (1 + i) / (10 + i), the rule of TensorFlow's ExponentialMovingAverage.

@@ -83,7 +83,7 @@ class MuonAdam(torch.optim.Optimizer):
         """Change the parameters by one step.
 
         Args:
-            closure: Computes the loss and its gradient anew; None if that was done.
+            closure: Function that computes the loss and its gradient again; None if that was done.
 
         Returns:
             What the closure returned.

@@ -32,7 +32,7 @@ class SkippedSteps:
         """Report one more skipped step.
 
         Args:
-            iteration: Counted from 1.
+            iteration: Iteration, counted from 1.
             values: Losses and norm of the gradient of the step.
             files: Images of the batch.
 

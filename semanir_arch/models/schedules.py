@@ -158,7 +158,7 @@ def learning_rate(
         schedule: Schedule after the warm-up. Its steps are counted from the first iteration after
             `constant`, the warm-up included.
         initial: Option `lr`.
-        iteration: Counted from 1.
+        iteration: Iteration, counted from 1.
         warmup: Iterations in which the rate rises in proportion to their number, the first at
             `initial / warmup`, the last at `initial`; below 1 for none.
         constant: Iterations at the initial rate that come before everything else.

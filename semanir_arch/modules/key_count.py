@@ -18,7 +18,7 @@ def draw_k(kept: int | Sequence[int], seed: int, iteration: int) -> int:
     Args:
         kept: A number, or the numbers to draw from with equal chance.
         seed: The run's `manual_seed`.
-        iteration: Counted from 1.
+        iteration: Iteration, counted from 1.
     """
     return kept if isinstance(kept, int) else random.Random(f"{seed} {iteration}").choice(kept)
 

@@ -91,10 +91,10 @@ class Variants:
     """Several sets of kernels of one backend, whose results differ in their last digits.
 
     Attributes:
-        present: Returns the sets that run here, the best first.
-        used: Returns the one in use.
-        use: Switches to one of them; "off" takes the backend away, None decides anew. Raises
-            ValueError for a set that does not exist.
+        present: Function that returns the sets that run here, the best first.
+        used: Function that returns the one in use.
+        use: Function that switches to one of them; "off" takes the backend away, None decides anew.
+            Raises ValueError for a set that does not exist.
     """
 
     present: Callable[[], Sequence[str]]
@@ -108,9 +108,10 @@ class Backend:
 
     Attributes:
         name: The word users write, e.g. in an option file.
-        run: Called as `run(q, k, v, dictionary, bias, scale)`; see
+        run: Function called as `run(q, k, v, dictionary, bias, scale)`; see
             `semanir_arch.ops.key_semantic_attention`.
-        why_not: Returns why the request cannot be served here, or None if it can.
+        why_not: Function that returns the reason why the request cannot be served here, or None if
+            it can.
         preferred: Whether the automatic choice may take this backend for the request. Backends are
             asked in the order in which they were registered.
         variants: Choice among its sets of kernels, if it has several.

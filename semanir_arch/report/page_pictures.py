@@ -55,7 +55,7 @@ class PagePicture:
     transparent parts over white. Sizes may differ.
 
     Args:
-        name: Shown in the list, any text.
+        name: Name in the list, any text.
         dataset: The set and, where there are several, the level; pictures are grouped by it.
         before: Degraded image; None to list the picture without it.
         after: Restored image, or None.

@@ -31,7 +31,7 @@ class Figure:
         blind: Whether one network serves all levels.
         task: `jpeg_gray`, `sr`, ...
         dataset: Name that option files give the set.
-        level: Noise, quality or scale; None for tasks without levels.
+        level: Level of noise, quality or scale; None for tasks without levels.
         metric: `psnr`, `ssim`, `mae` or `lpips`.
         value: Value as printed.
         protocol: Protocol of the paper, one of `PROTOCOLS`.

@@ -83,7 +83,7 @@ def score_columns(
 
     Args:
         evaluation: The scores; an image without one has `nan`.
-        names: Scores wanted; None for all.
+        names: Names of the scores; None for all.
     """
     columns: dict[str, list[float]] = {}
     rows = evaluation.rows

@@ -136,7 +136,7 @@ class Chooser:
 
     Args:
         open_restorer: Function from the name of a task to its network.
-        force: Restore pictures in which nothing is to be repaired, too.
+        force: Whether to restore pictures with nothing to repair too.
 
     Raises:
         ValueError: No network is shipped.

@@ -36,7 +36,7 @@ class Settings:
 
     Args:
         compare: Request for the before/after picture.
-        overwrite: Replace files that exist.
+        overwrite: Whether to replace existing files.
         depth: Bits per sample of the result; None for that of the input.
         save_quality: Quality of JPEG results.
         sigma: Bound on the noise; see `Restorer.restore`.

@@ -38,7 +38,7 @@ def to_onnx(program: ExportedProgram, metadata: Mapping[str, str], *, open_sizes
 
     Args:
         program: Result of `semanir_arch.restoring.tracing.trace`.
-        metadata: Stored in the file.
+        metadata: Metadata to store in the file.
         open_sizes: Whether height and width of `program` are open.
 
     Returns:

@@ -59,7 +59,7 @@ class _Work:
         read: Rows and columns -> what `run` takes, on the CPU.
         run: Function from (1, C, h, w) to (1, `channels`, s h, s w).
         channels: Channels of the result.
-        multiple: Tiles begin at multiples of it.
+        multiple: Number of pixels at whose multiples tiles begin.
     """
 
     read: Callable[[slice, slice], Tensor]
@@ -86,7 +86,7 @@ class Restorer:
             where the memory is too small for these.
         overlap: Pixels that tiles share; 64, or a quarter of a small tile, if None.
         task: Task, a name in `semanir_arch.weights.TASKS`; None for the one in the weights.
-        ensemble: Average the results of all eight orientations, in eight times the time.
+        ensemble: Whether to average the results of all eight orientations, in eight times the time.
 
     Raises:
         FileNotFoundError: No such weights file, or none is shipped for the task.

@@ -177,7 +177,7 @@ def limit_noise(
         before: (H, W, C) colour, uint8, uint16 or floating point in [0, 1].
         after: Restored version, of the same shape and type; changed in place.
         sigma: Standard deviation on the 0-255 scale.
-        tick: Called now and then; what it raises ends the work.
+        tick: Function called now and then; an error it raises ends the work.
     """
     count, total, squares = 0, 0.0, 0.0
     for rows in _bands(before):
@@ -210,7 +210,7 @@ def limit_to_quality(
         before: (H, W, 1) or (H, W, 3), gray or RGB, uint8, uint16 or floating point in [0, 1].
         after: Restored version, of the same shape and type; changed in place.
         quality: JPEG quality, 1 to 100, of libjpeg's scale; rounded.
-        tick: Called now and then; what it raises ends the work.
+        tick: Function called now and then; an error it raises ends the work.
     """
     luma, chroma = _steps(round(quality))
     for rows in _bands(before):

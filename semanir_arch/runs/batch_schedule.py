@@ -88,7 +88,7 @@ def read_stages(block: Mapping[str, Any], total_iter: int, processes: int) -> tu
     """The stages that an option block describes; a single one where nothing is progressive.
 
     Args:
-        block: `datasets:train`.
+        block: Options of `datasets:train`.
         total_iter: Iterations.
         processes: Factor of the batch per GPU: number of processes, or of GPUs of the one process.
 
@@ -112,7 +112,7 @@ def read_schedule(
     """The schedule that an option block and its images allow.
 
     Args:
-        block: `datasets:train`.
+        block: Options of `datasets:train`.
         total_iter: Iterations.
         images: Images of the dataset.
         processes: Factor of the batch per GPU; see `read_stages`.

@@ -36,7 +36,7 @@ class Run:
         file: Name of the option file.
         options: Complete options.
         launcher: BasicSR's `--launcher`.
-        auto_resume: Continue from the newest saved state that can be used.
+        auto_resume: Whether to continue from the newest usable state.
         debug: BasicSR's `--debug`.
         inherits: Whether the option file is one of this package's, not a plain one of BasicSR.
     """

@@ -48,8 +48,8 @@ class Testing:
         sweep: Sweep to test.
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
-        rank: Set by the run: number of this process.
-        arithmetic: Set by the run: what it computes with.
+        rank: Number of this process, set by the run.
+        arithmetic: Arithmetic of the run, which sets it.
     """
 
     sweep: Sweep

@@ -90,8 +90,8 @@ def run_paced(segment: Callable[[int, Clock], signal.Signals | None], seconds: f
     """Train for a time.
 
     Args:
-        segment: Trains from where the last call ended to an iteration, watched by the clock;
-            returns the signal that stopped it, or None at the end.
+        segment: Function that trains from where the last call ended to an iteration, watched by the
+            clock; returns the signal that stopped it, or None at the end.
         seconds: Time to train.
 
     Returns:

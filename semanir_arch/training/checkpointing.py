@@ -38,7 +38,7 @@ class Saver:
     """Saves one training; only the first process writes.
 
     Args:
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         options: Complete options.
         schedule: Batch schedule, which tells the position in the data.
         manifest: Manifest of the state that the training continues from.
@@ -197,7 +197,7 @@ def restore(model: Any, state: Mapping[str, Any], best: Mapping[str, Any]) -> No
     """Load a training state into a model; its networks are loaded when it is built.
 
     Args:
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         state: Content of a `.state` file, of ours or of plain BasicSR.
         best: Best metrics so far, in the form of BasicSR's `best_metric_results`.
     """

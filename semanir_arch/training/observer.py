@@ -19,7 +19,7 @@ class TrainingFacts:
         options: Complete options.
         schedule: Batch and patch size of every step.
         done: Iterations that an earlier part has run.
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         tb_logger: TensorBoard writer, or None.
     """
 

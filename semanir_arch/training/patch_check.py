@@ -29,7 +29,7 @@ def compare_patch_with_images(
 
     Args:
         dataset: The training set.
-        block: `datasets:train`.
+        block: Options of `datasets:train`.
         schedule: Batch schedule with its stages.
 
     Raises:

@@ -47,7 +47,7 @@ class Training:
     Args:
         run: Run that the command line asks for.
         observers: Objects that are told what happens.
-        model: Set by the run: the model it built.
+        model: Model that the run built; set by the run.
     """
 
     run: Run

@@ -78,7 +78,7 @@ def run_guarded(prog: str, work: Callable[[], int | None]) -> int:
 
     Args:
         prog: Name of the command, for messages.
-        work: Does everything; its result is the exit code, None stands for 0.
+        work: Function that does everything; its result is the exit code, None stands for 0.
 
     Returns:
         The exit code.

@@ -85,7 +85,7 @@ def seed(value: int) -> None:
     """Set the random states of all accelerators that are in use.
 
     Args:
-        value: 0 to 2**64 - 1.
+        value: Seed, 0 to 2**64 - 1.
     """
     # torch.manual_seed would do the same, but where no GPU is in use it takes a quarter of a
     # millisecond to note from where it was called.

@@ -181,7 +181,7 @@ def gather(value: Any) -> list[Any]:
     """What every process has, in the order of their numbers, in all of them.
 
     Args:
-        value: Anything that can be pickled; small, because all of it goes to every process.
+        value: Value that can be pickled; small, because all of it goes to every process.
     """
     if not are_joined():
         return [value]
@@ -194,7 +194,7 @@ def broadcast(value: Any) -> Any:
     """What the first process has, in all of them.
 
     Args:
-        value: Anything that can be pickled; ignored in all processes but the first.
+        value: Value that can be pickled; ignored in all processes but the first.
     """
     if not are_joined():
         return value

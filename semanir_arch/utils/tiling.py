@@ -119,8 +119,8 @@ def restored_bands(
         read: Rows and columns of the image -> (B, C, h, w).
         size: Height H and width W of the image.
         tiling: Size and overlap of the tiles.
-        multiple: Tiles begin at multiples of it, so that a network's windows lie in the tile as
-            they lie in the whole image.
+        multiple: Number of pixels at whose multiples tiles begin, so that a network's windows lie
+            in the tile as they lie in the whole image.
         scale: Enlargement of the network.
         progress: Function that is told the share of finished tiles, up to 1, after each.
 

@@ -17,7 +17,7 @@ class Task:
         name: The word that commands take.
         title: Title in one line.
         input: Condition that an image must meet so that the network helps.
-        channels: 1 where the network sees gray images, 3 for RGB.
+        channels: Number of channels that the network sees: 1 for gray, 3 for RGB.
         scale: Factor by which the result is larger.
         strength: Damage strength that the network is blind to ("sigma", "quality"), or None.
         levels: Lowest and highest strength that it was trained for; None without strength.

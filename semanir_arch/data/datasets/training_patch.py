@@ -31,7 +31,8 @@ class TrainingPatch:
 
     Args:
         image: (H, W, C) as stored, uint8 or uint16, at least as large as the patch.
-        channels: 1 or 3; the image is made gray or RGB as `image_io.read_image` does.
+        channels: Number of channels, 1 or 3; the image is made gray or RGB as by
+            `image_io.read_image`.
         top: First row.
         left: First column.
         size: Side in pixels.
@@ -98,7 +99,7 @@ def draw_patch(
 
     Args:
         image: (H, W, C) as stored.
-        channels: 1 gray, 3 RGB.
+        channels: Number of channels: 1 gray, 3 RGB.
         size: Side in pixels, a multiple of `step`.
         generator: Source of randomness.
         flip: Permission for horizontal flips.

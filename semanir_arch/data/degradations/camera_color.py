@@ -30,7 +30,7 @@ class Look:
         matrix: (3, 3) from the sensor's colours, white-balanced, to linear sRGB; rows sum to 1, so
             that gray stays gray.
         exposure: Part of the sensor's range that the picture fills, above 0 to 1.
-        gamma: Stored value = light ** (1 / gamma).
+        gamma: Exponent: stored value = light ** (1 / gamma).
         has_curve: Whether a curve of contrast follows: smoothstep, 3 x^2 - 2 x^3.
     """
 

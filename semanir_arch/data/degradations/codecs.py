@@ -22,7 +22,7 @@ class Codec:
 
     Args:
         name: Name of the codec, one of `CODECS`.
-        quality: 1 (worst) to 100.
+        quality: Quality from 1 (worst) to 100.
         chroma: Chroma of JPEG: "4:2:0" or "4:4:4".
     """
 
@@ -58,7 +58,7 @@ def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, 3) RGB.
-        quality: 1 (worst) to 100.
+        quality: Quality from 1 (worst) to 100.
 
     Raises:
         ValueError: The quality is not allowed. OpenCV would take more than 100 for lossless.

@@ -106,7 +106,7 @@ def draw_motion(
 
     Args:
         length: Length of the path in pixels, 0 or more.
-        shake: 0 for a straight line, 1 for a hand that trembles.
+        shake: Amount of shake: 0 for a straight line, 1 for a trembling hand.
         rotation: Difference between the largest and the smallest angle in degrees.
         center: "extent" puts the middle of the path's extent at 0, "time" its place in the middle
             of the exposure.
@@ -142,7 +142,7 @@ def move(
         path: Positions in pixels, as `draw_motion` gives them.
         angles: Angles in radians, one for each position.
         field: (H, W), factor of the positions at every place.
-        rng: Draws the point that stays where it is while the camera turns.
+        rng: Source of randomness; draws the point that stays in place while the camera turns.
 
     Returns:
         (H, W, C) float32. Beyond the border the picture is mirrored.

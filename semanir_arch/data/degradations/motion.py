@@ -28,7 +28,8 @@ def motion_kernel(length: float, shake: float, generator: torch.Generator) -> ND
 
     Args:
         length: Length of the trajectory in pixels, 0 to 64; 0 does not blur.
-        shake: 0 for a straight line at constant speed, 1 for a hand that trembles and jerks.
+        shake: Amount of shake: 0 for a straight line at constant speed, 1 for a hand that trembles
+            and jerks.
         generator: Source of randomness.
 
     Returns:

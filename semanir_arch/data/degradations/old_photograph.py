@@ -149,7 +149,7 @@ def halftone(image: Floats, pitch: float, rng: np.random.Generator) -> Floats:
     Args:
         image: (H, W, C) float32 in [0, 1].
         pitch: Pixels between the centres of the dots, 2 or more.
-        rng: Draws where the screens begin.
+        rng: Source of randomness; draws where the screens begin.
 
     Returns:
         (H, W, C) float32 in [0, 1], of nearly the same local mean.

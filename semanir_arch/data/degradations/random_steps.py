@@ -174,10 +174,10 @@ def recompress(
 
     Args:
         image: (H, W, C) float32.
-        quality: Whole numbers from 1 to 100.
+        quality: Range of qualities, whole numbers from 1 to 100.
         webp: Probability of WebP instead of JPEG.
         full_chroma: Probability of 4:4:4 where it is JPEG.
-        strength: 1 takes the quality drawn, 0 a quality of 100.
+        strength: Strength: 1 takes the quality drawn, 0 a quality of 100.
         rng: Source of randomness.
         shifted: Whether the grid of blocks begins anywhere, instead of at the corner.
 

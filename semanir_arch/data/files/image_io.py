@@ -147,9 +147,9 @@ def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDA
 
     Args:
         path: The file.
-        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray; colours
-            that alpha hides are filled from visible pixels. None: the channels that the file has,
-            alpha included, as stored.
+        channels: Number of channels, 1 or 3: alpha is dropped, gray is repeated, color is converted
+            to gray; colors that alpha hides are filled from visible pixels. None: the channels that
+            the file has, alpha included, as stored.
 
     Returns:
         (H, W, C) float32 in [0, 1], RGB order: uint8 / 255 or uint16 / 65535.

@@ -116,7 +116,7 @@ def digest(path: Path, algorithm: str, progress: Callable[[int], None]) -> str:
     Args:
         path: The file.
         algorithm: A name that `hashlib` knows.
-        progress: Called with the number of bytes read so far.
+        progress: Function called with the number of bytes read so far.
     """
     checksum, done = hashlib.new(algorithm, usedforsecurity=False), 0
     with path.open("rb") as file:

@@ -126,7 +126,7 @@ def check_block(
         classes: Our data set classes by name; others are paired as BasicSR's `PairedImageDataset`.
         scale: Target pixels per input pixel.
         workers: Number of processes.
-        notice: Given the fingerprints of targets; None where leaks are not looked for.
+        notice: Function that gets the fingerprints of targets; None if leaks are not looked for.
         report: Function that is told about the progress.
     """
     reports = []

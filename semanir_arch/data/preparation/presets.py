@@ -39,7 +39,7 @@ class Corpus:
 
     Args:
         roles: The first decides about names and about patches that are left out.
-        prefix: Put before the names of patches.
+        prefix: Prefix of the patches' names.
     """
 
     roles: tuple[Role, ...]

@@ -55,7 +55,7 @@ class ItemNames:
         """Refuse names that occur more than once, and those that lead out of their folder.
 
         Args:
-            names: Those to check; None for those that are known before anything is loaded.
+            names: Names to check; None for those that are known before anything is loaded.
 
         Raises:
             ValueError: There are some; the first are listed.

@@ -49,8 +49,8 @@ class LmdbWriter:
 
     Args:
         path: Folder, ending in `.lmdb`; made if needed.
-        raw: Store raw pixels, which are the fastest to read; otherwise PNG files, which BasicSR
-            can read too.
+        raw: Whether to store raw pixels, which are the fastest to read; otherwise PNG files, which
+            BasicSR can read too.
         compress: Whether PNG files are compressed: half the size, and three to four times the time
             to read.
 

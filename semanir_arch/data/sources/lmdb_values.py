@@ -54,7 +54,7 @@ def unpack(value: memoryview, name: str, *, verify: bool) -> NDArray[Any]:
     Args:
         value: Value from the LMDB.
         name: Name of the image in error messages.
-        verify: Compare raw pixels with their checksum.
+        verify: Whether to compare raw pixels with their checksum.
 
     Raises:
         ValueError: The value is damaged, or no image.

@@ -28,7 +28,7 @@ class PairIndex:
     """Which images make up which item.
 
     Args:
-        sources: Those of the inputs, then that of the targets.
+        sources: Sources of the inputs, then that of the targets.
         indices: Index of every item's image, for every source; all of equal length.
     """
 

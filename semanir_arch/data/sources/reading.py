@@ -25,7 +25,7 @@ def read_all(count: int, read: Callable[[int], T], what: str, *, keep: bool = Fa
 
     Args:
         count: Number of items.
-        read: Reads and checks one.
+        read: Function that reads and checks one image.
         what: Name of the images in messages, such as a data root.
         keep: Whether to return the results.
 

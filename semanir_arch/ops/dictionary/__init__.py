@@ -32,7 +32,7 @@ class KeySemanticDictionary:
         bits: Shape (nW, N, ceil(N / 32)), int32, one bit per key in the layout of `packing`; None
             if every token
             keeps every key of its window, which is plain attention.
-        num_windows: nW.
+        num_windows: Number of windows, nW.
         num_tokens: N.
         k: Keys kept per token; a token with fewer eligible keys keeps those it has.
         device: Device of the bits.

@@ -51,7 +51,7 @@ def build(*, verbose: bool = False) -> Path:
     """Compile the library, unless that was done before, and load it.
 
     Args:
-        verbose: Show the compiler's commands and messages.
+        verbose: Whether to show the compiler's commands and messages.
 
     Returns:
         The compiled library.

@@ -60,7 +60,7 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     Args:
         diagnosis: Diagnosis of the picture.
         shipped: Tasks that have a network.
-        force: Choose one for a clean picture as well.
+        force: Whether to choose a task for a clean picture as well.
     """
     gray = diagnosis.gray
     quality = diagnosis.compression.quality if diagnosis.compression else 100

@@ -64,7 +64,7 @@ def make_app(choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: s
 
     Args:
         choices: Networks that the menu offers, at least one.
-        queue: Does the work.
+        queue: Queue that does the work.
         desk: Answers at once what needs no network.
         host: Host that the server listens on.
     """

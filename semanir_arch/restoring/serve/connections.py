@@ -151,7 +151,7 @@ class Upload:
 
     Args:
         uploads: All that are.
-        client: Who sends it.
+        client: Address of the sender.
     """
 
     def __init__(self, uploads: Uploads, client: str) -> None:

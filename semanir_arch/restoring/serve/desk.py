@@ -77,7 +77,8 @@ class Desk:
 
         Args:
             outcome: Result with its original and restored pixels.
-            share: 0 to 1; 0 gives the photo itself, or its bicubic enlargement.
+            share: Share of the change, 0 to 1; 0 gives the photo itself, or its bicubic
+                enlargement.
 
         Raises:
             ValueError: The result cannot be blended.

@@ -78,7 +78,7 @@ class PhotoJob:
         data: The file; dropped when the work ends.
         strength: Bound of the task's strength, None for none.
         tries: Whether a part of the photo is to be restored by every task that fits.
-        id: Cannot be guessed, so that only the page that sent the photo gets the result.
+        id: Name that cannot be guessed, so that only the page that sent the photo gets the result.
         state: State of the job.
         progress: Part that is done, 0 to 1.
         started: Start of the work, seconds of `time.monotonic`.
@@ -115,9 +115,9 @@ class Queue:
     """Works on jobs in the order in which they came, one at a time, in a thread of its own.
 
     Args:
-        work: Does one job: sets `progress`, gives up when `cancelled` is set, and returns the
-            outcome. A ValueError, TypeError, OSError, MemoryError or ArithmeticError becomes the
-            message of a failed job; None is returned for a cancelled one.
+        work: Function that does one job: sets `progress`, gives up when `cancelled` is set, and
+            returns the outcome. A ValueError, TypeError, OSError, MemoryError or ArithmeticError
+            becomes the message of a failed job; None is returned for a cancelled one.
     """
 
     def __init__(self, work: Callable[[PhotoJob], RestoredPhoto | None]) -> None:

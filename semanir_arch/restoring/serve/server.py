@@ -39,9 +39,9 @@ def serve(
 
     Args:
         open_restorer: Function that loads a network.
-        say: Gets lines for the person who started it.
+        say: Function that gets lines for the person who started it.
         host: Address to listen on; others than 127.0.0.1 let other computers in.
-        port: 0 for any that is free.
+        port: Port; 0 for any that is free.
         weights: File of the only network to offer.
         task: Task to offer alone.
 

@@ -23,7 +23,7 @@ class Watch:
 
     Args:
         network: Network to watch.
-        report: Gets the part that is done, 0 to 1, growing.
+        report: Function that gets the finished share, 0 to 1, growing.
         stop: Once it is set, the network stops before its next layer.
         passes: Number of times the network runs on a tile.
         tile: Part of the image that a tile is, until the first is finished.

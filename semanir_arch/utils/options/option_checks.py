@@ -37,15 +37,15 @@ class Catalogue:
     so that nothing can be refused.
 
     Args:
-        networks: `network_g` and `network_d`.
+        networks: Declarations of `network_g` and `network_d`.
         datasets: Blocks of `datasets`.
         models: `model_type`; options as `key`, `section.key` or `section.block.key`, for example
             `val.k`.
-        losses: `train.pixel_opt`, `train.perceptual_opt`, `train.gan_opt` and the blocks of
-            `train.losses`.
+        losses: Declarations of `train.pixel_opt`, `train.perceptual_opt`, `train.gan_opt` and the
+            blocks of `train.losses`.
         metrics: Blocks of `val.metrics`.
-        optimizers: `train.optim_g` and `train.optim_d`.
-        schedules: `train.scheduler`, beside those of BasicSR.
+        optimizers: Declarations of `train.optim_g` and `train.optim_d`.
+        schedules: Declarations of `train.scheduler`, in addition to those of BasicSR.
         ours: Names that belong to this package.
         swallowing: Names of networks and metrics that take any keyword, and ignore it.
         input_channels: Function from a data set's complete options to the channels of its inputs.

@@ -29,7 +29,7 @@ def find_contradictions(
         options: Complete options; any value may be of a wrong type, which is told elsewhere.
         catalogue: Catalogue of what is allowed.
         is_train: Whether they will be used for training or for a test.
-        report: Is told every contradiction.
+        report: Function that is told every contradiction.
     """
     relations = _Relations(options, catalogue, report)
     relations.datasets(is_train)
