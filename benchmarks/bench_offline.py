@@ -56,7 +56,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Count:
-    """What the compiler made of a kernel.
+    """Facts of a compiled kernel.
 
     Attributes:
         per_score: Instructions per score in the main loop; for a kernel without exponentials, the

@@ -57,7 +57,7 @@ def adopt(folder: Path, root: Path) -> list[str]:
         root: Root of the checkout.
 
     Returns:
-        What was done, and what speaks against doing more.
+        Actions done, and reasons against doing more.
 
     Raises:
         FileNotFoundError: There is no record, or no report.

@@ -116,7 +116,7 @@ def unpack(work: Path, file: Path = FILE) -> list[str]:
         file: Result of `make_pack`. If it is missing, the checkout's own packed crops are taken.
 
     Returns:
-        What is missing, in words; empty if a training can start.
+        Missing parts, in words; empty if a training can start.
     """
     work.mkdir(parents=True, exist_ok=True)
     _link(work / "options", ROOT / "options")

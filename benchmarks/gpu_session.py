@@ -66,14 +66,14 @@ class Process:
             )
 
     def wait(self, seconds: float) -> int | None:
-        """See `Child`."""
+        """Wait for the end; see `Child`."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def stop(self) -> None:
-        """See `Child`."""
+        """Ask it to stop; see `Child`."""
         for sign, patience in ((signal.SIGINT, GRACE), (signal.SIGKILL, GRACE)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, sign)
@@ -156,7 +156,7 @@ class Session:
         return self._seconds - self._before - (self._clock() - self._began)
 
     def status(self, name: str) -> str | None:
-        """How a step ended; None if it was not begun."""
+        """Status of a step; None if it was not begun."""
         found: str | None = self.record["steps"].get(name, {}).get("status")
         return found
 

@@ -69,7 +69,7 @@ class RestorationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for heights and widths that are multiples of `size_multiple`."""
+        """Restore images whose height and width are multiples of `size_multiple`; see `forward`."""
 
 
 class KeySemanticNetwork(RestorationNetwork):

@@ -30,7 +30,7 @@ __all__ = ["RAMIT_PRESETS", "RAMIT_TASKS", "RAMiT", "RAMiTTask"]
 
 
 class RAMiTTask(NamedTuple):
-    """What the authors' models of a task have in common.
+    """Facts that the authors' models of a task share.
 
     Args:
         upscale: Enlargement.
@@ -169,7 +169,7 @@ class RAMiT(RestorationNetwork):
         self.to_target = _Reconstructor(embed_dim, in_chans, self.upscale, mobivari)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of `size_multiple`."""
+        """Restore images whose sides are multiples of `size_multiple`; see `forward`."""
         x = (x - self.mean) / self.std
         shallow = self.shallow(x)
         out1, mixed1 = self.stage1(shallow)

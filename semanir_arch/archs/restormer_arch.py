@@ -115,7 +115,7 @@ class Restormer(RestorationNetwork):
         self.output = nn.Conv2d(half, out_channels, 3, padding=1, bias=bias)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of 8."""
+        """Restore images whose sides are multiples of 8; see `forward`."""
         embedded = self.patch_embed(x)
         skip1 = self.encoder_level1(embedded)
         skip2 = self.encoder_level2(self.down1_2(skip1))

@@ -137,7 +137,7 @@ class SemanIR(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of the window."""
+        """Restore images whose sides are multiples of the window; see `forward`."""
         shallow = self.first(x)
         features = self.norm_in(shallow)
         for stage in self.stages:

@@ -167,7 +167,7 @@ class SemanIRUNet(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of `size_multiple`."""
+        """Restore images whose sides are multiples of `size_multiple`; see `forward`."""
         features = self.first(self.fold(x))
         skips = []
         for encoder, downsample in zip(self.encoders, self.downsamplers, strict=True):

@@ -76,7 +76,7 @@ class Publication:
 
     @property
     def trainings(self) -> list[Mapping[str, Any]]:
-        """What is known of its trainings, the first one first."""
+        """Known facts of its trainings, the first one first."""
         last = self.record.get("training")
         earlier = self.record.get("earlier_trainings") or ()
         return [one for one in (*earlier, last) if isinstance(one, Mapping)]
@@ -109,7 +109,8 @@ def open_model_db(publication: Publication) -> dict[str, Any]:
     """Write an entry for OpenModelDB, a file of `data/models`.
 
     Returns:
-        The entry. Its `architecture` is one that OpenModelDB must add for this package's networks.
+        Entry of OpenModelDB. Its `architecture` is one that OpenModelDB must add for this package's
+        networks.
     """
     network, trainings = publication.network, publication.trainings
     entry: dict[str, Any] = {

@@ -45,7 +45,7 @@ def convert(
         task: Task of the weights, in words; None for the one in the file.
 
     Returns:
-        What was read.
+        Checkpoint that was read.
 
     Raises:
         FileNotFoundError: No such file.

@@ -55,7 +55,7 @@ class ForeignNetwork(RestorationNetwork):
         return self.restore(x)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`; it pads and crops by itself."""
+        """Restore images of any size; see `forward`. The network pads and crops by itself."""
         restored = self._call(x)
         # others compute in inference mode, whose tensors the caller could not change any more
         wanted = restored.is_inference() and not torch.is_inference_mode_enabled()

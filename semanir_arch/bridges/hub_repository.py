@@ -59,7 +59,7 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
             cache is also used if the hub cannot be reached.
 
     Returns:
-        The file, in the cache.
+        Path of the file in the cache.
 
     Raises:
         ValueError: It is no address, or huggingface_hub is not installed.
@@ -136,7 +136,7 @@ def pack(
         overwrite: Whether files that exist are replaced.
 
     Returns:
-        The files.
+        Paths of the written files.
 
     Raises:
         FileNotFoundError: No such weights.
@@ -212,7 +212,7 @@ def push(weights: Path, repo: str, *, private: bool = False, **facts: Any) -> st
 
 
 def _record_of(weights: Path, checkpoint: Checkpoint) -> Mapping[str, Any]:
-    """What is known of a training: the record beside shipped weights, else what the file carries.
+    """Known facts of a training: the record next to shipped weights, else what the file carries.
 
     The record has the scores too, which are measured when the weights are written.
     """

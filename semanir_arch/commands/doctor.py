@@ -125,7 +125,7 @@ def check_python() -> Iterator[Defect]:
 
 
 def check_torch() -> Iterator[Defect]:
-    """Nothing works without torch."""
+    """Check PyTorch, without which nothing works."""
     if installed("torch") is None and find_spec("torch") is None:
         yield Defect("torch is not installed", "pip install torch torchvision")
     elif reason := failure("torch"):

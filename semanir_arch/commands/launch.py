@@ -86,7 +86,7 @@ def run(name: str, argv: Sequence[str]) -> int:
         argv: Arguments of the command.
 
     Returns:
-        Its exit code; 2 if there is no such command.
+        Exit code of the command; 2 if there is no such command.
     """
     if name not in COMMANDS:
         near = did_you_mean(name, COMMANDS) or f"; allowed: {', '.join(COMMANDS)}"

@@ -55,7 +55,7 @@ NEED_NO_TARGET = ("niqe",)
 
 @dataclass(frozen=True)
 class Scorer:
-    """How one file is scored, with its target or without.
+    """Scoring of one file, with its target or without.
 
     Args:
         protocol: Protocol of PSNR, SSIM and their companions; None without targets.
@@ -153,7 +153,7 @@ def main(argv: Sequence[str]) -> int:
 def find_places(
     arguments: argparse.Namespace, restored: ImageSource, target: ImageSource | None
 ) -> tuple[list[tuple[int, int]], list[str]]:
-    """Which image is compared with which.
+    """Find which image is compared with which.
 
     Two files are a pair whatever they are called. One file may be a part of a folder; of a folder
     only with `--part`.
@@ -164,8 +164,8 @@ def find_places(
         target: Targets of these images; None for none.
 
     Returns:
-        Places in both sources, that of the target 0 where there is none; and sentences on what
-        has no partner.
+        Places in both sources, that of the target 0 if there is none; and sentences on what has no
+        partner.
 
     Raises:
         ValueError: Images have no partner, or two the same name.

@@ -38,7 +38,7 @@ class Set:
 
     @property
     def title(self) -> str:
-        """Both in words."""
+        """Name of set and setting in words."""
         return f"{self.name} {self.label}".strip()
 
 
@@ -116,7 +116,7 @@ class ScoreCache(Keeper):
         self._countdown.step()
 
     def example_path(self, measured: Set, index: int, part: str) -> Path:
-        """Where an image for the page is kept: its `input`, `output` or `target`."""
+        """Path of an image for the page: its `input`, `output` or `target`."""
         folder = self._folder / _EXAMPLES / measured.folder / measured.name
         return folder / f"{index:05d}_{part}.png"
 

@@ -145,7 +145,7 @@ class Validation(SRModel):
             self._log_validation_metric_values(current_iter, dataset, tb_logger)
 
     def _find_submission(self, dataset: Any, name: str) -> Submission | None:
-        """Where the results of a test go whose targets a server keeps."""
+        """Find the destination of a test whose targets a server keeps."""
         if self.is_train or not hasattr(dataset, "submission"):
             return None
         found: Submission = dataset.submission(

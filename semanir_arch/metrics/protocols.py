@@ -88,7 +88,7 @@ class Protocol:
             scale: Scale of super-resolution; needed if `crop_border` is 'scale'.
 
         Returns:
-            As `evaluate_batch`, one number each.
+            Scores as from `evaluate_batch`, one number each.
 
         Raises:
             TypeError: See `evaluate_batch`.

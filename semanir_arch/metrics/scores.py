@@ -51,7 +51,7 @@ class Row:
 
 
 class Keeper:
-    """Is told every image of an evaluation, and may know some of them beforehand.
+    """Observer that is told every image of an evaluation, and may know some of them beforehand.
 
     This one keeps nothing; a benchmark's writes all scores down.
     """

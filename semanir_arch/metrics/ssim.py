@@ -60,7 +60,7 @@ class SsimKind:
         return bell
 
     def covariance_factor(self) -> float:
-        """What turns a weighted variance into this kind's."""
+        """Factor that turns a weighted variance into this kind's."""
         pixels = self.window**2
         return pixels / (pixels - 1) if self.sample_covariance else 1.0
 

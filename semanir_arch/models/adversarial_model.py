@@ -143,7 +143,7 @@ class AdversarialModel(RestorationModel):
 
     @contextmanager
     def _discriminator_at_rest(self) -> Iterator[None]:
-        """It judges, but learns nothing; after a step that is not finite it is as before."""
+        """Freeze the discriminator; after a step that is not finite it is as before."""
         bare = self.get_bare_model(self.net_d)
         buffers = [(buffer, buffer.clone()) for buffer in bare.buffers()]
         bare.requires_grad_(False)

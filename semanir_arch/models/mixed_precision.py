@@ -40,5 +40,5 @@ def autocast(precision: str, device: str) -> torch.autocast:
 
 
 def loss_scaler(precision: str, device: str) -> torch.amp.GradScaler:
-    """What keeps small gradients of fp16 above zero; passes everything through otherwise."""
+    """Scaler that keeps small gradients of fp16 above zero; passes everything through otherwise."""
     return torch.amp.GradScaler(device, enabled=precision == "fp16")

@@ -59,7 +59,7 @@ class Mixup:
 
     @classmethod
     def read(cls, block: Mapping[str, Any] | None) -> Mixup | None:
-        """From the option block `train.mixing_augs`; None where it asks for none."""
+        """Read the option block `train.mixing_augs`; None if it asks for none."""
         options = read_options(OPTIONS, block or {})
         return cls(options["mixup_beta"], options["use_identity"]) if options["mixup"] else None
 

@@ -86,7 +86,7 @@ class MuonAdam(torch.optim.Optimizer):
             closure: Function that computes the loss and its gradient again; None if that was done.
 
         Returns:
-            What the closure returned.
+            Result of the closure.
         """
         loss = None
         if closure is not None:

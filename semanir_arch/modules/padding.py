@@ -59,7 +59,7 @@ def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
 
 
 def _mirror(length: int, padded: int, mode: str, device: torch.device) -> Tensor:
-    """Which pixel of a side of `length` each pixel of the padded side repeats, shape (padded)."""
+    """Index of the pixel that each pixel of the padded side repeats, shape (padded)."""
     position = torch.arange(padded, device=device)
     # a tensor, so that tracing does not ask how long an open side is
     last = torch.arange(length, device=device)[-1:]

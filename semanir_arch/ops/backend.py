@@ -53,7 +53,7 @@ README says, from the record of a run; `tests/test_gpu_adopt.py` keeps the three
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller asks an attention backend for.
+    """Request to an attention backend.
 
     Attributes:
         device: Device type, e.g. "cpu" or "cuda".
@@ -248,7 +248,7 @@ def list_offered(device: str, name: str = "auto") -> list[str]:
         name: The backend that the network names; with "auto" all that may be chosen.
 
     Returns:
-        Such as `["native avx512", "gather", "masked"]`.
+        Names such as `["native avx512", "gather", "masked"]`.
     """
     return [
         _with_variant(backend)
@@ -270,8 +270,8 @@ def keep_to(offered: Sequence[str], device: str, name: str = "auto") -> dict[str
         name: Name of the kernel set; see `list_offered`.
 
     Returns:
-        What cannot be repeated here, and why; empty if all can. What can be repeated is repeated
-        also then.
+        Backends that cannot be repeated here, and why; empty if all can. What can be repeated is
+        repeated even then.
     """
     wanted = dict(_split(entry) for entry in offered)
     missing = {}

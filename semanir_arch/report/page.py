@@ -39,7 +39,7 @@ _SCRIPTS = ("pixels.js", "viewer.js", "gestures.js", "list.js", "main.js")
 
 @dataclass(frozen=True)
 class Page:
-    """What a page shows; all texts may hold any characters.
+    """Contents of a page; all texts may hold any characters.
 
     Args:
         title: Name of the run.

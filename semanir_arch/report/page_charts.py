@@ -72,7 +72,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws, and the same numbers as a table.
+    """Drawing for the template, and the same numbers as a table.
 
     Attributes:
         rows: Cells of the table below the chart, without those of the header.

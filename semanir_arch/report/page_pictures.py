@@ -75,7 +75,7 @@ class PagePicture:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What the page holds of a picture.
+    """Embedded form of a picture.
 
     Attributes:
         fidelity: `exact`; `compressed` (WebP with loss); `reduced` (smaller, too); `left out`
@@ -97,7 +97,7 @@ def embed(pictures: Sequence[PagePicture], budget: int) -> tuple[list[Embedded],
         budget: Bytes for all together.
 
     Returns:
-        What the page holds of each picture, and the images: base64 of WebP files.
+        Embedded form of each picture, and the images: base64 of WebP files.
 
     Raises:
         FileNotFoundError: An image file does not exist.

@@ -82,7 +82,7 @@ class Published:
     networks: Mapping[str, tuple[str, float, float]]
 
     def name_of(self, network_type: str, parameters: int) -> list[str]:
-        """What papers call a network; empty for one that no table has.
+        """Name of a network in papers; empty if no table has it.
 
         Args:
             network_type: Class of the network.

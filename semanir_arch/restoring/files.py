@@ -32,7 +32,7 @@ _DEEPER = 257
 
 @dataclass(frozen=True)
 class Settings:
-    """What applies to every file.
+    """Settings that apply to every file.
 
     Args:
         compare: Request for the before/after picture.
@@ -57,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was made.
+    """Outcome of one file.
 
     Args:
         height: Height of the result in pixels.

@@ -66,13 +66,13 @@ class Job:
 
     @property
     def picture(self) -> Path:
-        """Where the before/after picture goes: beside the target."""
+        """Path of the before/after picture: next to the target."""
         return self.target.with_name(self.picture_name or f"{self.target.stem}_compare.png")
 
 
 @dataclass
 class JobList:
-    """What can be done, and one message for each input for which nothing can.
+    """Jobs that can be done, and one message for each input for which nothing can.
 
     Attributes:
         jobs: Jobs in the order of the inputs; images of a folder in natural order.
@@ -168,7 +168,7 @@ def _folders(inputs: Iterable[str]) -> Iterator[Path]:
 
 
 def _passed_over(given: str, output: Path) -> Counter[str]:
-    """How many files of a folder are no images by their suffix; hidden ones do not count."""
+    """Count the files of a folder whose suffix is not an image's; hidden ones do not count."""
     counts: Counter[str] = Counter()
     if not given or not os.path.isdir(given):  # noqa: PTH112
         return counts

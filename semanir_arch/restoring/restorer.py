@@ -53,7 +53,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class _Work:
-    """How one image goes through the network.
+    """Way of one image through the network.
 
     Attributes:
         read: Rows and columns -> what `run` takes, on the CPU.
@@ -134,7 +134,7 @@ class Restorer:
 
     @property
     def upscale(self) -> int:
-        """How many times larger, in height and width, a restored image is."""
+        """Factor by which a restored image is larger in height and width."""
         return self.network.upscale
 
     @property
@@ -327,7 +327,7 @@ class Restorer:
     def _colors(
         image: npt.NDArray[Any], restored: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Both images as (H, W, 1 or 3), without alpha; views."""
+        """Colors of both images, (H, W, 1 or 3), without alpha; views."""
         before, after = split(image), split(restored)
         return before.layers[..., : before.channels], after.layers[..., : before.channels]
 
@@ -366,7 +366,7 @@ def _file_for(task: str | None) -> Path:
 
 
 def _ticker(progress: Progress | None, share: float) -> Callable[[], None]:
-    """What work outside the network calls, so that whoever watches can end it."""
+    """Function for work outside the network to call, so that whoever watches can end it."""
     return (lambda: None) if progress is None else partial(progress, share)
 
 

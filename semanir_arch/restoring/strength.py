@@ -149,7 +149,7 @@ def keep_share(
 
 
 def enlarged(image: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:
-    """What an enlarging network is compared with: bicubic interpolation (OpenCV's).
+    """Enlarge bicubically (OpenCV), to compare with an enlarging network.
 
     Args:
         image: (H, W, C), C up to 4.
@@ -230,7 +230,7 @@ def _bands(image: npt.NDArray[Any]) -> Iterator[slice]:
 
 
 def _change(before: npt.NDArray[Any], after: npt.NDArray[Any], rows: slice) -> Change:
-    """What the network changed, on the 0-255 scale."""
+    """Change that the network made, on the 0-255 scale."""
     difference = after[rows].astype(np.float32) - before[rows].astype(np.float32)
     return difference * np.float32(255 / _white(before.dtype))
 

@@ -30,7 +30,7 @@ _GO_ON = "--force_yml other_arithmetic=true"
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What decides about the last digits of results.
+    """Choices that affect the last digits of results.
 
     Args:
         device: `cpu` or `cuda`.
@@ -75,7 +75,7 @@ class Arithmetic:
 
 
 def observe(options: Mapping[str, Any]) -> Arithmetic:
-    """What this process would compute with, if nothing is to be repeated.
+    """Find what this process would compute with, if nothing is to be repeated.
 
     Args:
         options: Complete options.
@@ -98,7 +98,7 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
             processes but the first.
 
     Returns:
-        What this process computes with from now on.
+        Arithmetic of this process from now on.
 
     Raises:
         ValueError: A process cannot repeat it, and `other_arithmetic` is false.

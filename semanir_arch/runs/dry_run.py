@@ -40,8 +40,8 @@ def build_without_memory(block: Mapping[str, Any]) -> nn.Module | None:
         block: Options of `network_g`, checked.
 
     Returns:
-        None for networks of BasicSR that no option file of this package names: not all of them
-        can be built in this way.
+        Network; None for networks of BasicSR that no option file of this package names: not all of
+        them can be built in this way.
 
     Raises:
         ValueError: Its arguments contradict each other.

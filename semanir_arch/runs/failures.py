@@ -35,7 +35,7 @@ def supervised(main: Main) -> Main:
             exit code.
 
     Returns:
-        The same for one process.
+        Function that does the same for one process.
     """
 
     @functools.wraps(main)

@@ -93,8 +93,8 @@ class Run:
             is_train: Training or test.
 
         Returns:
-            As `opened`, inside of which it is to be called: another run of the same processes may
-            follow there.
+            Options as from `opened`, inside of which it must be called: another run of the same
+            processes may follow there.
         """
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))

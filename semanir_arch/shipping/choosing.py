@@ -66,7 +66,7 @@ def validate(
 def bfloat16_cost(
     weights: Path, options: Mapping[str, Any], exact: Mapping[str, float], device: str = "cpu"
 ) -> dict[str, float]:
-    """What bfloat16 costs a network.
+    """Cost of bfloat16 for a network.
 
     Args:
         weights: A file that names its network.

@@ -49,11 +49,11 @@ class Clock(Observer):
         self.expired = False
 
     def started(self, facts: TrainingFacts) -> None:
-        """See `Observer`."""
+        """Start the clock; see `Observer`."""
         self.began = self.done = facts.done
 
     def step(self, iteration: int, log: Mapping[str, float], times: Times) -> None:
-        """See `Observer`."""
+        """Look at the clock after a step; see `Observer`."""
         del log, times
         now = time.monotonic()
         self.done, self._last = iteration, (iteration, now)
@@ -73,7 +73,7 @@ class Clock(Observer):
 
 @dataclass(frozen=True)
 class Paced:
-    """How a paced training went.
+    """Course of a paced training.
 
     Args:
         iterations: Number of iterations that were run, those before it included.
@@ -95,7 +95,7 @@ def run_paced(segment: Callable[[int, Clock], signal.Signals | None], seconds: f
         seconds: Time to train.
 
     Returns:
-        How it went.
+        Course of the training.
 
     Raises:
         ValueError: `seconds` is not positive.

@@ -42,7 +42,7 @@ class _Row:
 
 
 def print_tables(shipped: Sequence[ShippedWeights]) -> str:
-    """Both tables in Markdown.
+    """Print both tables in Markdown.
 
     Args:
         shipped: Weights to show, in this order.

@@ -73,7 +73,7 @@ def find_experiment(task: Task, overrides: Sequence[str] = ()) -> Path:
 
 
 def read_attempt(experiment: Path) -> Attempt | None:
-    """How the training in a folder went; None if there is none."""
+    """Read the facts of the training in a folder; None if there is none."""
     file = experiment / _NOTE
     return Attempt(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
@@ -101,7 +101,7 @@ def train(
         folder: Folder of the shipped weights.
 
     Returns:
-        Folder of the experiment, and how it went.
+        Folder of the experiment, and facts about the training.
 
     Raises:
         ValueError: Something given cannot be used.

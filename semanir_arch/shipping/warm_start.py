@@ -67,7 +67,7 @@ def prepare_start(
         folder: Folder of the shipped weights.
 
     Returns:
-        None for random weights.
+        Weights to start from; None for random weights.
 
     Raises:
         FileNotFoundError: `wanted` does not exist.
@@ -137,7 +137,7 @@ def start_by_interpolating(network: nn.Module) -> bool:
         network: Network, changed in place if there is a way for its kind.
 
     Returns:
-        Whether it was.
+        Whether the network was changed.
     """
     if not (isinstance(network, SemanIR) and isinstance(network.reconstruct, PixelShuffleDirect)):
         return False

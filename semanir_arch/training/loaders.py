@@ -129,7 +129,7 @@ def _end_workers(batches: Any) -> None:
 
 
 def _shares(options: dict[str, Any]) -> int:
-    """What batch and loading processes are multiplied by: processes, or GPUs of the one process."""
+    """Factor of batch and loading processes: number of processes, or of GPUs of the one process."""
     return options["world_size"] if options["dist"] else max(1, options["num_gpu"])
 
 

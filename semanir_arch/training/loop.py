@@ -143,7 +143,7 @@ class Loop:
             self.saver.save(iteration, is_settled=False)
 
     def _settle(self, iteration: int) -> None:
-        """What follows the step of an iteration, and again its state if the run was killed then."""
+        """Do what follows a step, and save its state again if the run was killed then."""
         is_last = iteration == self.facts.schedule.total_iter
         val = self.facts.options.get("val")
         if is_last:

@@ -32,7 +32,7 @@ class TrainingFacts:
 
 @dataclass(frozen=True)
 class Times:
-    """Where the time of one iteration went, in seconds.
+    """Time of the parts of one iteration, in seconds.
 
     Args:
         data: Waiting for the batch.

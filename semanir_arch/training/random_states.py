@@ -21,7 +21,7 @@ __all__ = ["Purpose", "derive_seed", "preserved_states", "seed_process", "seed_s
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for; streams of one seed are independent."""
+    """Purpose of a stream of random numbers; streams of one seed are independent."""
 
     ORDER = 0
     SAMPLE = 1

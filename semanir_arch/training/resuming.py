@@ -15,7 +15,7 @@ __all__ = ["StateChoice", "choose_state", "point_to_state"]
 
 @dataclass(frozen=True)
 class StateChoice:
-    """What was found to continue from.
+    """State to continue from.
 
     Args:
         experiment: Folder that holds the state.

@@ -91,7 +91,7 @@ class Manifest:
 
 
 def manifest_path(experiment: Path, iteration: int) -> Path:
-    """Where the manifest of an iteration lies."""
+    """Path of the manifest of an iteration."""
     return experiment / "training_states" / f"{iteration}.json"
 
 
@@ -146,7 +146,7 @@ def find_newest(
         networks: Labels of the networks; see `verify`.
 
     Returns:
-        The manifest, if there is any usable state, and what is wrong with those that are newer.
+        Manifest of the newest usable state, if any, and faults of newer ones.
     """
     problems: list[CheckpointError | FileNotFoundError] = []
     for iteration in list_states(experiment):

@@ -184,7 +184,7 @@ def _continue_data(schedule: BatchSchedule, manifest: Manifest | None) -> BatchS
 
 
 def _log_statistics(schedule: BatchSchedule, options: dict[str, Any]) -> None:
-    """What BasicSR logs, with passes that are counted right, and the stages."""
+    """Log what BasicSR logs, with passes counted right, and the stages."""
     block = options["datasets"]["train"]
     lines = [
         "Training statistics:",

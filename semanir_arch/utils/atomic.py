@@ -98,7 +98,7 @@ def remove_leftovers(folder: Path) -> list[Path]:
         folder: Folder to clean; need not exist.
 
     Returns:
-        What was removed.
+        Paths that were removed.
     """
     removed = []
     # nothing of this may keep a file from being written: a foreign folder, a file gone meanwhile

@@ -240,7 +240,7 @@ def align(network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
 
 
 def checked_record(path: Path, key: str, value: Any) -> Any:
-    """What a file says about its network, if it is of a size that can be.
+    """Read what a file says about its network, if its size is plausible.
 
     Args:
         path: The file, for the message.
@@ -307,7 +307,7 @@ def check_fit(network: nn.Module, checkpoint: Checkpoint) -> None:
 
 
 def _prefix_hint(checkpoint: Checkpoint, own: Mapping[str, Tensor]) -> list[str]:
-    """How to keep one of several networks in a file, where one of them may be the wanted one."""
+    """Explain how to keep one of several networks in a file, if it may be the wanted one."""
     prefixes = first_components(checkpoint.params)
     for prefix in prefixes if len(prefixes) > 1 else ():
         shorter = {n.removeprefix(prefix) for n in checkpoint.params if n.startswith(prefix)}

@@ -28,7 +28,7 @@ def find_family(params: Mapping[str, Any]) -> str | None:
         params: Weights by name, without what wrappers put into the names.
 
     Returns:
-        Its name; None if they have the names of no network.
+        Name of the family; None if they have the names of no network.
     """
     found = [name for name, needed in _FAMILIES.items() if needed <= params.keys()]
     if "SemanIRUNet" in found and not any(name.startswith("latent.") for name in params):

@@ -49,7 +49,7 @@ def device_of_run(num_gpu: int | str | None) -> str:
 
 
 def name_of(device: str, index: int | None = None) -> str:
-    """What the maker calls an accelerator, or its type where torch does not know.
+    """Maker's name of an accelerator, or its type if PyTorch does not know.
 
     Args:
         device: Device type, for example "cuda".

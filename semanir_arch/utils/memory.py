@@ -16,7 +16,7 @@ def peak_memory() -> int | None:
     """Bytes of GPU memory that torch has held at most, or of main memory where there is no GPU.
 
     Returns:
-        None where the system does not tell (Windows).
+        Bytes; None if the system does not tell (Windows).
     """
     if devices.is_in_use():
         module = torch.get_device_module(devices.accelerator())

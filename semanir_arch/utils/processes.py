@@ -65,7 +65,7 @@ def started_by_torchrun(environment: Mapping[str, str]) -> bool:
 
 
 def restarts(environment: Mapping[str, str]) -> int:
-    """How often torchrun (`--max-restarts`) has started the run again after a failure.
+    """Number of times torchrun (`--max-restarts`) has restarted the run after a failure.
 
     Args:
         environment: Variables of the process.
@@ -178,7 +178,7 @@ def world_size() -> int:
 
 
 def gather(value: Any) -> list[Any]:
-    """What every process has, in the order of their numbers, in all of them.
+    """Collect the value of every process, in the order of their numbers, in all of them.
 
     Args:
         value: Value that can be pickled; small, because all of it goes to every process.
@@ -191,7 +191,7 @@ def gather(value: Any) -> list[Any]:
 
 
 def broadcast(value: Any) -> Any:
-    """What the first process has, in all of them.
+    """Send the value of the first process to all.
 
     Args:
         value: Value that can be pickled; ignored in all processes but the first.
@@ -219,7 +219,7 @@ def lost_connection(error: BaseException) -> bool:
 
 
 class _Membership:
-    """What is remembered between `join` and `leave`.
+    """State between `join` and `leave`.
 
     Attributes:
         patient_group: All processes, waiting for one another as long as `PATIENCE`.

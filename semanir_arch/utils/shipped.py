@@ -13,7 +13,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def shipped_folder(name: str) -> Path:
-    """Where `options` or `datasets_prep` is.
+    """Find the folder `options` or `datasets_prep`.
 
     Args:
         name: Name of the folder.
@@ -94,7 +94,7 @@ def was_of_tests(given: str, found: str) -> bool:
 
 
 def _short(path: Path) -> str:
-    """From `options` on."""
+    """Part of the path from `options` on."""
     parts = path.parts
     start = max((i for i, part in enumerate(parts) if part == "options"), default=0)
     return str(Path(*parts[start:]))

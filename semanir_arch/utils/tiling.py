@@ -13,7 +13,7 @@ __all__ = ["Tiling", "restore_tiled", "restored_bands"]
 
 @dataclass(frozen=True)
 class Tiling:
-    """How an image is cut.
+    """Size and overlap of tiles.
 
     Args:
         tile: Side of a tile in pixels of the input; rounded up to a multiple of the network's.
@@ -153,7 +153,7 @@ def restored_bands(
 
 
 def _share(part: Tensor, row: _Span, column: _Span) -> Tensor:
-    """What a restored tile contributes to the result."""
+    """Weight of a restored tile in the result."""
     if bool((row.weights == 1).all() and (column.weights == 1).all()):
         return part
     vertical, horizontal = (

@@ -33,7 +33,7 @@ names, 8 bits out, positive where it is worse."""
 
 @dataclass(frozen=True)
 class Score:
-    """What `test.py` measured on one data set at one strength.
+    """Scores that `test.py` measured on one data set at one strength.
 
     Args:
         dataset: Name of the data set.
@@ -74,12 +74,12 @@ class ShippedWeights:
 
     @property
     def scores(self) -> tuple[Score, ...]:
-        """What `test.py` measured on the test sets; empty before that was done."""
+        """Scores that `test.py` measured on the test sets; empty before that was done."""
         return tuple(Score(**score) for score in self.record.get("scores", ()))
 
     @property
     def origin(self) -> str:
-        """Where the weights come from, in one line."""
+        """Origin of the weights, in one line."""
         trainings = self.trainings
         minutes = sum(training["minutes"] for training in trainings)
         iterations = sum(training["iterations"] for training in trainings)
@@ -91,7 +91,7 @@ class ShippedWeights:
 
     @property
     def trainings(self) -> list[dict[str, Any]]:
-        """Those that the weights went through for this task, the first one first."""
+        """Trainings of the weights for this task, the first one first."""
         return [*self.record.get("earlier_trainings", ()), self.record["training"]]
 
 

@@ -11,7 +11,7 @@ __all__ = ["TASKS", "Task", "get_task"]
 
 @dataclass(frozen=True)
 class Task:
-    """What one network does.
+    """Task of one network.
 
     Args:
         name: The word that commands take.

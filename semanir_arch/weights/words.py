@@ -41,7 +41,7 @@ _MEANT = {
 
 
 def plain_words(task: str, title: str) -> str:
-    """What a picture looks like that a task is for.
+    """Describe the pictures that a task is for, in plain words.
 
     Args:
         task: Name of the task.

@@ -85,7 +85,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
     @classmethod
     def patch_step(cls, options: Mapping[str, Any]) -> int:
-        """What `patch_size` must be a multiple of, from complete options."""
+        """Number that `patch_size` must be a multiple of, from complete options."""
         return cls.pixel_ratio(options)
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
@@ -155,7 +155,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
     @property
     def item_names(self) -> Sequence[str]:
-        """What the images are called in results."""
+        """Names of the images in results."""
         return self.source.labels
 
     def __len__(self) -> int:

@@ -83,7 +83,7 @@ class DeclaredDamageDataset(CleanImageDataset):
             rng: Source of randomness.
 
         Returns:
-            As `damage` gives it, and (H, W, C) float32 in [0, 1].
+            Degraded image as `damage` returns it, and clean image (H, W, C) float32 in [0, 1].
         """
         return self.damage(image, rng), image
 

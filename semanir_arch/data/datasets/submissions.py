@@ -96,7 +96,7 @@ class Submission:
                 it per megapixel.
 
         Returns:
-            The files.
+            Paths of the written files.
 
         Raises:
             ValueError: Blocks are missing or damaged.

@@ -48,7 +48,7 @@ _OPPOSITE = (
 
 
 def mosaic(image: Tensor, phase: str = "rggb") -> Tensor:
-    """What a sensor with a Bayer filter records.
+    """Record an image through a Bayer filter.
 
     Args:
         image: (..., 3, H, W) RGB, any type.

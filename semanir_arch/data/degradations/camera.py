@@ -189,7 +189,7 @@ def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator)
         rng: Source of randomness.
 
     Returns:
-        As `photograph`.
+        Picture as `photograph` returns it.
 
     Raises:
         ValueError: The image is gray.
@@ -205,7 +205,7 @@ def _record(light: Pixels, camera: Camera) -> Pixels:
 
 
 def _develop(plane: Pixels, camera: Camera) -> Pixels:
-    """From a mosaic to a finished picture."""
+    """Develop a mosaic to a finished picture."""
     balance = torch.from_numpy(camera.look.balance / np.float32(camera.look.exposure))
     factors = mosaic(balance.reshape(3, 1, 1).expand(3, *plane.shape), camera.phase)
     balanced = torch.from_numpy(plane)[None] * factors

@@ -23,7 +23,7 @@ _LEAST = 1e-8
 
 @dataclass(frozen=True)
 class Look:
-    """How a camera turns light into stored colours.
+    """Conversion of a camera from light to stored colors.
 
     Args:
         gains: White balance: factors of red and blue, 1 or more.
@@ -59,7 +59,7 @@ def neutral_matrix(off_diagonal: NDArray[Any]) -> NDArray[Any]:
 
 
 def to_sensor(image: Pixels, look: Look) -> Pixels:
-    """What a sensor would have seen, in its own colours.
+    """Compute what a sensor would have seen, in its own colors.
 
     Args:
         image: (H, W, 3) RGB as stored, range [0, 1].

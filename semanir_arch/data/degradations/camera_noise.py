@@ -21,7 +21,7 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SensorNoise:
-    """How a sensor errs; all relative to its white level.
+    """Noise of a sensor; all relative to its white level.
 
     Args:
         gain: Variance of shot noise at white, or the inverse number of electrons there.

@@ -18,7 +18,7 @@ CODECS = ("jpeg", "webp")
 
 @dataclass(frozen=True)
 class Codec:
-    """How a file is compressed.
+    """Codec and settings of a compressed file.
 
     Args:
         name: Name of the codec, one of `CODECS`.

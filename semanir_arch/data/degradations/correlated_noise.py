@@ -41,7 +41,7 @@ SETTINGS: Declared = {
 
 @dataclass(frozen=True)
 class CorrelatedNoise:
-    """How a picture is made noisy.
+    """Noise with a covariance among colors and pixels.
 
     Args:
         sigma: Root mean square of the standard deviations of the colours in the mid-tones, of
@@ -103,7 +103,7 @@ def add_correlated_noise(
         rng: Source of the noise; None for the picture without noise and compression.
 
     Returns:
-        As `camera.photograph`.
+        Picture as `camera.photograph` returns it.
     """
     if rng is not None:
         white = rng.standard_normal(image.shape, np.float32)

@@ -73,7 +73,7 @@ class Number:
         return parse_level(value, name, self.lowest, self.highest, whole=self.whole, log=self.log)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         limits = f"{self.lowest:g} to {self.highest:g}"
         return Option(self.kind, default=self.default, help=_line(self, limits))
 
@@ -108,7 +108,7 @@ class Chance:
         return float(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(self.kind, default=self.default, help=_line(self, "0 to 1"))
 
     @property
@@ -119,7 +119,7 @@ class Chance:
 
 @dataclass(frozen=True)
 class Shares:
-    """How often each of several kinds is drawn.
+    """Frequency of each of several kinds.
 
     Args:
         default: Share of every kind that there is, 0 for those that only users ask for.
@@ -155,7 +155,7 @@ class Shares:
         return {kind: value.get(kind, 0) / total for kind in self.default}
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         kinds = ", ".join(self.default)
         return Option(self.kind, default=dict(self.default), help=_line(self, kinds))
 
@@ -194,7 +194,7 @@ class Choice:
         return str(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(
             str,
             default=self.default,
@@ -224,7 +224,7 @@ def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, An
         given: Values by name; names that are not declared must have been refused before.
 
     Returns:
-        For every name a `Level`, a probability, probabilities by kind, or a word.
+        Settings by name: a `Level`, a probability, probabilities by kind, or a word.
 
     Raises:
         ValueError: A value is not allowed; the message names the setting.

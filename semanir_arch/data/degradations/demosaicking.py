@@ -50,7 +50,7 @@ def demosaic_edges(plane: Tensor, phase: str = "rggb") -> Tensor:
         phase: Bayer phase, one of `bayer.PHASES`.
 
     Returns:
-        As `demosaic_bilinear`.
+        Image as `demosaic_bilinear` returns it.
 
     Raises:
         ValueError: The phase is unknown.

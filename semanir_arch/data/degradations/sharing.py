@@ -55,7 +55,7 @@ class Again:
 
 @dataclass(frozen=True)
 class Sharing:
-    """What happens to a picture.
+    """Resizing and compression of a finished picture.
 
     Args:
         scale: Factor of the size.

@@ -103,7 +103,7 @@ def shuffled(image: Floats, scale: int, settings: Settings, rng: np.random.Gener
 def _steps(
     size: tuple[int, int], settings: Settings, strength: float, rng: np.random.Generator
 ) -> list[Step]:
-    """What is to be shuffled; each step draws when it is its turn."""
+    """Steps to shuffle; each draws when it is its turn."""
     steps: list[Step] = [
         lambda image: _blur(image, settings, "iso_sigma", strength, rng),
         lambda image: _blur(image, settings, "aniso_sigma", strength, rng),

@@ -93,7 +93,7 @@ def opened(data: bytes, name: str) -> Iterator[Opened]:
         name: Name of the file in messages.
 
     Yields:
-        The file. Everything that is raised within the `with` block counts as a decoder's error.
+        Opened file. Everything that is raised within the `with` block counts as a decoder's error.
 
     Raises:
         ValueError: It is of no format that is read here, damaged, or would take more time or memory

@@ -38,7 +38,7 @@ __all__ = ["Colors", "read_colors"]
 
 @dataclass(frozen=True)
 class Colors:
-    """What a file says.
+    """Color description of a file.
 
     Args:
         profile: An ICC profile, found or made; None: the colours are sRGB, or nothing is said.
@@ -182,7 +182,7 @@ def _from_avif(data: bytes, gray: bool) -> Colors:
 
 
 def _from_heic(info: dict[Any, Any], gray: bool) -> Colors:
-    """As pillow-heif found them for the main picture."""
+    """Colors as pillow-heif found them for the main picture."""
     codes = info.get("nclx_profile")
     if codes is None:
         return Colors()

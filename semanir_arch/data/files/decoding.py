@@ -96,7 +96,7 @@ def _png_level(data: bytes) -> tuple[int, ...]:
 
 
 def _orientation(file: PIL.Image.Image) -> int:
-    """How the camera was held, 1 to 8 (EXIF 2.3, tag 274); 1 where that is damaged."""
+    """Orientation of the camera, 1 to 8 (EXIF 2.3, tag 274); 1 if it is damaged."""
     try:
         value = read_exif(file).get(_EXIF_ORIENTATION, 1)
     except DECODER_ERRORS:

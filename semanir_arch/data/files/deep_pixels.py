@@ -59,7 +59,7 @@ _NAMES = {
 
 
 def name_of_pixels(mode: str) -> str:
-    """What people call a pixel type of Pillow."""
+    """Everyday name of a pixel type of Pillow."""
     return _NAMES.get(mode, f"of type {mode!r}")
 
 

@@ -50,7 +50,7 @@ _RAW_BRAND = b"crx "
 
 
 def extra_format(data: bytes) -> ExtraFormat | None:
-    """Which of these formats a file has; None for every other.
+    """Find which of these formats a file has; None for every other.
 
     Args:
         data: Contents of the file.

@@ -41,7 +41,7 @@ def decode_deep_heic(data: bytes) -> NDArray[Any]:
 
 
 def heic_notes(info: dict[Any, Any]) -> list[str]:
-    """What of a photo is not read, in words.
+    """Name the parts of a photo that are not read.
 
     Args:
         info: Information from `open_heic`.

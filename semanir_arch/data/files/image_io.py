@@ -127,7 +127,7 @@ def decode_image(data: bytes, name: str) -> Image:
 
 
 def load_mosaic(path: str | os.PathLike[str]) -> Mosaic | None:
-    """What the sensor saw, of a camera raw file; None for a file of another format.
+    """Load the sensor's values of a camera raw file; None for a file of another format.
 
     Raises:
         FileNotFoundError: No such file.

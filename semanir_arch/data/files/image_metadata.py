@@ -41,7 +41,7 @@ _COLOR_SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}
 
 @dataclass(frozen=True)
 class Metadata:
-    """What goes with an image from file to file.
+    """Metadata that goes with an image from file to file.
 
     Args:
         icc_profile: Colour profile.
@@ -72,7 +72,7 @@ def read_metadata(
         orientation: Orientation of the camera, 1 to 8; the pixels are turned by it.
 
     Returns:
-        What is kept; and notes on what cannot be.
+        Metadata to keep; and notes on what cannot be kept.
     """
     notes: list[str] = []
     try:
@@ -102,7 +102,7 @@ def read_raw_metadata(file: RawFile) -> tuple[Metadata, tuple[str, ...]]:
     XMP is left out: it tells programs how to develop the file.
 
     Returns:
-        What is kept; and notes on what cannot be.
+        Metadata to keep; and notes on what cannot be kept.
     """
     try:
         exif = file.exif()

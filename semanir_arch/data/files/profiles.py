@@ -51,7 +51,7 @@ class Primaries:
 
 @dataclass(frozen=True)
 class ToneCurve:
-    """From stored values to light, both in [0, 1].
+    """Curve from stored values to light, both in [0, 1].
 
     Args:
         gamma: Exponent.

@@ -55,11 +55,11 @@ class Member:
 
     @property
     def shown(self) -> str:
-        """Its path for messages, without a terminal's commands."""
+        """Path for messages, without terminal control sequences."""
         return shown(self.path)
 
     def chunks(self) -> Iterator[bytes]:
-        """Its content, piece by piece.
+        """Yield the content piece by piece.
 
         Raises:
             ValueError: The archive is damaged.

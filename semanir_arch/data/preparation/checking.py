@@ -38,7 +38,7 @@ Notice = Callable[[str, Fingerprint], None]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of an image.
+    """Known facts of an image.
 
     Args:
         shape: Height, width and channels.
@@ -51,7 +51,7 @@ class ImageFacts:
 
 @dataclass
 class RootReport:
-    """What is known of the images of one option.
+    """Known facts of the images of one option.
 
     Args:
         key: Block and option, `train:dataroot_gt`.
@@ -74,7 +74,7 @@ class RootReport:
         return " to ".join(ends) or "-"
 
     def channels(self) -> str:
-        """How many images have how many channels and bits."""
+        """Number of images by channels and bits."""
         counts = Counter((fact.shape[2], fact.bits) for fact in self.facts.values())
         names = {1: "gray", 2: "gray+alpha", 3: "RGB", 4: "RGB+alpha"}
         kinds = [f"{names[c]} {bits} bit" for c, bits in sorted(counts)]

@@ -44,7 +44,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which members of an archive belong into a folder, and under which name.
+    """Rule for the members of an archive that belong into a folder, and for their names there.
 
     Args:
         pattern: Path of the member from its end; `*` stands for anything within one component.

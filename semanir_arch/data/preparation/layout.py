@@ -31,7 +31,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class State:
-    """How far a folder has come.
+    """Progress of a folder.
 
     Args:
         folder: The folder.
@@ -50,7 +50,7 @@ class State:
 
 
 def states(data_set: DataSet, root: Path) -> dict[str, list[State]]:
-    """What is there of a data set, by part."""
+    """State of each folder of a data set, by part."""
     staging = root / STAGING / data_set.name
     return {
         part: [_state(folder, root, staging) for folder in folders]
@@ -239,7 +239,7 @@ def _explain(state: State, partners: str) -> str:
 
 
 def _unmatched(part: list[State], root: Path, staging: Path) -> str:
-    """For folders of pairs, the first files that lack their partner."""
+    """Find, in folders of pairs, the first files that lack their partner."""
     stems = [
         {
             Path(name).stem

@@ -33,7 +33,7 @@ _SOBEL_SIZES = (3, 7, 11, 15)
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """Which patches are cut.
+    """Grid by which patches are cut.
 
     Args:
         size: Edge of a patch in pixels.
@@ -135,7 +135,7 @@ class Group:
 
     @property
     def source(self) -> Path:
-        """What messages call the group."""
+        """Name of the group in messages."""
         return self.views[0].source
 
     def size_on_disk(self) -> int:
@@ -151,7 +151,7 @@ class Group:
 
 
 def positions(length: int, size: int, step: int) -> list[int]:
-    """Where patches begin along one axis: every `step` pixels, and flush with the end.
+    """Positions of patches along one axis: every `step` pixels, and flush with the end.
 
     Example:
         >>> positions(300, 128, 96)
@@ -170,7 +170,7 @@ def crop(pixels: NDArray[Any], window: Window) -> NDArray[Any]:
 
 
 def sharpness(patches: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """How sharp the patches of an image are, compared with one another, from 0 to 1.
+    """Sharpness of the patches of an image, compared with one another, from 0 to 1.
 
     Sum of the Sobel gradient's magnitude of the gray patch for four kernel sizes, each brought to
     [0, 1] over the patches, multiplied: the measure by which Abuolaim and Brown (ECCV 2020) chose

@@ -161,7 +161,7 @@ def write_lmdb(
         compress: Compression of PNG files, as for `LmdbWriter`.
 
     Returns:
-        How many images were added.
+        Number of images that were added.
 
     Raises:
         OSError: The LMDB cannot be written, for example because the disk is full.

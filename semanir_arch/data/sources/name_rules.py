@@ -39,7 +39,7 @@ NAME_RULES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class NameRule:
-    """From the name of an input to the name of its target.
+    """Rule from the name of an input to the name of its target.
 
     Args:
         pattern: Pattern to replace; the rule holds for names that contain it.

@@ -67,7 +67,7 @@ def find_pairs(
         partly: Permission, without a list, to leave out images without partner.
 
     Returns:
-        In the order of the inputs, or of the list's pairs.
+        Pairs in the order of the inputs, or of the list's pairs.
 
     Raises:
         FileNotFoundError: The list file does not exist.

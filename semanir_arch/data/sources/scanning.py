@@ -38,7 +38,7 @@ _SETTLED = 3 * 10**9
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Those that count among a person's photos: what the packages that are there can read."""
+    """Suffixes that count among a person's photos: those that the installed packages can read."""
     heic = HEIC_SUFFIXES if is_installed(ExtraFormat.HEIC) else ()
     raw = RAW_SUFFIXES if is_installed(ExtraFormat.RAW) else ()
     return (*IMAGE_SUFFIXES, *_ALSO_READ, *heic, *raw)

@@ -39,7 +39,7 @@ class Tile(NamedTuple):
 
 
 class Union(NamedTuple):
-    """For each block of queries, the keys used by any of them; see `dictionary.union`."""
+    """Keys used by any query of each block; see `dictionary.union`."""
 
     keys: Tensor
     sizes: Tensor

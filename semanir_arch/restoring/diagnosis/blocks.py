@@ -76,8 +76,8 @@ def find_compression(luma: NDArray[np.float32]) -> Compression | None:
         luma: (H, W), 0-255, as it was decoded.
 
     Returns:
-        None where there are none: the picture was never compressed, or scaled since, or so little
-        that rounding to 8 bits hides it.
+        Compression; None without traces: the picture was never compressed, or scaled since, or so
+        little that rounding to 8 bits hides it.
     """
     if min(luma.shape) < 4 * _SIDE:
         return None

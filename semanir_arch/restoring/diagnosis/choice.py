@@ -34,7 +34,7 @@ _SMALL, _TINY = 384, 200
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """What to do with a picture.
+    """Choice of what to do with a picture.
 
     Args:
         findings: Faults of the picture, in plain words; "nothing to repair" if there are none.

@@ -39,7 +39,7 @@ _SHARP = 0.34
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was measured.
+    """Measurements of a picture.
 
     Args:
         height: Height in pixels.
@@ -155,7 +155,7 @@ def _middle(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _edges(luma: npt.NDArray[np.float32]) -> float:
-    """How steep the strongest edges are: the median share of one step in four."""
+    """Steepness of the strongest edges: the median share of one step in four."""
     if min(luma.shape) < 16:
         return 1.0
     shares = []

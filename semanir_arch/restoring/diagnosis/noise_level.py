@@ -76,7 +76,7 @@ def measure_noise(pixels: NDArray[Any]) -> Noise:
 
 
 def _deviation(plane: NDArray[np.float32], luma: NDArray[np.float32]) -> float:
-    """Of the quietest blocks of a plane (H, W) that are neither black nor white."""
+    """Deviation of the quietest blocks of a plane (H, W) that are neither black nor white."""
     detail = cv2.filter2D(np.ascontiguousarray(plane), -1, _KERNEL, borderType=cv2.BORDER_REFLECT)
     rows, columns = (length // _BLOCK for length in plane.shape)
     if rows * columns == 0:

@@ -32,7 +32,7 @@ _LOSSLESS_PIXELS = 2**18
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the page shows.
+    """Contents of the page.
 
     Attributes:
         title: Title of the page.

@@ -88,7 +88,7 @@ def _cost(network: KeySemanticNetwork) -> int:
 
 
 def _as_seen(restorer: Restorer, color: Tensor) -> Tensor:
-    """What the network is given of gray or RGB, shape (1, C, H, W), or of a mosaic."""
+    """Input of the network for gray or RGB, shape (1, C, H, W), or for a mosaic."""
     count = restorer.network.in_chans
     if restorer.demosaics:
         plane = mosaic(color, PHASE) if color.shape[1] == 3 else color
@@ -99,7 +99,7 @@ def _as_seen(restorer: Restorer, color: Tensor) -> Tensor:
 
 
 def _notes(restorer: Restorer, parts: Pixels, shown: tuple[int, int]) -> list[str]:
-    """What a person must know of the difference between the photo and what is drawn."""
+    """Notes on the difference between the photo and what is drawn."""
     notes = []
     if shown != parts.size:
         notes.append(

@@ -49,7 +49,7 @@ def explain_file(
         bayer: Phase of the mosaic that the network gets; only `PHASE` can be explained.
 
     Returns:
-        Where the page and the picture are.
+        Paths of the page and the picture.
 
     Raises:
         FileNotFoundError: No such photo, or no such folder for the page.

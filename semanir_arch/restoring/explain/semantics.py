@@ -53,7 +53,7 @@ class Region:
 
 @dataclass(frozen=True)
 class StageSemantics:
-    """What one stage lets tokens look at.
+    """Tokens that one stage lets tokens look at.
 
     Attributes:
         name: The stage's name in the network, such as `encoders.0`.
@@ -191,7 +191,7 @@ class _Recorder:
             yield layer.get_submodule("attention").register_forward_pre_hook(self._weigh)
 
     def result(self) -> StageSemantics:
-        """What was noted; after the network has run."""
+        """Recorded data; available after the network has run."""
         side = self.stage.window_size
         return StageSemantics(
             name=self.name,

@@ -72,7 +72,7 @@ def make_app(choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: s
 
 
 class _Routes:
-    """What the addresses do."""
+    """Handlers of the addresses."""
 
     def __init__(
         self, choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: str
@@ -99,7 +99,7 @@ class _Routes:
         ]
 
     async def options(self, _: Request) -> Response:
-        """What the page offers."""
+        """Send what the page offers."""
         return JSONResponse(
             {
                 "tasks": [

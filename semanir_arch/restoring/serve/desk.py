@@ -50,7 +50,7 @@ class Desk:
             shown: Whether a picture of it is wanted, for browsers that cannot show the file.
 
         Returns:
-            Its size, what was found in plain words, the names of the tasks that help (none for a
+            Size of the photo, findings in plain words, names of the tasks that help (none for a
             clean photo), hints, and the picture as an address that holds it.
 
         Raises:

@@ -35,7 +35,7 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class RestoredPhoto:
-    """What is kept of a restored photo.
+    """Data kept of a restored photo.
 
     Attributes:
         name: File name of the result.
@@ -151,7 +151,7 @@ class Queue:
             return job
 
     def ahead(self, job: PhotoJob) -> int:
-        """How many jobs come before this one."""
+        """Number of jobs before this one."""
         with self._changed:
             ids = list(self._jobs)
             before = ids[: ids.index(job.id)] if job.id in self._jobs else []

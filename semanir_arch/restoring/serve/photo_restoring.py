@@ -172,7 +172,7 @@ class Workshop:
 
 
 def _passes(restorer: Restorer, channels: int) -> int:
-    """How often the network runs on a tile."""
+    """Number of times the network runs on a tile."""
     by_channel = restorer.network.in_chans == 1 and not restorer.demosaics
     return (channels if by_channel else 1) * (ORIENTATIONS if restorer.ensemble else 1)
 

@@ -52,7 +52,7 @@ class Merged:
     references: set[str] = field(default_factory=set)
 
     def origin(self, key: KeyPath) -> str:
-        """Where `key` was written or, if it was not, the nearest key above it."""
+        """Place where `key` was written or, if it was not, the nearest key above it."""
         for length in range(len(key), 0, -1):
             if key[:length] in self.origins:
                 return self.origins[key[:length]]

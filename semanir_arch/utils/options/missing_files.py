@@ -37,7 +37,7 @@ def leave_out_missing(resolved: Resolved) -> dict[str, str]:
         resolved: Resolved options, changed in place.
 
     Returns:
-        By the name of each set that was dropped, what is wrong.
+        Fault of each set that was dropped, by its name.
 
     Raises:
         OptionError: No set is left.

@@ -31,7 +31,7 @@ _SECTIONS = ("path", "logger", "train", "val")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What may be named in an option file.
+    """Names that option files may use.
 
     Each mapping goes from a `type` to its options; None stands for a class that declares nothing,
     so that nothing can be refused.
@@ -78,8 +78,7 @@ def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> list[P
         is_train: Whether they will be used for training or for a test.
 
     Returns:
-        What is wrong with a plain BasicSR file and keeps it from nothing, such as keys that nobody
-        reads.
+        Harmless faults of a plain BasicSR file, such as keys that nobody reads.
 
     Raises:
         OptionError: Anything is wrong; lists everything that is.
@@ -144,7 +143,7 @@ class _Checker:
             self._typed_block(key, self._catalogue.losses)
 
     def _relation(self, wrong: set[KeyPath]) -> Report:
-        """Where contradictions go; of values that are wrong by themselves there is enough said."""
+        """Report a contradiction, unless one of its values is wrong by itself."""
 
         def report(key: KeyPath, text: str) -> None:
             if key not in wrong:

@@ -93,7 +93,7 @@ class Option:
         return self.default is REQUIRED
 
     def fault(self, value: Any, *, training: bool = True) -> str | None:
-        """What is allowed instead of a value, in words; None if the value is allowed.
+        """Describe what is allowed instead of a value; None if the value is allowed.
 
         Args:
             value: Value as a file gives it.

@@ -29,7 +29,7 @@ _DATA = re.compile(r"# Data: (.*)$")
 
 @dataclass(frozen=True)
 class Header:
-    """What a leaf says about itself.
+    """Facts that a leaf states about itself.
 
     Args:
         task: Task that the file restores.

@@ -52,7 +52,7 @@ class _Relations:
         self._scale: int = scale if matches(scale, int) and scale > 0 else 1
 
     def datasets(self, is_train: bool) -> None:
-        """There is a set to train with, names differ, sizes and scale fit."""
+        """Check that a set to train with exists, names differ, and sizes and scale fit."""
         blocks = dict(self._blocks(("datasets",)))
         if "datasets" in self._options and isinstance(self._options["datasets"], dict):
             if is_train and "train" not in self._options["datasets"]:

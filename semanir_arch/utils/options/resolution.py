@@ -94,7 +94,7 @@ def derive_set_name(block: Mapping[str, Any]) -> str | None:
         block: Options of the data set.
 
     Returns:
-        None where the options name no folder.
+        Name; None if the options name no folder.
     """
     roots = [value for key, value in block.items() if key.startswith("dataroot")]
     lists = [root if isinstance(root, list) else [root] for root in roots]

@@ -104,7 +104,7 @@ def leave_out_variables(
         left: Options that are left.
 
     Returns:
-        The names that what is left refers to, if only by way of other variables.
+        Names that the remaining options refer to, if only by way of other variables.
     """
     variables = options.get("vars")
     known = variables if isinstance(variables, dict) else {}

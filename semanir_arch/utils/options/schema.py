@@ -162,7 +162,7 @@ def _list(origin: Any, arguments: tuple[Any, ...]) -> Schema:
 
 
 def _mark(mark: Any, kind: Any) -> Schema:
-    """What a mark of `semanir_arch.utils.values` adds to the schema of its type."""
+    """Add what a mark of `semanir_arch.utils.values` says to the schema of its type."""
     if isinstance(mark, Bounds):
         limits = {
             "minimum": mark.least,

@@ -69,7 +69,7 @@ def declare(
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:
-    """What a Google docstring says of every argument, in one line each."""
+    """Descriptions of the arguments in a Google docstring, one line each."""
     section = docstring.partition("Args:\n")[2]
     texts: dict[str, str] = {}
     name = ""
