@@ -96,7 +96,7 @@ class Damage:
 
 
 def _arrays(function: Callable[[Floats, Values, np.random.Generator], Floats]) -> Any:
-    """Give 8-bit results of a damage of float arrays (H, W, C) in [0, 1] with NumPy's randomness."""
+    """Make 8-bit results of a damage that works on float arrays (H, W, C) in [0, 1]."""
 
     def apply(pixels: Pixels, values: Values, generator: torch.Generator) -> Pixels:
         return to_integer(function(to_float(pixels), values, numpy_generator(generator)))
