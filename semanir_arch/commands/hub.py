@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from semanir_arch.bridges import hub
+from semanir_arch.bridges import hub_repository
 from semanir_arch.bridges.opening import find_weights
 from semanir_arch.utils.command_line import Exit, Parser
 from semanir_arch.weights import TASKS, find
@@ -31,10 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.weights in TASKS and not weights.exists():
             weights = find(arguments.weights).path
         if arguments.action == "push":
-            address = hub.push(weights, arguments.target, private=arguments.private, **facts)
+            address = hub_repository.push(
+                weights, arguments.target, private=arguments.private, **facts
+            )
             sys.stdout.write(f"{weights} -> {address}\n")
             return 0
-        written = hub.pack(
+        written = hub_repository.pack(
             weights,
             Path(arguments.target),
             repo=arguments.repo,

@@ -54,7 +54,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Example:
+class PreviewRow:
     """A row of the contact sheet that `--preview` draws.
 
     Args:
@@ -87,7 +87,7 @@ class Damage:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Declared = field(default_factory=dict)
-    examples: tuple[Example, ...] = ()
+    examples: tuple[PreviewRow, ...] = ()
 
     @property
     def parameters(self) -> list[str]:
@@ -117,9 +117,9 @@ def _reduced(
     return apply
 
 
-def _steps(name: str, *values: Any, **fixed: Any) -> tuple[Example, ...]:
+def _steps(name: str, *values: Any, **fixed: Any) -> tuple[PreviewRow, ...]:
     """Examples in which one parameter grows."""
-    return tuple(Example(f"{name} {value}", {name: value, **fixed}) for value in values)
+    return tuple(PreviewRow(f"{name} {value}", {name: value, **fixed}) for value in values)
 
 
 def _floats(
@@ -264,7 +264,7 @@ DAMAGES: dict[str, Damage] = {
         settings=_CAMERA,
         examples=(
             *_steps("gain", 2e-4, 1e-3, 5e-3),
-            Example("gain 0.002, shared by a phone", {"gain": 2e-3, **_SHARED}),
+            PreviewRow("gain 0.002, shared by a phone", {"gain": 2e-3, **_SHARED}),
         ),
     ),
     "second_order": Damage(
@@ -297,10 +297,10 @@ DAMAGES: dict[str, Damage] = {
         _arrays(lambda image, settings, rng: age(image, settings, rng)[0]),
         settings=AGE_SETTINGS,
         examples=(
-            Example("lightly", {**_PHOTOGRAPH, "grain": 4, "scratches": 0, "dust": 3}),
-            Example("badly", {**_PHOTOGRAPH, "fading": 0.6, "scratches": 5, "dust": 15}),
-            Example("sepia", {**_PHOTOGRAPH, "tones": {"sepia": 1}, "fading": 0.4}),
-            Example("halftone", {"tones": {"color": 1}, "halftone_prob": 1}),
+            PreviewRow("lightly", {**_PHOTOGRAPH, "grain": 4, "scratches": 0, "dust": 3}),
+            PreviewRow("badly", {**_PHOTOGRAPH, "fading": 0.6, "scratches": 5, "dust": 15}),
+            PreviewRow("sepia", {**_PHOTOGRAPH, "tones": {"sepia": 1}, "fading": 0.4}),
+            PreviewRow("halftone", {"tones": {"color": 1}, "halftone_prob": 1}),
         ),
     ),
 }

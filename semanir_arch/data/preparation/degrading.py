@@ -54,7 +54,7 @@ class Degradation:
 
 
 @dataclass(frozen=True)
-class Job:
+class DegradingJob:
     """One file to make.
 
     Args:
@@ -125,7 +125,7 @@ def parse_degradation(damage: str, given: Mapping[str, Any]) -> Degradation:
     return Degradation(damage, levels, texts, settings)
 
 
-def degrade_file(job: Job) -> Record:
+def degrade_file(job: DegradingJob) -> Record:
     """Make one file; it is complete or absent.
 
     Returns:

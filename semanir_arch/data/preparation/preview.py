@@ -18,7 +18,7 @@ from semanir_arch.data.files.image_io import (
     to_integer,
     write_image,
 )
-from semanir_arch.data.preparation.damages import DAMAGES, Example
+from semanir_arch.data.preparation.damages import DAMAGES, PreviewRow
 from semanir_arch.data.preparation.degrading import Degradation, parse_degradation
 from semanir_arch.data.randomness import named_generator
 
@@ -94,7 +94,7 @@ def draw_sheet(
 
 def _rows(damage: str, given: Mapping[str, Any]) -> list[tuple[str, Degradation]]:
     """Label and parameters of every row; rows that what is given makes equal appear once."""
-    examples = DAMAGES[damage].examples or (Example(damage, {}),)
+    examples = DAMAGES[damage].examples or (PreviewRow(damage, {}),)
     rows: list[tuple[str, Degradation]] = []
     for example in examples:
         degradation = parse_degradation(damage, {**example.given, **given})
