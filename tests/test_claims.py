@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-FOLDERS = [str(Path(__file__).parents[1] / "benchmarks" / part) for part in ("claims", "")]
+FOLDER = str(Path(__file__).parents[1] / "benchmarks")
 
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [*FOLDERS, *sys.path])
+    monkeypatch.setattr(sys, "path", [FOLDER, *sys.path])
 
 
 def test_controls_differ_from_semanir_in_their_keys_alone():
-    from variants import TOKENS, VARIANTS, ControlStage, set_keys
+    from claims_variants import TOKENS, VARIANTS, ControlStage, set_keys
 
     x = torch.rand(1, 3, 32, 32)
 
@@ -47,7 +47,7 @@ def test_controls_differ_from_semanir_in_their_keys_alone():
 
 
 def test_a_shared_dictionary_is_the_first_layers_own():
-    from variants import VARIANTS, dictionary_overlap
+    from claims_variants import VARIANTS, dictionary_overlap
 
     torch.manual_seed(0)
     shares = dictionary_overlap(VARIANTS["semanir"].build().eval(), torch.rand(1, 3, 32, 32))
@@ -56,8 +56,8 @@ def test_a_shared_dictionary_is_the_first_layers_own():
 
 
 def test_verdicts_follow_the_figures():
-    from costs import exponent
-    from page import FAILS, HOLDS, IN_PART, UNKNOWN, gain, verdict
+    from claims_costs import exponent
+    from claims_page import FAILS, HOLDS, IN_PART, UNKNOWN, gain, verdict
 
     assert verdict([0.1, -0.04]) == HOLDS
     assert verdict([0.1, -0.06]) == IN_PART

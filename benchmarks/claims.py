@@ -1,8 +1,8 @@
 """The paper's claims, tested at the scale of one processor core.
 
-    python benchmarks/claims run               # trains what has no record yet: about six core-hours
-    python benchmarks/claims costs             # time and memory against window and k
-    python benchmarks/claims report            # writes docs/claims.md from the records
+    python benchmarks/claims.py run       # trains what has no record yet: about six core-hours
+    python benchmarks/claims.py costs     # time and memory against window and k
+    python benchmarks/claims.py report    # writes docs/claims.md from the records
 
 Each finished training leaves one record in benchmarks/results/claims; `run` skips those that have
 one, so it can be stopped and started at any time and loses one training at most. It needs
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "benchmarks" / "results" / "claims"
 PAGE = ROOT / "docs" / "claims.md"
 SEEDS = (0, 1)
@@ -29,7 +29,6 @@ SEEDS = (0, 1)
 
 def main() -> None:
     """Read the command line."""
-    sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     parser = argparse.ArgumentParser(description="Test the paper's claims.")
     commands = parser.add_subparsers(dest="command", required=True)
     run_parser = commands.add_parser("run", help="train what has no record yet")
@@ -48,8 +47,8 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, the seeds last, so that every variant has one record soon."""
-    from runs import TASKS, Budget, train, variant_named
-    from variants import VARIANTS
+    from claims_runs import TASKS, Budget, train, variant_named
+    from claims_variants import VARIANTS
 
     budget = Budget(
         tuple(arguments.iterations or Budget.iterations), tuple(arguments.minutes or Budget.minutes)
@@ -74,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def costs(arguments: argparse.Namespace) -> None:
     """Measure, and keep the figures beside the records."""
-    from costs import measure_all
+    from claims_costs import measure_all
 
     result = {"origin": _origin(), **measure_all()}
     (arguments.records / "costs.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -82,7 +81,7 @@ def costs(arguments: argparse.Namespace) -> None:
 
 def report(arguments: argparse.Namespace) -> None:
     """Write the page."""
-    from page import write_page
+    from claims_page import write_page
 
     PAGE.write_text(write_page(arguments.records))
 

@@ -9,12 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
+from claims_variants import VARIANTS
 from torch import nn
-from variants import VARIANTS
 
 from semanir_arch.modules.stage import KeySemanticStage
 from semanir_arch.utils.memory import peak_memory
@@ -90,5 +89,4 @@ def _step(network: nn.Module, x: torch.Tensor) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     sys.stdout.write(json.dumps(_measure(json.loads(sys.argv[1]))))

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from claims_variants import VARIANTS, WINDOW, Variant, dictionary_overlap, set_keys
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from variants import VARIANTS, WINDOW, Variant, dictionary_overlap, set_keys
 
 from semanir_arch.data.datasets.gaussian_denoising_dataset import GaussianDenoisingDataset
 from semanir_arch.data.datasets.jpeg_compression_dataset import JpegCompressionDataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from semanir_arch.archs.semanir_arch import SemanIR
 from semanir_arch.modules.stage import KeySemanticStage
 from semanir_arch.modules.window import window_partition, window_reverse
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
-from semanir_arch.ops.dictionary.packing import pack
+from semanir_arch.ops.dictionary.packed_bits import pack
 
 __all__ = ["VARIANTS", "WINDOW", "Variant", "dictionary_overlap", "set_keys"]
 
@@ -52,6 +52,8 @@ class ControlStage(nn.Module):
         choice: "layer" (a dictionary of each layer's own input), "random" (drawn anew each time),
             "near" (the nearest in space) or "grid" (every second row and column).
     """
+
+    bits: Tensor
 
     def __init__(self, stage: KeySemanticStage, choice: str) -> None:
         super().__init__()
@@ -157,7 +159,8 @@ def _semanir(k: int = KEYS, choice: str | None = None) -> nn.Module:
         bias_dim=64,
     )  # fmt: skip
     if choice is not None:
-        network.stages = nn.ModuleList(ControlStage(stage, choice) for stage in network.stages)
+        stages = cast("list[KeySemanticStage]", list(network.stages))
+        network.stages = nn.ModuleList(ControlStage(stage, choice) for stage in stages)
     return network
 
 

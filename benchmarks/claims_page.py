@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from costs import exponent
+from claims_costs import exponent
+from claims_runs import BATCH, CURVE, PATCH, RATE, TASKS
+from claims_variants import KEYS, LAYERS, TOKENS, VARIANTS, WIDTH, WINDOW
 from measure import markdown_table
-from runs import BATCH, CURVE, PATCH, RATE, TASKS
-from variants import KEYS, LAYERS, TOKENS, VARIANTS, WIDTH, WINDOW
 
 __all__ = ["verdict", "write_page"]
 
@@ -117,8 +117,8 @@ def _introduction(records: Records) -> str:
     return f"""# The paper's claims, tested on one processor core
 
 ```bash
-python benchmarks/claims run       # train what has no record yet
-python benchmarks/claims report    # write this page from the records
+python benchmarks/claims.py run       # train what has no record yet
+python benchmarks/claims.py report    # write this page from the records
 ```
 
 Nobody outside the authors has published a training of SemanIR. We trained small pure SemanIR
