@@ -24,7 +24,7 @@ def require_hub(what: str) -> None:
     """Refuse to go on without huggingface_hub.
 
     Args:
-        what: What it is needed for, to begin the message with.
+        what: Purpose for which it is needed; the message begins with it.
 
     Raises:
         ValueError: It is not installed.
@@ -39,12 +39,12 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
     Args:
         address: `hf:USER/REPO[@REVISION]`; the revision is a branch, tag or commit. Files of other
             names: `hf:USER/REPO/FILE[@REVISION]`.
-        cache: Where downloads are kept; None for huggingface_hub's folder (`HF_HOME`).
-        offline: Ask nobody; as the environment's `HF_HUB_OFFLINE=1` does. What is in the cache is
-            used too where the hub cannot be reached.
+        cache: Folder for downloads; None for huggingface_hub's own (`HF_HOME`).
+        offline: Whether to make no request, as with `HF_HUB_OFFLINE=1` in the environment. The
+            cache is also used if the hub cannot be reached.
 
     Returns:
-        The file, in the cache.
+        Path of the file in the cache.
 
     Raises:
         ValueError: It is no address, or huggingface_hub is not installed.

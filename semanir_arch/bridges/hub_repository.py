@@ -45,16 +45,16 @@ def pack(
     Args:
         weights: File that `load_checkpoint` reads; what is known of its training comes from it, or
             for shipped weights from the record beside.
-        folder: Made if it does not exist.
-        name: Of the model; None for the file's name.
+        folder: Folder to write to; made if it does not exist.
+        name: Name of the model; None for the file's name.
         repo: `USER/REPO`, if it is known already, for the addresses in the texts.
-        author: Who publishes, for OpenModelDB.
+        author: Publisher, for OpenModelDB.
         license: SPDX expression of the weights' licence; None states none.
         date: Day of publication, yyyy-mm-dd; None for today.
         overwrite: Whether files that exist are replaced.
 
     Returns:
-        The files.
+        Paths of the written files.
 
     Raises:
         FileNotFoundError: No such weights.
@@ -86,8 +86,8 @@ def write_publication(draft: Publication, folder: Path) -> None:
     """Write the four files of a publication.
 
     Args:
-        draft: Without size and digest.
-        folder: Exists.
+        draft: Publication without size and digest.
+        folder: Existing folder.
     """
     path, checkpoint = folder / WEIGHTS, draft.checkpoint
     block = dict(checkpoint.network or {})
@@ -104,7 +104,7 @@ def push(weights: Path, repo: str, *, private: bool = False, **facts: Any) -> st
     """Publish weights on the hub.
 
     Args:
-        weights: As `pack`.
+        weights: File, shipped task or hub address, as for `pack`.
         repo: `USER/REPO`; made if it does not exist.
         private: Whether a new repository is private.
         **facts: `name`, `author`, `license`, `date` of `pack`.
@@ -130,7 +130,7 @@ def push(weights: Path, repo: str, *, private: bool = False, **facts: Any) -> st
 
 
 def _record_of(weights: Path, checkpoint: Checkpoint) -> Mapping[str, Any]:
-    """What is known of a training: the record beside shipped weights, else what the file carries.
+    """Known facts of a training: the record next to shipped weights, else what the file carries.
 
     The record has the scores too, which are measured when the weights are written.
     """

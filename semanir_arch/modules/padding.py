@@ -79,7 +79,7 @@ def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
 
 
 def _mirror(position: Tensor, length: int, mode: str) -> Tensor:
-    """Which pixel of a side of `length` each position on it or beyond repeats."""
+    """Index of the pixel of a side of `length` that each position on it or beyond repeats."""
     # a tensor, so that tracing does not ask how long an open side is
     last = torch.arange(length, device=position.device)[-1:]
     if mode == "replicate":

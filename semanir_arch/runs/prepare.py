@@ -56,7 +56,7 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     """Everything that happens before BasicSR builds anything.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         is_train: Training or test.
 
     Raises:
@@ -80,7 +80,7 @@ def to_run(resolved: Resolved, arguments: Namespace) -> Run:
 
     Args:
         resolved: Complete options.
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
     """
     launcher = arguments.launcher
     if launcher == "none" and processes.started_by_torchrun(os.environ):

@@ -155,9 +155,9 @@ def run_guarded(
 
     Args:
         prog: Name of the command, for messages.
-        work: Does everything; its result is the exit code, None stands for 0.
-        tell: Shows a message; None for stderr, after the name of the command.
-        interrupted: What is said after Ctrl-C.
+        work: Function that does everything; its result is the exit code, None stands for 0.
+        tell: Function that shows a message; None for stderr, after the name of the command.
+        interrupted: Message after Ctrl-C.
 
     Returns:
         The exit code.

@@ -19,12 +19,12 @@ CODECS = ("jpeg", "webp")
 
 @dataclass(frozen=True)
 class Codec:
-    """How a file is compressed.
+    """Codec and settings of a compressed file.
 
     Args:
-        name: One of `CODECS`.
-        quality: 1 (worst) to 100.
-        chroma: Of JPEG: "4:2:0" or "4:4:4".
+        name: Name of the codec, one of `CODECS`.
+        quality: Quality from 1 (worst) to 100.
+        chroma: Chroma of JPEG: "4:2:0" or "4:4:4".
     """
 
     name: str
@@ -42,7 +42,7 @@ def compress(pixels: NDArray[np.uint8], codec: Codec) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, 3) RGB.
-        codec: How.
+        codec: Codec and its settings.
 
     Raises:
         ValueError: A setting is not allowed.
@@ -59,7 +59,7 @@ def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, 3) RGB.
-        quality: 1 (worst) to 100.
+        quality: Quality from 1 (worst) to 100.
 
     Raises:
         ValueError: The quality is not allowed. OpenCV would take more than 100 for lossless.

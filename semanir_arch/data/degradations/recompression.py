@@ -34,8 +34,8 @@ def compress(
 
     Args:
         image: (H, W, C) float32, gray or RGB; clipped to [0, 1].
-        quality: 1 (worst) to 100.
-        codec: One of `CODECS`; WebP is lossy at every quality.
+        quality: Quality from 1 (worst) to 100.
+        codec: Name of the codec, one of `CODECS`; WebP is lossy at every quality.
         chroma: "4:2:0" or "4:4:4"; WebP has 4:2:0 only.
         shift: Rows and columns of the image before the first whole block, 0 or more.
 

@@ -47,12 +47,12 @@ class Desk:
 
         Args:
             data: The file.
-            name: What messages call it.
+            name: Name of the photo in messages.
             offered: Names of the tasks that may be chosen.
             shown: Whether a picture of it is wanted, for browsers that cannot show the file.
 
         Returns:
-            Its size, what was found in plain words, the names of the tasks that help (none for a
+            Size of the photo, findings in plain words, names of the tasks that help (none for a
             clean photo), hints, and the picture as an address that holds it.
 
         Raises:
@@ -78,8 +78,9 @@ class Desk:
         """A result's file that keeps only a share of the change.
 
         Args:
-            outcome: With its original and restored pixels.
-            share: 0 to 1; 0 gives the photo itself, or its bicubic enlargement.
+            outcome: Result with its original and restored pixels.
+            share: Share of the change, 0 to 1; 0 gives the photo itself, or its bicubic
+                enlargement.
 
         Raises:
             ValueError: The result cannot be blended.

@@ -48,7 +48,7 @@ class Source:
 
     Args:
         path: The file.
-        data: Its content.
+        data: Content of the file.
         lines: Line number of every key, counted from 1.
     """
 
