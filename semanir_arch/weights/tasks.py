@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from semanir_arch.utils.errors import InputError, InputTypeError
 from semanir_arch.weights.words import suggest_task
 
 __all__ = ["TASKS", "Task", "get_task"]
@@ -11,15 +12,15 @@ __all__ = ["TASKS", "Task", "get_task"]
 
 @dataclass(frozen=True)
 class Task:
-    """What one network does.
+    """Task of one network.
 
     Args:
         name: The word that commands take.
-        title: One line for people.
-        input: What an image must be so that the network helps.
-        channels: 1 where the network sees gray images, 3 for RGB.
-        scale: How many times larger the result is.
-        strength: What the network is blind to ("sigma", "quality"), or None.
+        title: Title in one line.
+        input: Condition that an image must meet so that the network helps.
+        channels: Number of channels that the network sees: 1 for gray, 3 for RGB.
+        scale: Factor by which the result is larger.
+        strength: Damage strength that the network is blind to ("sigma", "quality"), or None.
         levels: Lowest and highest strength that it was trained for; None without strength.
         demonstration: Whether it was trained on synthetic damage only, to show the task rather
             than to compete.
@@ -117,10 +118,10 @@ def get_task(name: str) -> Task:
         ValueError: There is none of that name; names those that exist.
     """
     if not isinstance(name, str):
-        raise TypeError(f"task={name!r}: {type(name).__name__}; the name of a task is needed")
+        raise InputTypeError(f"task={name!r}: {type(name).__name__}; the name of a task is needed")
     name = ALIASES.get(name, name)
     if name not in TASKS:
         close = suggest_task(name, [*TASKS, "auto"])
         hint = f"; did you mean {close!r}?" if close else ""
-        raise ValueError(f"task {name!r} is unknown; available: {', '.join(TASKS)}{hint}")
+        raise InputError(f"task {name!r} is unknown; available: {', '.join(TASKS)}{hint}")
     return TASKS[name]

@@ -15,6 +15,7 @@ from semanir_arch.data.degradations.declaration import Declared, parse_settings
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
+from semanir_arch.utils.errors import InputError
 
 Floats = NDArray[np.float32]
 
@@ -56,7 +57,7 @@ class DeclaredDamageDataset(CleanImageDataset):
         self.scale = self.opt.get("scale", 1)
         if self.scale not in self.SCALES:
             allowed = ", ".join(map(str, self.SCALES))
-            raise ValueError(f"scale must be one of {allowed}, received {self.scale!r}")
+            raise InputError(f"scale must be one of {allowed}, received {self.scale!r}")
 
     @property
     def step(self) -> int:
@@ -79,11 +80,11 @@ class DeclaredDamageDataset(CleanImageDataset):
         """Damaged image and target; for damages that change what can be expected back.
 
         Args:
-            image: As in `damage`.
+            image: Clean image, as for `damage`.
             rng: Source of randomness.
 
         Returns:
-            As `damage` gives it, and (H, W, C) float32 in [0, 1].
+            Degraded image as `damage` returns it, and clean image (H, W, C) float32 in [0, 1].
         """
         return self.damage(image, rng), image
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from semanir_arch.data.sources.scanning import READABLE_SUFFIXES
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.same_names import clashes, folded
 
 __all__ = ["ItemNames", "label_roots"]
@@ -25,7 +26,7 @@ class ItemNames:
     """The names of a data set's items.
 
     Args:
-        dataset: Of this package, of BasicSR, or any other whose items hold `lq_path`.
+        dataset: Data set of this package, of BasicSR, or any other whose items hold `lq_path`.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -38,7 +39,7 @@ class ItemNames:
         """Name of a loaded item.
 
         Args:
-            index: Its place in the set.
+            index: Place in the set.
             data: A batch of it alone.
 
         Raises:
@@ -57,7 +58,7 @@ class ItemNames:
         """Refuse names that are one for some system, and those that lead out of their folder.
 
         Args:
-            names: Those to check; None for those that are known before anything is loaded.
+            names: Names to check; None for those that are known before anything is loaded.
 
         Raises:
             ValueError: There are some; the first are listed.
@@ -65,18 +66,18 @@ class ItemNames:
         names = (self.known or ()) if names is None else names
         outside = [name for name in names if ".." in name.split("/") or name.startswith("/")]
         if outside:
-            raise ValueError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
+            raise InputError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
         twice = clashes(names)
         if twice:
             raise self._refusal(twice)
 
-    def _refusal(self, twice: Sequence[Sequence[str]]) -> ValueError:
+    def _refusal(self, twice: Sequence[Sequence[str]]) -> InputError:
         shown = ", ".join(" or ".join(names) for names in twice[:_SHOWN])
         shown += ", ..." if len(twice) > _SHOWN else ""
         more = "the suffix"
         if any(len(names) > 1 for names in twice):
             more += ", in case and in how accents are written (on some systems such names are one)"
-        return ValueError(
+        return InputError(
             f"data set {self._options.get('name')}: several images are called {shown}, so that "
             f"their results would replace each other; images of one set must differ in more than "
             f"{more}, and may be listed once"

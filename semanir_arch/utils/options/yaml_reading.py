@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint, shown
 from semanir_arch.utils.values import show
 
@@ -49,7 +50,7 @@ class Source:
 
     Args:
         path: The file.
-        data: Its content.
+        data: Content of the file.
         lines: Line number of every key, counted from 1.
     """
 
@@ -216,13 +217,23 @@ def _construct(loader: _Loader, node: yaml.Node) -> Any:
         yaml.YAMLError: A value is not what its tag says.
     """
     try:
-        return loader.construct_document(node)
+        return _unshare(loader.construct_document(node))
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         # PyYAML's constructors do not expect what an explicit tag (!!int abc) may stand before
         raise yaml.MarkedYAMLError(
             problem=f"a value does not have the form of its tag ({error})",
             problem_mark=node.start_mark,
         ) from error
+
+
+def _unshare(value: Any) -> Any:
+    """A copy in which no two places share a block, as those of YAML's aliases do.
+
+    What overrides one place would change the other.
+    """
+    if isinstance(value, dict):
+        return {name: _unshare(item) for name, item in value.items()}
+    return [_unshare(item) for item in value] if isinstance(value, list) else value
 
 
 def find_references(value: Any) -> set[str]:
@@ -241,14 +252,14 @@ def parse_value(text: str) -> Any:
         ValueError: Not YAML.
     """
     if len(text) > _MOST_BYTES:
-        raise ValueError(f"longer than {_MOST_BYTES // 1024} KiB")
+        raise InputError(f"longer than {_MOST_BYTES // 1024} KiB")
     try:
         loader = _Loader(text)
         node = _compose(loader)
         return None if node is None else _construct(loader, node)
     except yaml.YAMLError as error:
         reason = getattr(error, "problem", None)
-        raise ValueError(
+        raise InputError(
             f"{show(text)} is not a YAML value{f' ({reason})' if reason else ''}"
         ) from error
 
