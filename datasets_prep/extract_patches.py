@@ -82,7 +82,7 @@ def select_images(images: dict[str, Path], wanted: Sequence[str]) -> dict[str, P
 
     Args:
         images: All images, by their path below the input.
-        wanted: Such paths, or file names, with or without suffix.
+        wanted: Relative paths or file names, with or without suffix.
 
     Raises:
         ValueError: A name fits no image.
@@ -166,7 +166,7 @@ def _run_images(arguments: argparse.Namespace) -> list[str]:
 def _parameters(
     tiling: PatchGrid, excluded: dict[str, Path], held_out: dict[str, Path], lmdb: str | None
 ) -> dict[str, Any]:
-    """What an output folder of plain images is recorded to hold."""
+    """Parameters in the record of an output folder of plain images."""
     parameters = {name: getattr(tiling, name) for name in ("size", "step", "min_std")}
     parameters |= {"exclude": sorted(excluded), "holdout": sorted(held_out)}
     return parameters | ({"lmdb": lmdb} if lmdb else {})

@@ -55,8 +55,8 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
 
     Args:
         source: An image, or a folder.
-        output: For an image: a folder, or a file name that ends in .png. For a folder: a folder,
-            in which the sub-folders are repeated.
+        output: Output for an image: a folder, or a file name that ends in .png. For a folder: a
+            folder, in which the sub-folders are repeated.
         template: Name of a result without suffix, where {} is that of its image.
 
     Raises:

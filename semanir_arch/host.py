@@ -67,7 +67,8 @@ def judge_foreign(check: Callable[[dict[str, Any]], None]) -> None:
     """Let options be checked that a script of BasicSR's hands to a model of this package.
 
     Args:
-        check: Gets the options as BasicSR parsed them; raises ValueError for what cannot be used.
+        check: Function that gets the options as BasicSR parsed them; raises ValueError for what
+            cannot be used.
     """
     _Judge.check = check
 
@@ -76,7 +77,7 @@ def check_foreign(options: dict[str, Any]) -> None:
     """Check the options of a model, unless a run of this package has checked them.
 
     Args:
-        options: As the model gets them.
+        options: Options as the model gets them.
 
     Raises:
         ValueError: See `judge_foreign`.

@@ -30,12 +30,12 @@ __all__ = ["RAMIT_PRESETS", "RAMIT_TASKS", "RAMiT", "RAMiTTask"]
 
 
 class RAMiTTask(NamedTuple):
-    """What the authors' models of a task have in common.
+    """Facts that the authors' models of a task share.
 
     Args:
         upscale: Enlargement.
-        mean: Subtracted from images in [0, 1], per channel; empty for nothing.
-        std: Divides them afterwards.
+        mean: Mean subtracted from images in [0, 1], per channel; empty for nothing.
+        std: Standard deviations by which the channels are divided afterwards.
         helper: Whether each block's attention helps that of the next.
     """
 
@@ -96,7 +96,7 @@ class RAMiT(RestorationNetwork):
     defaults are the published RAMiT for super-resolution x2.
 
     Args:
-        task: One of `RAMIT_TASKS`; decides the enlargement and how images are normalised.
+        task: Task name, a key of `RAMIT_TASKS`; sets the enlargement and how images are normalized.
         in_chans: Channels in and out; those of the task, any for "denoising_real".
         embed_dim: Channels of the body; a multiple of 16.
         depths: Blocks of the stages: at full, half and quarter resolution, and at full again.
@@ -107,7 +107,8 @@ class RAMiT(RestorationNetwork):
         bottleneck_expansion: Hidden channels per channel of the MobiVari (version 2) that joins the
             first three stages.
         bottleneck_groups: Groups of its first convolution.
-        mix_expansion: As above, of the MobiVari that joins the attention of all stages.
+        mix_expansion: Hidden width of the MobiVari that joins the attention of all stages, in
+            multiples of its input's.
         mix_groups: Groups of its first convolution.
         helper: Whether each block's attention helps that of the next; None for the task's own.
 
@@ -168,7 +169,7 @@ class RAMiT(RestorationNetwork):
         self.to_target = _Reconstructor(embed_dim, in_chans, self.upscale, mobivari)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of `size_multiple`."""
+        """Restore images whose sides are multiples of `size_multiple`; see `forward`."""
         x = (x - self.mean) / self.std
         shallow = self.shallow(x)
         out1, mixed1 = self.stage1(shallow)

@@ -50,7 +50,8 @@ class Restormer(RestorationNetwork):
         ffn_expansion_factor: Hidden channels of the feed-forward per channel.
         bias: Whether convolutions other than those that change the resolution have biases.
         LayerNorm_type: "WithBias", or "BiasFree" as published for denoising.
-        dual_pixel_task: Add the embedded input to the features instead of the input to the output.
+        dual_pixel_task: Whether the embedded input is added to the features instead of the input to
+            the output.
 
     Raises:
         ValueError: If an argument is not allowed; names it.
@@ -114,7 +115,7 @@ class Restormer(RestorationNetwork):
         self.output = nn.Conv2d(half, out_channels, 3, padding=1, bias=bias)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of 8."""
+        """Restore images whose sides are multiples of 8; see `forward`."""
         embedded = self.patch_embed(x)
         skip1 = self.encoder_level1(embedded)
         skip2 = self.encoder_level2(self.down1_2(skip1))

@@ -76,8 +76,8 @@ class SemanIR(KeySemanticNetwork):
             `upscale` 1 a single
             convolution takes its place, and the input is added where channels match.
         backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
-            pass.
+        use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
+            the backward pass.
 
     Raises:
         ValueError: If an argument is not allowed, or `depths` and `num_heads` differ in length.
@@ -137,7 +137,7 @@ class SemanIR(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of the window."""
+        """Restore images whose sides are multiples of the window; see `forward`."""
         shallow = self.first(x)
         features = self.norm_in(shallow)
         for stage in self.stages:

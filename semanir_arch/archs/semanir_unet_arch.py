@@ -81,8 +81,8 @@ class SemanIRUNet(KeySemanticNetwork):
         unshuffle: Side of the squares of pixels that become channels before the network and pixels
             again behind it, as in FFDNet (arXiv 1710.04026); 1, as in the paper, leaves them.
         backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
-            pass.
+        use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
+            the backward pass.
 
     Raises:
         ValueError: If an argument is not allowed, or the lists differ in length.
@@ -167,7 +167,7 @@ class SemanIRUNet(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of `size_multiple`."""
+        """Restore images whose sides are multiples of `size_multiple`; see `forward`."""
         features = self.first(self.fold(x))
         skips = []
         for encoder, downsample in zip(self.encoders, self.downsamplers, strict=True):

@@ -23,7 +23,7 @@ def find_basicsr(name: str) -> Callable[..., nn.Module] | None:
     """BasicSR's network of that name; None if there is none or no BasicSR.
 
     Args:
-        name: As option files call it.
+        name: Name of the architecture, as option files write it.
     """
     # BasicSR may be absent, and where it is not, importing it takes seconds
     from semanir_arch import host
@@ -43,8 +43,8 @@ def build_basicsr(checkpoint: Checkpoint, entry: Callable[..., nn.Module]) -> Fo
     What it makes of an image, and what sizes it takes, is found out with small black images.
 
     Args:
-        checkpoint: It names its network.
-        entry: From `find_basicsr`.
+        checkpoint: Checkpoint that names its network.
+        entry: Result of `find_basicsr`.
 
     Raises:
         ValueError: The options or weights do not fit, or it does not turn an image into an image.

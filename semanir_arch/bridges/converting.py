@@ -39,13 +39,13 @@ def convert(
         source: File that `load_checkpoint` reads.
         target: File to write; its suffix decides the format. Replaced if it exists. A safetensors
             file gets the network's options as a tensor too, for programs that load with spandrel.
-        param_key: Which weights; see `load_checkpoint`.
-        prefix: Keep only weights whose names begin with it, without it.
+        param_key: Key of the weights to keep; see `load_checkpoint`.
+        prefix: Prefix of the weights to keep; it is removed from their names.
         network: Option block of the network; None for the one in the file.
-        task: What the weights are for, in words; None for what the file says.
+        task: Task of the weights, in words; None for the one in the file.
 
     Returns:
-        What was read.
+        Checkpoint that was read.
 
     Raises:
         FileNotFoundError: No such file.

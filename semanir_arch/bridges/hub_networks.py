@@ -31,8 +31,8 @@ class HubMixin(ModelHubMixin):
     """Saves and loads a network of this package as a repository of the hub.
 
     Attributes:
-        name: Of the network, as files name it.
-        record: What is known of the training; written into the file and the model card.
+        name: Name of the network, as files write it.
+        record: Record of the training; written into the file and the model card.
     """
 
     name: ClassVar[str]

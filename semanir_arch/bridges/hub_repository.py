@@ -39,7 +39,7 @@ def require_hub(what: str) -> None:
     """Refuse to go on without huggingface_hub.
 
     Args:
-        what: What it is needed for, to begin the message with.
+        what: Purpose for which it is needed; the message begins with it.
 
     Raises:
         ValueError: It is not installed.
@@ -54,12 +54,12 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
     Args:
         address: `hf:USER/REPO[@REVISION]`; the revision is a branch, tag or commit. Files of other
             names: `hf:USER/REPO/FILE[@REVISION]`.
-        cache: Where downloads are kept; None for huggingface_hub's folder (`HF_HOME`).
-        offline: Ask nobody; as the environment's `HF_HUB_OFFLINE=1` does. What is in the cache is
-            used too where the hub cannot be reached.
+        cache: Folder for downloads; None for huggingface_hub's own (`HF_HOME`).
+        offline: Whether to make no request, as with `HF_HUB_OFFLINE=1` in the environment. The
+            cache is also used if the hub cannot be reached.
 
     Returns:
-        The file, in the cache.
+        Path of the file in the cache.
 
     Raises:
         ValueError: It is no address, or huggingface_hub is not installed.
@@ -127,16 +127,16 @@ def pack(
     Args:
         weights: File that `load_checkpoint` reads; what is known of its training comes from it, or
             for shipped weights from the record beside.
-        folder: Made if it does not exist.
-        name: Of the model; None for the file's name.
+        folder: Folder to write to; made if it does not exist.
+        name: Name of the model; None for the file's name.
         repo: `USER/REPO`, if it is known already, for the addresses in the texts.
-        author: Who publishes, for OpenModelDB.
+        author: Publisher, for OpenModelDB.
         license: SPDX expression of the weights' licence; None states none.
         date: Day of publication, yyyy-mm-dd; None for today.
         overwrite: Whether files that exist are replaced.
 
     Returns:
-        The files.
+        Paths of the written files.
 
     Raises:
         FileNotFoundError: No such weights.
@@ -168,8 +168,8 @@ def write_publication(draft: Publication, folder: Path) -> None:
     """Write the four files of a publication.
 
     Args:
-        draft: Without size and digest.
-        folder: Exists.
+        draft: Publication without size and digest.
+        folder: Existing folder.
     """
     path, checkpoint = folder / WEIGHTS, draft.checkpoint
     block = dict(checkpoint.network or {})
@@ -186,7 +186,7 @@ def push(weights: Path, repo: str, *, private: bool = False, **facts: Any) -> st
     """Publish weights on the hub.
 
     Args:
-        weights: As `pack`.
+        weights: File, shipped task or hub address, as for `pack`.
         repo: `USER/REPO`; made if it does not exist.
         private: Whether a new repository is private.
         **facts: `name`, `author`, `license`, `date` of `pack`.
@@ -212,7 +212,7 @@ def push(weights: Path, repo: str, *, private: bool = False, **facts: Any) -> st
 
 
 def _record_of(weights: Path, checkpoint: Checkpoint) -> Mapping[str, Any]:
-    """What is known of a training: the record beside shipped weights, else what the file carries.
+    """Known facts of a training: the record next to shipped weights, else what the file carries.
 
     The record has the scores too, which are measured when the weights are written.
     """

@@ -56,7 +56,7 @@ def open_network(
     by spandrel, or built by BasicSR from these options, whichever is installed and knows them.
 
     Args:
-        checkpoint: From `load_checkpoint`.
+        checkpoint: Result of `load_checkpoint`.
         accept: Raises, if the network is none that the caller can use; called before weights are
             compared, which says more about a network that was mistaken for another.
 

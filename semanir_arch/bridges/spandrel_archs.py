@@ -40,7 +40,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
     """One of this package's networks, as spandrel describes networks.
 
     Args:
-        name: One of `stamp.STAMPED`.
+        name: Name of the network, one of `stamp.STAMPED`.
     """
 
     def __init__(self, name: str) -> None:
@@ -98,8 +98,8 @@ def install(registry: ArchRegistry = MAIN_REGISTRY) -> None:
     """Let spandrel load the weights of this package's networks.
 
     Args:
-        registry: Where to add them; the one that programs use unless they have their own. May be
-            called again.
+        registry: Registry to add them to; by default the one that programs use unless they have
+            their own. May be called again.
     """
     entries = [ArchSupport.from_architecture(architecture) for architecture in ARCHITECTURES]
     registry.add(*entries, ignore_duplicates=True)

@@ -52,8 +52,8 @@ def recognise(checkpoint: Checkpoint) -> ForeignNetwork | None:
     """Build the network whose weights a file holds, if spandrel knows it.
 
     Args:
-        checkpoint: From `load_checkpoint`. A prefix that all names share is removed, if they are
-            unknown with it.
+        checkpoint: Result of `load_checkpoint`. If the names are unknown with a prefix that all
+            share, it is removed.
 
     Returns:
         The network with its weights; None if no architecture has such weights.

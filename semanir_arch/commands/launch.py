@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Exit, Parser, open_streams
 from semanir_arch.utils.suggestions import did_you_mean
 from semanir_arch.utils.threads import wait_idly
 
@@ -25,6 +25,7 @@ __all__ = [
     "restore",
     "run",
     "score",
+    "show_overview",
     "test",
     "train",
 ]
@@ -35,8 +36,8 @@ class Command:
     """One command.
 
     Args:
-        module: Has `main(argv)`, which returns the exit code, and `build_parser()`.
-        purpose: What it is for, in one line.
+        module: Module with `main(argv)`, which returns the exit code, and `build_parser()`.
+        purpose: Purpose in one line.
         is_script: Whether an installation puts it on the PATH, as `semanir-NAME`.
     """
 
@@ -83,10 +84,10 @@ def run(name: str, argv: Sequence[str]) -> int:
 
     Args:
         name: Key of `COMMANDS`.
-        argv: Its arguments.
+        argv: Arguments of the command.
 
     Returns:
-        Its exit code; 2 if there is no such command.
+        Exit code of the command; 2 if there is no such command.
     """
     if name not in COMMANDS:
         near = did_you_mean(name, COMMANDS) or f"; allowed: {', '.join(COMMANDS)}"
@@ -103,6 +104,12 @@ def overview() -> str:
         spelled = f"semanir-{name}" if command.is_script else f"python -m semanir_arch {name}"
         lines.append(f"  {spelled:36} {command.purpose}")
     return "\n".join(lines) + "\n"
+
+
+def show_overview() -> None:
+    """Write the overview to stdout."""
+    open_streams()
+    sys.stdout.write(overview())
 
 
 def data() -> int:

@@ -92,7 +92,7 @@ def list_options(word: str = "") -> Iterator[str]:
         word: Part of the path; all files if empty.
 
     Yields:
-        `options/denoising/SemanIR_color.yml  Title`.
+        Lines such as `options/denoising/SemanIR_color.yml  Title`.
 
     Raises:
         ValueError: No file has such a path.

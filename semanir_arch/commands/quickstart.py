@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def steps() -> list[tuple[str, str]]:
-    """What is done: a title, empty where it belongs to the step before, and a command line."""
+    """Steps to run: a title, empty if the step belongs to the one before, and a command line."""
     images = "datasets/quickstart"
     return [
         (

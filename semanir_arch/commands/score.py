@@ -55,11 +55,11 @@ NEED_NO_TARGET = ("niqe",)
 
 @dataclass(frozen=True)
 class Scorer:
-    """How one file is scored, with its target or without.
+    """Scoring of one file, with its target or without.
 
     Args:
-        protocol: Of PSNR, SSIM and what belongs to them; None where there are no targets.
-        scale: Of super-resolution.
+        protocol: Protocol of PSNR, SSIM and their companions; None without targets.
+        scale: Scale of super-resolution.
         also: Names in `ALSO`.
     """
 
@@ -85,7 +85,7 @@ class Scorer:
         """An evaluation without rows.
 
         Args:
-            root: Where the images are.
+            root: Folder of the images.
         """
         extras = {name: ExtraMetric(name, name, {"type": f"semanir_{name}"}) for name in self.also}
         protocol = self.protocol.name if self.protocol else None
@@ -153,19 +153,19 @@ def main(argv: Sequence[str]) -> int:
 def find_places(
     arguments: argparse.Namespace, restored: ImageSource, target: ImageSource | None
 ) -> tuple[list[tuple[int, int]], list[str]]:
-    """Which image is compared with which.
+    """Find which image is compared with which.
 
     Two files are a pair whatever they are called. One file may be a part of a folder; of a folder
     only with `--part`.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         restored: The images to score.
-        target: Their targets; None for none.
+        target: Targets of these images; None for none.
 
     Returns:
-        Places in both sources, that of the target 0 where there is none; and sentences on what
-        has no partner.
+        Places in both sources, that of the target 0 if there is none; and sentences on what has no
+        partner.
 
     Raises:
         ValueError: Images have no partner, or two the same name.

@@ -87,7 +87,7 @@ class Restoring:
         """Restore a batch.
 
         Args:
-            network: In evaluation mode; gradients are off.
+            network: Network in evaluation mode; gradients are off.
             x: Shape (B, C, H, W).
             scale: Enlargement, where the network does not declare it.
 

@@ -24,7 +24,7 @@ def fft_loss(
 
     Args:
         output: Shape (B, C, H, W).
-        target: As `output`.
+        target: Target images, as `output`.
         compared: "complex" for real and imaginary parts, two values per frequency; "amplitude" for
             absolute values, which do not see where in the image something is.
         norm: Scale of the transform: "backward" (none: frequency zero is the sum of the pixels),

@@ -45,7 +45,7 @@ def feature_distance(
         output: Features of the restored images, one (B, C, H, W) per layer.
         target: Features of the clean images.
         criterion: "mse" or "l1".
-        layer_weights: Of each layer in the sum; None for the mean.
+        layer_weights: Weight of each layer in the sum; None for the mean.
     """
     distance = _CRITERIA[criterion]
     distances = torch.stack([distance(a, b) for a, b in zip(output, target, strict=True)])
@@ -61,13 +61,13 @@ class VGGFeatureLoss(nn.Module):
         weights: File with the state dict of that network, as torchvision publishes it.
         loss_weight: Factor.
         vgg: "vgg11", "vgg13", "vgg16" or "vgg19", without batch normalisation.
-        layers: Whose outputs are compared: "relu3_3" is the third ReLU of the third block,
+        layers: Layers whose outputs are compared: "relu3_3" is the third ReLU of the third block,
             "conv5_4" a convolution before its ReLU, "pool2" a pooling.
         criterion: "mse" or "l1".
         normalize: "imagenet" (mean and deviation of its training), "symmetric" (to [-1, 1]) or
             "none".
-        layer_weights: One number for each of `layers`, by which its distance is multiplied before
-            they are summed, as ESRGAN and Real-ESRGAN do; None for their mean.
+        layer_weights: Weights of the `layers` in the sum of their distances, as in ESRGAN and
+            Real-ESRGAN; None for the mean.
 
     Raises:
         FileNotFoundError: There is no such file; the message says how to make it.

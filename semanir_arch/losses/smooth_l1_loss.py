@@ -24,7 +24,7 @@ class SmoothL1Loss(nn.Module):
 
     Args:
         loss_weight: Factor.
-        beta: Where the two meet, above 0, on the scale of the images.
+        beta: Difference at which the two parts meet, above 0, on the scale of the images.
     """
 
     def __init__(self, loss_weight: LossWeight = 1.0, beta: Beta = 1.0) -> None:

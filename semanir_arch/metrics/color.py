@@ -53,7 +53,7 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
 
     Args:
         x: (..., C, H, W) gray or RGB. Gray images are taken as they are, whatever `color` says.
-        color: One of `COLORS`.
+        color: Color space, one of `COLORS`.
         data_range: Value of white.
 
     Returns:
@@ -79,7 +79,7 @@ def to_unit_range(x: Tensor) -> Tensor:
     """An image in [0, 1]: floats as they are, stored integers divided by their white.
 
     Args:
-        x: Any shape; float, uint8 or uint16.
+        x: Values of any shape; float, uint8 or uint16.
 
     Returns:
         Same shape; floats in their own type, others float64.
@@ -101,7 +101,7 @@ def quantize_uint8(x: Tensor) -> Tensor:
     """An image as an 8-bit file holds it: clamped, scaled and rounded to the nearest level.
 
     Args:
-        x: Any shape, float, range [0, 1].
+        x: Values of any shape, float, range [0, 1].
 
     Returns:
         uint8, same shape.

@@ -22,7 +22,7 @@ def prepare_pair(
             computed where it lies, or on the CPU if its device has no float64.
         y: The same shape.
         crop_border: Pixels to leave out at each edge.
-        color: One of `color.COLORS`.
+        color: Color space, one of `color.COLORS`.
         data_range: Value of white; None: 1 for floats, 255 for uint8, 65535 for uint16.
 
     Returns:

@@ -33,17 +33,17 @@ class Protocol:
     it.
 
     Args:
-        name: What option files and tables call it.
+        name: Name in option files and tables.
         color: Channels compared: 'rgb', 'y' (BT.601 studio range, not rounded), 'y_rounded' (the
             same in 8 bits) or 'gray'.
-        ssim_kind: One of `ssim.KINDS`.
-        source: Which published code measures like this.
+        ssim_kind: Variant of SSIM, one of `ssim.KINDS`.
+        source: Published code that measures like this.
         rounding: Whether restored image and target are rounded to 8 bits first; the restored image
             is clamped to [0, 1] in any case.
         crop_border: Pixels left out at each edge; 'scale' stands for the scale of super-resolution.
         extras: Scores beside PSNR and SSIM: 'psnr_b' and 'mae'.
         aligned: Whether the restored image is first aligned with its target (`alignment`).
-        averaging: What the score of a set is the mean of.
+        averaging: Unit over which the scores of a set are averaged.
     """
 
     name: str
@@ -85,10 +85,10 @@ class Protocol:
             restored: (C, H, W) or (1, C, H, W), gray or RGB; float in [0, 1], which it may exceed,
                 or uint8 or uint16 as a file stores it.
             target: The same shape.
-            scale: Of super-resolution; needed where `crop_border` is 'scale'.
+            scale: Scale of super-resolution; needed if `crop_border` is 'scale'.
 
         Returns:
-            As `evaluate_batch`, one number each.
+            Scores as from `evaluate_batch`, one number each.
 
         Raises:
             TypeError: See `evaluate_batch`.
@@ -108,7 +108,7 @@ class Protocol:
             restored: (B, C, H, W) or (C, H, W); otherwise as in `evaluate`. Images of several sizes
                 are several batches: padding would be compared too.
             target: The same shape.
-            scale: As in `evaluate`.
+            scale: Scale of super-resolution, as for `evaluate`.
 
         Returns:
             (B,) float64 each: `psnr` in decibel, `inf` for identical images; `ssim`; what `extras`
@@ -146,7 +146,7 @@ class Protocol:
         """Pixels left out at each edge.
 
         Args:
-            scale: Of super-resolution; ignored where the border does not depend on it.
+            scale: Scale of super-resolution; ignored if the border does not depend on it.
 
         Raises:
             ValueError: The border depends on the scale, and that is missing or below 1.

@@ -33,7 +33,7 @@ def psnr_b(
             of JPEG, which starts at the corner: cut only borders that are multiples of 8.
         target: The same shape.
         crop_border: Pixels to leave out at each edge.
-        color: As in `psnr`.
+        color: Color space, as for `psnr`.
         data_range: Value of white; None: by the type, as in `psnr`.
 
     Returns:

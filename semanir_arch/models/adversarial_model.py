@@ -104,7 +104,7 @@ class AdversarialModel(RestorationModel):
 
         Args:
             epoch: Passes over the data.
-            current_iter: In the files' names; -1 for "latest".
+            current_iter: Iteration in the files' names; -1 for "latest".
         """
         super().save(epoch, current_iter)
         self.save_network(self.net_d, "net_d", current_iter)
@@ -113,7 +113,7 @@ class AdversarialModel(RestorationModel):
         """One step of the network, and one of the discriminator on the same images.
 
         Args:
-            current_iter: Counted from 1.
+            current_iter: Iteration, counted from 1.
 
         Raises:
             NonFiniteError: Too many steps had no finite loss or gradient.
@@ -143,7 +143,7 @@ class AdversarialModel(RestorationModel):
 
     @contextmanager
     def _discriminator_at_rest(self) -> Iterator[None]:
-        """It judges, but learns nothing; after a step that is not finite it is as before."""
+        """Freeze the discriminator; after a step that is not finite it is as before."""
         bare = self.get_bare_model(self.net_d)
         buffers = [(buffer, buffer.clone()) for buffer in bare.buffers()]
         bare.requires_grad_(False)

@@ -30,7 +30,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What is frozen, and for how long.
+    """Frozen modules, and the length of the freeze.
 
     Args:
         trained: Modules or parameters that are not frozen, by the beginning of their names.
@@ -44,7 +44,7 @@ class WarmStart:
 
     @classmethod
     def read(cls, block: Mapping[str, Any]) -> WarmStart:
-        """From the option block `train.freeze`.
+        """Read the option block `train.freeze`.
 
         Raises:
             ValueError: An option is missing.
@@ -68,7 +68,7 @@ def members(network: nn.Module, parts: Sequence[str], option: str) -> set[str]:
     Args:
         network: The network.
         parts: Modules or parameters, by the beginning of their names.
-        option: That lists them, for error messages.
+        option: Option that lists them, for error messages.
 
     Raises:
         ValueError: A name belongs to no parameter; says which is near.

@@ -16,7 +16,7 @@ def check_precision(precision: str, device: str) -> None:
     """Refuse what a device cannot compute.
 
     Args:
-        precision: One of `PRECISIONS`.
+        precision: Precision, one of `PRECISIONS`.
         device: Device type, for example "cpu" or "cuda".
 
     Raises:
@@ -40,5 +40,5 @@ def autocast(precision: str, device: str) -> torch.autocast:
 
 
 def loss_scaler(precision: str, device: str) -> torch.amp.GradScaler:
-    """What keeps small gradients of fp16 above zero; passes everything through otherwise."""
+    """Scaler that keeps small gradients of fp16 above zero; passes everything through otherwise."""
     return torch.amp.GradScaler(device, enabled=precision == "fp16")

@@ -33,7 +33,7 @@ def blend(images: Tensor, order: Tensor, weight: float) -> Tensor:
     Args:
         images: Shape (B, C, H, W).
         order: Permutation of 0 .. B - 1.
-        weight: In [0, 1].
+        weight: Weight in [0, 1].
     """
     return weight * images + (1 - weight) * images[order]
 
@@ -59,7 +59,7 @@ class Mixup:
 
     @classmethod
     def read(cls, block: Mapping[str, Any] | None) -> Mixup | None:
-        """From the option block `train.mixing_augs`; None where it asks for none."""
+        """Read the option block `train.mixing_augs`; None if it asks for none."""
         options = read_options(OPTIONS, block or {})
         return cls(options["mixup_beta"], options["use_identity"]) if options["mixup"] else None
 

@@ -40,7 +40,7 @@ class MuonAdam(torch.optim.Optimizer):
         adam_lr: Learning rate of Adam; schedules change both by the same factor.
         momentum: Decay of Muon's running mean of the gradient.
         betas: Decay of Adam's running means of the gradient and its square.
-        eps: Added to Adam's denominator.
+        eps: Constant added to Adam's denominator.
         weight_decay: Share of a weight that is taken away per step, times the learning rate.
 
     Raises:
@@ -83,10 +83,10 @@ class MuonAdam(torch.optim.Optimizer):
         """Change the parameters by one step.
 
         Args:
-            closure: Computes the loss and its gradient anew; None if that was done.
+            closure: Function that computes the loss and its gradient again; None if that was done.
 
         Returns:
-            What the closure returned.
+            Result of the closure.
         """
         loss = None
         if closure is not None:

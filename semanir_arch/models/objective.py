@@ -19,7 +19,7 @@ class Objective:
     Args:
         train: Option block `train`: BasicSR's `pixel_opt` and `perceptual_opt`, and any number of
             others below `losses`.
-        device: Where losses that are networks compute.
+        device: Device of losses that are networks.
 
     Raises:
         ValueError: No loss, or a name that the log cannot hold.

@@ -63,7 +63,7 @@ class MultiStep:
         _check_lengths(restarts=self.restarts, restart_weights=self.restart_weights)
 
     def rate(self, initial: float, steps: int) -> float:
-        """See `Schedule`."""
+        """Learning rate at a step; see `Schedule`."""
         since, weight = -1.0, 1.0
         for restart, factor in zip(self.restarts, self.restart_weights, strict=True):
             if since <= restart <= steps:
@@ -92,7 +92,7 @@ class CyclicCosineRestarts:
         )
 
     def rate(self, initial: float, steps: int) -> float:
-        """See `Schedule`."""
+        """Learning rate at a step; see `Schedule`."""
         start, last = 0.0, len(self.periods) - 1
         for index, period in enumerate(self.periods):
             if steps <= start + period or index == last:
@@ -122,7 +122,7 @@ class CosineRestarts:
         _check_lengths(periods=self.periods, restart_weights=self.restart_weights)
 
     def rate(self, initial: float, steps: int) -> float:
-        """See `Schedule`."""
+        """Learning rate at a step; see `Schedule`."""
         lowest = [self.eta_min] * len(self.periods)
         return CyclicCosineRestarts(self.periods, self.restart_weights, lowest).rate(initial, steps)
 
@@ -155,10 +155,10 @@ def learning_rate(
     """Learning rate of one iteration.
 
     Args:
-        schedule: What follows the warm-up. Its steps are counted from the first iteration after
+        schedule: Schedule after the warm-up. Its steps are counted from the first iteration after
             `constant`, the warm-up included.
         initial: Option `lr`.
-        iteration: Counted from 1.
+        iteration: Iteration, counted from 1.
         warmup: Iterations in which the rate rises in proportion to their number, the first at
             `initial / warmup`, the last at `initial`; below 1 for none.
         constant: Iterations at the initial rate that come before everything else.

@@ -188,7 +188,7 @@ class TrainingSetup(SRModel):
         """Set the learning rate of an iteration, which depends on nothing but its number.
 
         Args:
-            current_iter: Counted from 1.
+            current_iter: Iteration, counted from 1.
             warmup_iter: Iterations of linear warm-up; -1 for none.
         """
         start = self._warm_start

@@ -38,11 +38,11 @@ def attend_channels(
 
     Args:
         x: Shape (B, any number of channels, H, W).
-        project: Returns queries, keys and values of a band of `x`, shape (B, C, rows of
-            `band.reach`, W).
+        project: Function that returns queries, keys and values of a band of `x`, shape (B, C, rows
+            of `band.reach`, W).
         scale: Factor of the cosines, shape (h, 1, 1).
         output: 1x1 convolution from the heads' results to the attention's.
-        reach: How many rows above and below a row of queries, keys and values depends on.
+        reach: Number of rows above and below that a row of queries, keys and values depends on.
         residual: Whether to add `x`.
 
     Returns:

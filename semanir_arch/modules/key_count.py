@@ -18,7 +18,7 @@ def draw_k(kept: int | Sequence[int], seed: int, iteration: int) -> int:
     Args:
         kept: A number, or the numbers to draw from with equal chance.
         seed: The run's `manual_seed`.
-        iteration: Counted from 1.
+        iteration: Iteration, counted from 1.
     """
     return kept if isinstance(kept, int) else random.Random(f"{seed} {iteration}").choice(kept)
 
@@ -27,9 +27,9 @@ def set_k(network: nn.Module, k: int, option: str) -> None:
     """Let every stage of a network keep `k` keys per token.
 
     Args:
-        network: Changed in place.
+        network: Network, changed in place.
         k: Keys per token.
-        option: Where the number was given, for the message.
+        option: Origin of the number, for the message.
 
     Raises:
         ValueError: The network has no keys to choose.

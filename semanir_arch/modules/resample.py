@@ -91,7 +91,7 @@ class PixelShuffleDirect(nn.Sequential):
     Args:
         dim: Channels of the features.
         out_chans: Channels of the image.
-        upscale: Any factor.
+        upscale: Enlargement, any factor.
     """
 
     def __init__(self, dim: int, out_chans: int, upscale: int) -> None:

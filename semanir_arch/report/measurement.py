@@ -47,15 +47,15 @@ class Subject:
     """The network that was measured.
 
     Args:
-        network: Its class.
-        parameters: How many values it has learned.
+        network: Class of the network.
+        parameters: Number of learned values.
         weights: The file; None for random weights.
         sha256: Digest of the file.
-        layout: What the file was recognised as.
+        layout: Layout that the file was recognized as.
         k: Keys kept per token; None for networks without.
         ensemble: Whether the eight orientations were averaged.
-        tile: What was asked for: side of the tiles in pixels, `auto`, or None for whole images.
-        fresh: How many of its weights are random although there is a file, and how many it has.
+        tile: Requested tiling: side of the tiles in pixels, `auto`, or None for whole images.
+        fresh: Number of weights that are random despite a file, and number of all weights.
     """
 
     network: str
@@ -90,11 +90,11 @@ class Measurement:
 
     Args:
         evaluation: The scores.
-        subject: What was measured.
+        subject: Network that was measured.
         setting: Values of the swept options by name.
-        task: As tables of papers are sorted; None for a protocol that no table has.
+        task: Task by which the papers' tables are sorted; None for a protocol that no table has.
         level: Strength of the degradation, or scale; None for tasks without.
-        reused: How many images an earlier, interrupted run had measured.
+        reused: Number of images that an earlier, interrupted run had measured.
         examples: Files with the `input`, `output` and `target` of some images, by the image's place
             in the set.
     """
@@ -130,7 +130,7 @@ def find_task(protocol: str | None, block: Mapping[str, Any]) -> str | None:
     """Task of a data set, from how it is scored.
 
     Args:
-        protocol: Of the evaluation.
+        protocol: Protocol of the evaluation.
         block: Options of the data set.
     """
     task = _TASKS.get(protocol or "")
@@ -143,9 +143,9 @@ def find_level(task: str | None, block: Mapping[str, Any], scale: int) -> float 
     """Level at which a data set is degraded.
 
     Args:
-        task: From `find_task`.
+        task: Result of `find_task`.
         block: Options of the data set.
-        scale: Of super-resolution.
+        scale: Scale of super-resolution.
     """
     option = LEVELS.get(task or "")
     value = scale if option == "scale" else block.get(option or "")

@@ -23,9 +23,9 @@ class Curve:
     """Values over a parameter, such as PSNR over the keys kept per token.
 
     Args:
-        title: Above the chart.
-        x_label: Of the horizontal axis, with unit.
-        y_label: Of the vertical axis, with unit.
+        title: Title above the chart.
+        x_label: Label of the horizontal axis, with unit.
+        y_label: Label of the vertical axis, with unit.
         series: Points (x, y) by name, in rising order of x; values that are not finite are left
             out.
         log_x: Whether equal ratios of x get equal distances; x must be above 0.
@@ -72,7 +72,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws, and the same numbers as a table.
+    """Drawing for the template, and the same numbers as a table.
 
     Attributes:
         rows: Cells of the table below the chart, without those of the header.

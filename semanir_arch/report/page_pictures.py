@@ -55,7 +55,7 @@ class PagePicture:
     transparent parts over white. Sizes may differ.
 
     Args:
-        name: Shown in the list, any text.
+        name: Name in the list, any text.
         dataset: The set and, where there are several, the level; pictures are grouped by it.
         before: Degraded image; None to list the picture without it.
         after: Restored image, or None.
@@ -75,7 +75,7 @@ class PagePicture:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What the page holds of a picture.
+    """Embedded form of a picture.
 
     Attributes:
         fidelity: `exact`; `compressed` (WebP with loss); `reduced` (smaller, too); `left out`
@@ -93,11 +93,11 @@ def embed(pictures: Sequence[PagePicture], budget: int) -> tuple[list[Embedded],
     Equal images, such as the target of several noise levels, are held once.
 
     Args:
-        pictures: In the order of the page.
+        pictures: Pictures in the order of the page.
         budget: Bytes for all together.
 
     Returns:
-        What the page holds of each picture, and the images: base64 of WebP files.
+        Embedded form of each picture, and the images: base64 of WebP files.
 
     Raises:
         FileNotFoundError: An image file does not exist.

@@ -24,17 +24,17 @@ class Figure:
 
     Args:
         paper: Title or method, and where to find it.
-        table: Which of its tables, in words.
-        source: Where the number was read.
+        table: Table of the paper, in words.
+        source: Source where the number was read.
         verified: Whether it could be read there, rather than being quoted from memory.
         network: Name in the paper.
         blind: Whether one network serves all levels.
         task: `jpeg_gray`, `sr`, ...
         dataset: Name that option files give the set.
-        level: Noise, quality or scale; None for tasks without levels.
+        level: Level of noise, quality or scale; None for tasks without levels.
         metric: `psnr`, `ssim`, `mae` or `lpips`.
-        value: As printed.
-        protocol: One of `PROTOCOLS`: how the paper measured.
+        value: Value as printed.
+        protocol: Protocol of the paper, one of `PROTOCOLS`.
     """
 
     paper: str
@@ -71,9 +71,10 @@ class Published:
     """All figures, and what is needed to compare with them.
 
     Args:
-        figures: In the order of the file.
+        figures: Figures in the order of the file.
         images: Number of images of a set, where it is known.
-        networks: By the name in papers: class, and lowest and highest million parameters.
+        networks: Networks by their name in papers: class, and lowest and highest million
+            parameters.
     """
 
     figures: tuple[Figure, ...]
@@ -81,7 +82,7 @@ class Published:
     networks: Mapping[str, tuple[str, float, float]]
 
     def name_of(self, network_type: str, parameters: int) -> list[str]:
-        """What papers call a network; empty for one that no table has.
+        """Name of a network in papers; empty if no table has it.
 
         Args:
             network_type: Class of the network.

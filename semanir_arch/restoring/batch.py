@@ -38,7 +38,7 @@ def restore_all(arguments: argparse.Namespace, environment: Mapping[str, str]) -
     """Restore everything that the arguments name.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         environment: Variables of the process; torchrun's say that it is one of several.
 
     Returns:
@@ -69,9 +69,9 @@ def open_restorer(
     """A network, used as the arguments say.
 
     Args:
-        arguments: From `parse_arguments`.
-        weights: Its file; None for what is shipped for the task.
-        task: What to do; None for what the file says.
+        arguments: Result of `parse_arguments`.
+        weights: File of the weights; None for those shipped for the task.
+        task: Task; None for the one in the file.
 
     Raises:
         OSError, ValueError: See `Restorer`.

@@ -28,7 +28,7 @@ class Chain:
     """Several networks, each restoring what the one before it made.
 
     Args:
-        restorers: At least one. Demosaicking may only be the first.
+        restorers: Restorers, at least one. Demosaicking may only be the first.
 
     Raises:
         ValueError: Demosaicking stands behind another network.
@@ -135,8 +135,8 @@ class Chooser:
     """Looks at every picture and takes the networks that help it.
 
     Args:
-        open_restorer: From the name of a task to its network.
-        force: Restore pictures in which nothing is to be repaired, too.
+        open_restorer: Function from the name of a task to its network.
+        force: Whether to restore pictures with nothing to repair too.
 
     Raises:
         ValueError: No network is shipped.
@@ -180,7 +180,7 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
 
     Args:
         before: (H, W, C), uint8 or uint16.
-        after: Its restored version.
+        after: Restored version of the image.
     """
     if before.shape != after.shape:
         return f"now {after.shape[1]} x {after.shape[0]} pixels"

@@ -18,7 +18,7 @@ def write_compare_page(path: Path, jobs: Sequence[Job], *, overwrite: bool = Fal
 
     Args:
         path: The page.
-        jobs: What was restored.
+        jobs: Jobs that were restored.
         overwrite: Whether to replace a page that is there.
 
     Raises:

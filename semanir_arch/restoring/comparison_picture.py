@@ -33,7 +33,7 @@ def fitting_picture(
 
     Args:
         images: Label -> image.
-        caption: See `side_by_side`.
+        caption: Text below the images; see `side_by_side`.
         most: Bytes of the file; metadata come on top.
     """
     side = min(LARGEST_SIDE, max(max(image.shape[:2]) for image in images.values()))
@@ -55,8 +55,8 @@ def side_by_side(
     Args:
         images: Label -> image of any layout and type that `Restorer.restore` takes. Transparent
             parts are drawn over white.
-        caption: Below them, in as many lines as it needs; none if it is empty.
-        side: In pixels; longer sides of images are reduced to it.
+        caption: Text below the images, in as many lines as it needs; none if it is empty.
+        side: Longest side in pixels; larger images are reduced to it.
 
     Returns:
         RGB picture (H, W, 3).

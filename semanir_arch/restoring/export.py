@@ -49,7 +49,7 @@ METADATA_FILE = "metadata.json"
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """Facts of the written file.
 
     Args:
         metadata: The metadata in the file.
@@ -81,7 +81,7 @@ def export(
         overwrite: Whether `target` may exist.
 
     Returns:
-        What was written.
+        Facts of the written file.
 
     Raises:
         FileNotFoundError: No such weights file, or no such folder for `target`.
@@ -148,7 +148,7 @@ def _describe(
     tile: int | None,
     least: int,
 ) -> dict[str, str]:
-    """What a program must know to use the file; values are texts, lists and mappings JSON."""
+    """Facts that a program needs to use the file; values are texts, lists and mappings as JSON."""
     names = {1: "gray", 3: "RGB"}
     facts: dict[str, Any] = {
         "writer": f"semanir_arch {__version__}",
@@ -187,7 +187,7 @@ def _to_onnx(
     *,
     open_sizes: bool,
 ) -> bytes:
-    """As `onnx_graph.to_onnx`; what ONNX lacks of a network of others is no defect of ours."""
+    """Export to ONNX; what ONNX lacks for a foreign network is no defect of ours."""
     try:
         return onnx_graph.to_onnx(program, metadata, open_sizes=open_sizes)
     except RuntimeError as error:

@@ -32,17 +32,17 @@ _DEEPER = 257
 
 @dataclass(frozen=True)
 class Settings:
-    """What applies to every file.
+    """Settings that apply to every file.
 
     Args:
-        compare: Also write the before/after picture.
-        overwrite: Replace files that exist.
+        compare: Request for the before/after picture.
+        overwrite: Whether to replace existing files.
         depth: Bits per sample of the result; None for that of the input.
-        save_quality: Of JPEG results.
-        sigma: See `Restorer.restore`.
-        quality: See `Restorer.restore`.
-        bayer: See `Restorer.restore`.
-        strength: See `Restorer.restore`.
+        save_quality: Quality of JPEG results.
+        sigma: Bound on the noise; see `Restorer.restore`.
+        quality: Bound on the JPEG quality; see `Restorer.restore`.
+        bayer: Bayer phase; see `Restorer.restore`.
+        strength: Share of the change to keep; see `Restorer.restore`.
     """
 
     compare: bool = False
@@ -57,16 +57,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was made.
+    """Outcome of one file.
 
     Args:
-        height: Of the result in pixels.
-        width: Of the result in pixels.
-        notes: What of the input is not in the result, in words.
-        said: What was found and done, in words.
+        height: Height of the result in pixels.
+        width: Width of the result in pixels.
+        notes: Contents of the input that are not in the result, in words.
+        said: Findings and actions, in words.
         demonstrations: Networks that took part and only show a task.
         label: Task, weights and settings in words.
-        precisions: In which the networks computed, each once.
+        precisions: Precisions in which the networks computed, each once.
     """
 
     height: int

@@ -81,7 +81,7 @@ def describe(network: RestorationNetwork) -> str:
 
 
 def task_of(checkpoint: Checkpoint) -> Task | None:
-    """What the weights were trained for, if the file says it by the name of a task."""
+    """Find the task that the weights were trained for, if the file names one."""
     name = checkpoint.metadata.get("task") if isinstance(checkpoint.metadata, dict) else None
     return TASKS.get(name) if isinstance(name, str) else None
 

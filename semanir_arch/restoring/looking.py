@@ -101,7 +101,7 @@ def interesting_part(color: npt.NDArray[Any], side: int = _SIDE) -> npt.NDArray[
 
     Args:
         color: (H, W, 1) or (H, W, 3).
-        side: Of the part in pixels; smaller pictures are taken whole.
+        side: Side of the part in pixels; smaller pictures are taken whole.
     """
     height, width = color.shape[:2]
     rows, columns = min(side, height), min(side, width)
@@ -148,8 +148,8 @@ def candidates(
     """Tasks and chains that fit a picture's colour and have networks; the chosen ones first.
 
     Args:
-        part: Of the picture, (H, W, 1) or (H, W, 3).
-        chosen: What the diagnosis chose; may be empty.
+        part: Part of the picture, (H, W, 1) or (H, W, 3).
+        chosen: Tasks that the diagnosis chose; may be empty.
         shipped: Tasks that have a network.
     """
     gray = diagnose(part, compressed=False).gray

@@ -37,8 +37,8 @@ def to_onnx(program: ExportedProgram, metadata: Mapping[str, str], *, open_sizes
     """Translate a graph.
 
     Args:
-        program: From `semanir_arch.restoring.tracing.trace`.
-        metadata: Stored in the file.
+        program: Result of `semanir_arch.restoring.tracing.trace`.
+        metadata: Metadata to store in the file.
         open_sizes: Whether height and width of `program` are open.
 
     Returns:
@@ -94,7 +94,7 @@ def _make_stable_sort() -> Any:
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
 
     def stable_sort(self: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
-        """As torch.sort."""
+        """Sort as torch.sort does."""
         assert stable
         length = op.Gather(op.Shape(self), op.Constant(value_ints=[dim]))
         return op.TopK(self, length, axis=dim, largest=int(descending), sorted=1)

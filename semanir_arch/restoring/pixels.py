@@ -79,8 +79,8 @@ class Canvas:
 
     Args:
         pixels: The image.
-        channels: Of the result's colour: 1 or 3.
-        scale: How many times larger it is.
+        channels: Color channels of the result: 1 or 3.
+        scale: Factor by which it is larger.
     """
 
     def __init__(self, pixels: Pixels, channels: int, scale: int) -> None:

@@ -35,9 +35,10 @@ def choose_precision(wanted: str, device: torch.device, checkpoint: Checkpoint) 
     """The precision to compute in.
 
     Args:
-        wanted: One of `PRECISIONS`. "auto" takes bfloat16 where the device multiplies it fast and
-            the record of the weights says that it costs at most `LARGEST_COST`.
-        device: That computes.
+        wanted: Requested precision, one of `PRECISIONS`. "auto" takes bfloat16 if the device
+            multiplies it fast and the record of the weights says that it costs at most
+            `LARGEST_COST`.
+        device: Device that computes.
         checkpoint: The weights.
 
     Returns:

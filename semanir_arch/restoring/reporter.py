@@ -24,7 +24,8 @@ class Reporter:
     """Lines on stdout and stderr, and below them one live line if stderr is a terminal.
 
     Args:
-        total: Work of all files together, in any unit, such as their pixels; 0: no live line.
+        total: Amount of work of all files together, in any unit, such as their pixels; 0 for no
+            live line.
     """
 
     def __init__(self, total: float) -> None:

@@ -26,7 +26,7 @@ def trace(network: RestorationNetwork, tile: int | None = None) -> ExportedProgr
     graph needs nothing of this package; scores of all windows are held at once.
 
     Args:
-        network: On the CPU; left in evaluation mode.
+        network: Network on the CPU; left in evaluation mode.
         tile: Side in pixels of the images that the graph takes; None leaves height and width open,
             from `smallest_side` on.
 

@@ -163,7 +163,7 @@ def check_training(resolved: Resolved) -> None:
 
 
 def _check_made(resolved: Resolved, train: dict[str, Any]) -> None:
-    """What a training is made of, besides the network."""
+    """Check what a training is made of, besides the network."""
     device = devices.device_of_run(resolved.options.get("num_gpu"))
     precision = resolved.options.get("precision", "fp32")
     tries: dict[KeyPath, Callable[[], object]] = {

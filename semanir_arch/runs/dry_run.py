@@ -37,11 +37,11 @@ def build_without_memory(block: Mapping[str, Any]) -> nn.Module | None:
     """A network on the meta device.
 
     Args:
-        block: `network_g`, checked.
+        block: Options of `network_g`, checked.
 
     Returns:
-        None for networks of BasicSR that no option file of this package names: not all of them
-        can be built in this way.
+        Network; None for networks of BasicSR that no option file of this package names: not all of
+        them can be built in this way.
 
     Raises:
         ValueError: Its arguments contradict each other.
@@ -67,7 +67,7 @@ def try_optimizer(block: Mapping[str, Any]) -> None:
     """One step of an optimizer on two small parameters, a matrix and a vector, as networks have.
 
     Args:
-        block: `train:optim_g`, checked.
+        block: Options of `train:optim_g`, checked.
 
     Raises:
         ValueError: It cannot be built, or needs more than gradients for its step.

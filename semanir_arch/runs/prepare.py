@@ -71,7 +71,7 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     """Everything that happens before BasicSR builds anything.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         is_train: Training or test.
 
     Raises:
@@ -95,7 +95,7 @@ def to_run(resolved: Resolved, arguments: Namespace) -> Run:
 
     Args:
         resolved: Complete options.
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
     """
     launcher = arguments.launcher
     if launcher == "none" and processes.started_by_torchrun(os.environ):
@@ -116,8 +116,8 @@ def report_refusal(error: Exception) -> int:
     """Tell the user what cannot be used, in one message.
 
     Args:
-        error: What was raised. Errors that this package raised on purpose speak for themselves;
-            all others are raised again, with their traceback.
+        error: Error that was raised. Errors that this package raised on purpose speak for
+            themselves; all others are raised again, with their traceback.
 
     Returns:
         The exit code.

@@ -40,7 +40,7 @@ def check_item_names(datasets: Mapping[str, Any], options: Mapping[str, Any], mo
     Args:
         datasets: The evaluated data sets by name.
         options: Complete options of the run.
-        model: What will restore them.
+        model: Model that will restore them.
 
     Raises:
         ValueError: Two results would have the same name.

@@ -36,7 +36,7 @@ class Run:
         file: Name of the option file.
         options: Complete options.
         launcher: BasicSR's `--launcher`.
-        auto_resume: Continue from the newest saved state that can be used.
+        auto_resume: Whether to continue from the newest usable state.
         debug: BasicSR's `--debug`.
         inherits: Whether the option file is one of this package's, not a plain one of BasicSR.
     """
@@ -93,8 +93,8 @@ class Run:
             is_train: Training or test.
 
         Returns:
-            As `opened`, inside of which it is to be called: another run of the same processes may
-            follow there.
+            Options as from `opened`, inside of which it must be called: another run of the same
+            processes may follow there.
         """
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))

@@ -45,11 +45,11 @@ class Testing:
     """All tests of one command.
 
     Args:
-        sweep: What is tested.
+        sweep: Sweep to test.
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
-        rank: Set by the run: number of this process.
-        arithmetic: Set by the run: what it computes with.
+        rank: Number of this process, set by the run.
+        arithmetic: Arithmetic of the run, which sets it.
     """
 
     sweep: Sweep
@@ -60,7 +60,7 @@ class Testing:
 
     @property
     def folder(self) -> Path:
-        """Where everything is written."""
+        """Folder of all results."""
         return self.root / "results" / self.sweep.name
 
     def __call__(self) -> list[Measurement]:
@@ -92,7 +92,7 @@ class Testing:
             return measurements
 
     def _make_keys(self, point: SweepPoint) -> dict[str, Set]:
-        """What is measured under one setting, by the name of the data set."""
+        """Sets to measure under one setting, by the name of the data set."""
         options = point.run.options
         digest = point.weights.sha256 if point.weights else None
         return {
@@ -189,7 +189,7 @@ def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
 
 
 def _read_begun(folder: Path) -> Any:
-    """What a test was to measure that has not ended; None where there is none."""
+    """Read what an unfinished test was to measure; None if there is none."""
     try:
         return json.loads((folder / _BEGUN).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -215,7 +215,7 @@ def _collect(
     cache: ScoreCache,
     subject: Subject,
 ) -> list[Measurement]:
-    """What a model has measured, with everything that tells what it is."""
+    """Collect what a model has measured, with everything that identifies it."""
     blocks = {block["name"]: block for block in options["datasets"].values()}
     measurements = []
     # Models of BasicSR keep no scores.

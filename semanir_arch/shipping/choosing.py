@@ -30,7 +30,7 @@ def validate(
     Args:
         weights: A file that names its network.
         options: Complete options of the training.
-        device: That computes.
+        device: Device that computes.
         is_reduced: Whether it does so in bfloat16.
 
     Returns:
@@ -66,13 +66,13 @@ def validate(
 def bfloat16_cost(
     weights: Path, options: Mapping[str, Any], exact: Mapping[str, float], device: str = "cpu"
 ) -> dict[str, float]:
-    """What bfloat16 costs a network.
+    """Cost of bfloat16 for a network.
 
     Args:
         weights: A file that names its network.
         options: Complete options of the training.
-        exact: From `validate`, in float32.
-        device: That computes.
+        exact: Result of `validate` in float32.
+        device: Device that computes.
 
     Returns:
         Decibels by the name of the data set, positive where bfloat16 is worse.
@@ -85,7 +85,7 @@ def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
     """Whether the mean over all validation sets is higher, each counted up to `SATURATED`.
 
     Args:
-        new: From `validate`.
+        new: Result of `validate`.
         shipped: The same for the shipped weights, on the same sets.
 
     Raises:

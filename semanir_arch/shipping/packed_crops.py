@@ -34,9 +34,9 @@ class Pack:
     """One file of crops.
 
     Args:
-        name: Of the LMDB, without suffix.
+        name: Name of the LMDB, without suffix.
         roots: Folders of photographs, in the order of the crops.
-        side: Of the square crops in pixels; smaller photographs are left out.
+        side: Side of the square crops in pixels; smaller photographs are left out.
         centred: Whether crops come from the middle, instead of a place drawn by the name.
     """
 
@@ -57,8 +57,8 @@ def pack(folder: Path = PACKED, packs: Sequence[Pack] = PACKS) -> dict[str, int]
     """Write the files that are not there yet.
 
     Args:
-        folder: Made if needed.
-        packs: What to write.
+        folder: Folder to write to; made if needed.
+        packs: Packs to write.
 
     Returns:
         Bytes of each file, by its path.

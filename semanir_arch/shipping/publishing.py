@@ -37,10 +37,10 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     others need new scores on the test sets; see `scoring`.
 
     Args:
-        task: That was trained.
+        task: Task that was trained.
         experiment: Folder of the training.
-        attempt: How it went.
-        folder: Of the shipped weights.
+        attempt: Facts about the training.
+        folder: Folder of the shipped weights.
 
     Raises:
         FileNotFoundError: The training has left no weights, or validation images are missing.
@@ -77,8 +77,8 @@ def measure_bfloat16(task: Task, folder: Path = FOLDER) -> dict[str, float]:
     """Measure what bfloat16 costs the shipped network of a task, and keep it in its record.
 
     Args:
-        task: Its weights are shipped.
-        folder: Of the shipped weights.
+        task: Task with shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
         Decibels by held-out set; see `choosing.bfloat16_cost`.
@@ -104,7 +104,7 @@ def read_log(folder: Path) -> list[str]:
     """Iteration, learning rate and loss, as the log of a training has them.
 
     Args:
-        folder: Of the experiment.
+        folder: Folder of the experiment.
     """
     lines = {}
     for file in sorted(folder.glob("train_*.log")):

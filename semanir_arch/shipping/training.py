@@ -42,11 +42,11 @@ class Attempt:
     """A training of this task, perhaps of several sittings; kept in the folder of the experiment.
 
     Args:
-        option_file: What was trained.
+        option_file: Option file of the training.
         overrides: Options that differed from it, apart from the number of iterations.
         started_from: File that the first weights came from; None for random ones.
-        seconds: That it has taken.
-        iterations: That were run.
+        seconds: Time that it has taken.
+        iterations: Number of iterations that were run.
         is_finished: Whether the schedule has come to its end.
     """
 
@@ -73,7 +73,7 @@ def find_experiment(task: Task, overrides: Sequence[str] = ()) -> Path:
 
 
 def read_attempt(experiment: Path) -> Attempt | None:
-    """How the training in a folder went; None if there is none."""
+    """Read the facts of the training in a folder; None if there is none."""
     file = experiment / _NOTE
     return Attempt(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
@@ -93,15 +93,15 @@ def train(
     weights of the task, from those of a related task, or from random ones.
 
     Args:
-        task: What to train.
-        minutes: To train.
+        task: Task to train.
+        minutes: Time to train.
         device: "auto", "cpu" or "cuda".
         start: Weights to start from, or "none" for random ones; None chooses as above.
         overrides: Further options, `KEY:KEY=VALUE`.
-        folder: Of the shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
-        Folder of the experiment, and how it went.
+        Folder of the experiment, and facts about the training.
 
     Raises:
         ValueError: Something given cannot be used.

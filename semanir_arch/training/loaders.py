@@ -72,8 +72,8 @@ def open_batches(
     thread of its own.
 
     Args:
-        dataset: From `build_training_set`.
-        schedule: From `build_training_set`.
+        dataset: Data set from `build_training_set`.
+        schedule: Batch schedule from `build_training_set`.
         options: Complete options.
         done: Iterations that have been run.
 
@@ -129,7 +129,7 @@ def _end_workers(batches: Any) -> None:
 
 
 def _shares(options: dict[str, Any]) -> int:
-    """What batch and loading processes are multiplied by: processes, or GPUs of the one process."""
+    """Factor of batch and loading processes: number of processes, or of GPUs of the one process."""
     return options["world_size"] if options["dist"] else max(1, options["num_gpu"])
 
 

@@ -29,7 +29,7 @@ class Profile(Observer):
     iterations as a whole are therefore a little slower than without it.
 
     Args:
-        iterations: How many to measure, 1 or more.
+        iterations: Number of iterations to measure, 1 or more.
 
     Raises:
         ValueError: `iterations` is below 1.

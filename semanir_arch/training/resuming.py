@@ -15,12 +15,12 @@ __all__ = ["StateChoice", "choose_state", "point_to_state"]
 
 @dataclass(frozen=True)
 class StateChoice:
-    """What was found to continue from.
+    """State to continue from.
 
     Args:
         experiment: Folder that holds the state.
-        manifest: Of the state; None if there is none that can be used.
-        problems: What is wrong with newer states.
+        manifest: Manifest of the state; None if no state can be used.
+        problems: Faults of newer states.
     """
 
     experiment: Path
@@ -67,7 +67,7 @@ def point_to_state(options: dict[str, Any], experiment: Path, iteration: int) ->
     Args:
         options: Complete options, changed in place.
         experiment: Folder that holds the state.
-        iteration: Of the state.
+        iteration: Iteration of the state.
     """
     path = options["path"]
     path["resume_state"] = str(experiment / "training_states" / f"{iteration}.state")

@@ -28,7 +28,7 @@ class Sample:
     """One place in the stream.
 
     Args:
-        index: Which image of the dataset.
+        index: Index of the image in the data set.
         position: Place in the whole training, counted from 0; all randomness depends on it.
         patch_size: Side of the patch in pixels of the target image; None for the dataset's own.
     """

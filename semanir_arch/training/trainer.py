@@ -45,9 +45,9 @@ class Training:
     """One training.
 
     Args:
-        run: What the command line asks for.
-        observers: Told what happens.
-        model: Set by the run: the model it built.
+        run: Run that the command line asks for.
+        observers: Objects that are told what happens.
+        model: Model that the run built; set by the run.
     """
 
     run: Run
@@ -184,7 +184,7 @@ def _continue_data(schedule: BatchSchedule, manifest: Manifest | None) -> BatchS
 
 
 def _log_statistics(schedule: BatchSchedule, options: dict[str, Any]) -> None:
-    """What BasicSR logs, with passes that are counted right, and the stages."""
+    """Log what BasicSR logs, with passes counted right, and the stages."""
     block = options["datasets"]["train"]
     lines = [
         "Training statistics:",

@@ -95,10 +95,10 @@ def remove_leftovers(folder: Path) -> list[Path]:
     """Remove temporary files of processes that have ended; those below it are not looked at.
 
     Args:
-        folder: Need not exist.
+        folder: Folder to clean; need not exist.
 
     Returns:
-        What was removed.
+        Paths that were removed.
     """
     removed = []
     # nothing of this may keep a file from being written: a foreign folder, a file gone meanwhile

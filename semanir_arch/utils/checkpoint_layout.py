@@ -28,7 +28,7 @@ def find_family(params: Mapping[str, Any]) -> str | None:
         params: Weights by name, without what wrappers put into the names.
 
     Returns:
-        Its name; None if they have the names of no network.
+        Name of the family; None if they have the names of no network.
     """
     found = [name for name, needed in _FAMILIES.items() if needed <= params.keys()]
     if "SemanIRUNet" in found and not any(name.startswith("latent.") for name in params):
@@ -43,7 +43,7 @@ def describe_layout(
 
     Args:
         params: The weights by name, as they are in the file.
-        param_key: Where in the file they are; None if they are the file.
+        param_key: Key of the weights in the file; None if they are the file.
         file_keys: Keys of the file.
     """
     family = find_family(without_wrappers(params)[0])

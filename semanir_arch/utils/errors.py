@@ -6,4 +6,4 @@ __all__ = ["SaveError"]
 
 
 class SaveError(RuntimeError):
-    """Nothing was saved; the message names the file and the reason, and what is still there."""
+    """Error of a save; the message names the file and the reason, and what is still there."""

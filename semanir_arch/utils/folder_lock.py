@@ -19,7 +19,7 @@ class FolderLock:
     a run that is writing to it.
 
     Args:
-        folder: Made if it does not exist.
+        folder: Folder to lock; made if it does not exist.
 
     Raises:
         ValueError: Another run holds it.
@@ -59,7 +59,7 @@ def archive(folder: Path) -> None:
     """Move a folder aside, to the name that BasicSR gives it; later ones of a second get a number.
 
     Args:
-        folder: Nothing happens if it does not exist.
+        folder: Folder to rename; nothing happens if it does not exist.
     """
     if not folder.exists():
         return

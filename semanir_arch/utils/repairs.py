@@ -45,8 +45,8 @@ class Repair:
     """Commands of pip that repair one thing.
 
     Args:
-        commands: Each the arguments of pip: `("install", "torch")`.
-        variables: Added to the environment of these commands.
+        commands: Arguments of pip, once per command: `("install", "torch")`.
+        variables: Variables added to the environment of these commands.
     """
 
     commands: Sequence[Sequence[str]]
@@ -63,7 +63,7 @@ class Repair:
         """Run the commands in this environment.
 
         Args:
-            say: Gets one line before each command.
+            say: Function that gets one line before each command.
 
         Raises:
             RuntimeError: There is no pip here, or a command fails; pip has told why.
@@ -97,8 +97,9 @@ def replace_packages(remove: Sequence[str], install: str) -> Repair:
     """Uninstall packages that overwrite each other's files, then install one anew.
 
     Args:
-        remove: Distributions. All go: uninstalling one of them takes files of the others along.
-        install: Requirement of the one to have.
+        remove: Distributions to remove. All go: uninstalling one of them takes files of the others
+            along.
+        install: Requirement of the one to install.
     """
     return Repair([("uninstall", "-y", *remove), ("install", install)])
 

@@ -69,7 +69,7 @@ def take_stamp(params: dict[str, Tensor], record: dict[str, Any]) -> None:
 
     Args:
         params: Weights by name; loses the tensor.
-        record: Gets `network_g`, if it has none.
+        record: Record of the file; gets `network_g` if it has none.
 
     Raises:
         ValueError: The tensor cannot be read, and the record has no options.

@@ -29,7 +29,7 @@ def write_tensors(path: Path, params: Mapping[str, Tensor], record: Mapping[str,
     Args:
         path: Destination; its folder must exist.
         params: Weights by name.
-        record: What else to keep, plain values; each entry is stored as JSON.
+        record: Other facts to keep, plain values; each entry is stored as JSON.
 
     Raises:
         TypeError: A value of `record` is not plain.

@@ -11,15 +11,15 @@ __all__ = ["TASKS", "Task", "get_task"]
 
 @dataclass(frozen=True)
 class Task:
-    """What one network does.
+    """Task of one network.
 
     Args:
         name: The word that commands take.
-        title: One line for people.
-        input: What an image must be so that the network helps.
-        channels: 1 where the network sees gray images, 3 for RGB.
-        scale: How many times larger the result is.
-        strength: What the network is blind to ("sigma", "quality"), or None.
+        title: Title in one line.
+        input: Condition that an image must meet so that the network helps.
+        channels: Number of channels that the network sees: 1 for gray, 3 for RGB.
+        scale: Factor by which the result is larger.
+        strength: Damage strength that the network is blind to ("sigma", "quality"), or None.
         levels: Lowest and highest strength that it was trained for; None without strength.
         demonstration: Whether it was trained on synthetic damage only, to show the task rather
             than to compete.

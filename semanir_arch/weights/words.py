@@ -41,11 +41,11 @@ _MEANT = {
 
 
 def plain_words(task: str, title: str) -> str:
-    """What a picture looks like that a task is for.
+    """Describe the pictures that a task is for, in plain words.
 
     Args:
-        task: Its name.
-        title: Where there are no plain words.
+        task: Name of the task.
+        title: Title, used if there are no plain words.
     """
     return _SEEN.get(task, title)
 
@@ -54,7 +54,7 @@ def suggest_task(word: str, known: Collection[str]) -> str | None:
     """The task that a word may mean; None if nothing is near.
 
     Args:
-        word: As a person wrote it.
+        word: Word as a person wrote it.
         known: Names of the tasks there are.
     """
     plain = word.strip().lower().replace("-", "_").replace(" ", "_")

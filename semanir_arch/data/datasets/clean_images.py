@@ -85,7 +85,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
     @classmethod
     def patch_step(cls, options: Mapping[str, Any]) -> int:
-        """What `patch_size` must be a multiple of, from complete options."""
+        """Number that `patch_size` must be a multiple of, from complete options."""
         return cls.pixel_ratio(options)
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
@@ -148,14 +148,14 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
         Args:
             pixels: (H, W, C) as stored, gray or RGB.
-            index: Of the image.
+            index: Index of the image.
         """
         gt = to_tensor(pixels)
         return self.degrade(gt, named_generator(self._names[index])), gt
 
     @property
     def item_names(self) -> Sequence[str]:
-        """What the images are called in results."""
+        """Names of the images in results."""
         return self.source.labels
 
     def __len__(self) -> int:
@@ -186,7 +186,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         """The strength that an option gives, see `levels`.
 
         Args:
-            key: Of an option that is declared as a `Strength`.
+            key: Name of an option that is declared as a `Strength`.
 
         Raises:
             ValueError: It has none of the forms, or lies outside its limits.

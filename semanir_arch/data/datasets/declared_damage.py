@@ -79,11 +79,11 @@ class DeclaredDamageDataset(CleanImageDataset):
         """Damaged image and target; for damages that change what can be expected back.
 
         Args:
-            image: As in `damage`.
+            image: Clean image, as for `damage`.
             rng: Source of randomness.
 
         Returns:
-            As `damage` gives it, and (H, W, C) float32 in [0, 1].
+            Degraded image as `damage` returns it, and clean image (H, W, C) float32 in [0, 1].
         """
         return self.damage(image, rng), image
 

@@ -115,7 +115,7 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
 
     @classmethod
     def patch_step(cls, options: Mapping[str, Any]) -> int:
-        """What `patch_size` must be a multiple of."""
+        """Number that `patch_size` must be a multiple of."""
         return cls.pixel_ratio(options)
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
@@ -139,7 +139,7 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
 
     @property
     def item_names(self) -> Sequence[str]:
-        """What the pairs are called in results."""
+        """Names of the pairs in results."""
         return self.index.labels
 
     def __len__(self) -> int:

@@ -165,7 +165,7 @@ class PhotographDataset(CleanImageDataset):
     def _draw_damage(
         self, kind: str, rng: np.random.Generator, generator: torch.Generator
     ) -> tuple[Damage, float]:
-        """What happens to a source, and by which factor it changes the size."""
+        """Draw the damage of a source, and the factor by which it changes the size."""
         if kind == "camera":
             drawn = camera.draw_camera(self.camera, rng)
             return lambda image, noise: camera.photograph(image, drawn, noise), _scale(drawn)

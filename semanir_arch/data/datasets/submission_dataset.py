@@ -59,7 +59,7 @@ class SubmissionDataset(Dataset[dict[str, Any]]):
 
     @property
     def item_names(self) -> Sequence[str]:
-        """What the blocks are called in results."""
+        """Names of the blocks in results."""
         return self.source.labels
 
     def __len__(self) -> int:
@@ -81,5 +81,5 @@ class SubmissionDataset(Dataset[dict[str, Any]]):
         return {"lq": lq, "lq_path": self.source.path(index)}
 
     def submission(self, folder: Path) -> Submission:
-        """Where the denoised blocks go, and what becomes of them."""
+        """Destination of the denoised blocks."""
         return Submission(self.source, folder)

@@ -40,7 +40,7 @@ class Submission:
 
     Args:
         source: The noisy blocks: DND's or SIDD's.
-        folder: Where the blocks are kept; made when the first is added.
+        folder: Folder of the blocks; made when the first is added.
 
     Raises:
         TypeError: The source is neither.
@@ -57,7 +57,7 @@ class Submission:
         """Keep a denoised block.
 
         Args:
-            name: One of the source's.
+            name: Name of a block of the source.
             block: (H, W, 3) float, RGB; clipped to [0, 1] here, not rounded.
 
         Raises:
@@ -96,7 +96,7 @@ class Submission:
                 it per megapixel.
 
         Returns:
-            The files.
+            Paths of the written files.
 
         Raises:
             ValueError: Blocks are missing or damaged.

@@ -36,7 +36,7 @@ class SyntheticDefocusDataset(CleanImageDataset):
 
     @property
     def margin(self) -> int:
-        """What the largest kernel reaches over."""
+        """Number of pixels that the largest kernel reaches."""
         return ceil(max(self.radius.values))
 
     def degrade(self, image: Tensor, generator: torch.Generator) -> Tensor:

@@ -43,7 +43,7 @@ class SyntheticMotionBlurDataset(CleanImageDataset):
 
     @property
     def margin(self) -> int:
-        """What the largest kernel reaches over."""
+        """Number of pixels that the largest kernel reaches."""
         return ceil(max(self.length.values) / 2) + 2
 
     def degrade(self, image: Tensor, generator: torch.Generator) -> Tensor:

@@ -62,8 +62,9 @@ def draw_orientation(generator: torch.Generator, flip: bool, rotate: bool) -> Or
 
     Args:
         generator: Source of randomness.
-        flip: Allow horizontal flips.
-        rotate: Allow vertical flips and transposition; with `flip`, all eight orientations.
+        flip: Permission for horizontal flips.
+        rotate: Permission for vertical flips and transposition; with `flip`, all eight
+            orientations.
     """
     bits = integer(8, generator)
     return Orientation(

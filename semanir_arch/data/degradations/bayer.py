@@ -48,11 +48,11 @@ _OPPOSITE = (
 
 
 def mosaic(image: Tensor, phase: str = "rggb") -> Tensor:
-    """What a sensor with a Bayer filter records.
+    """Record an image through a Bayer filter.
 
     Args:
         image: (..., 3, H, W) RGB, any type.
-        phase: One of `PHASES`.
+        phase: Bayer phase, one of `PHASES`.
 
     Returns:
         (..., 1, H, W).
@@ -73,7 +73,7 @@ def pack(plane: Tensor, phase: str = "rggb") -> Tensor:
 
     Args:
         plane: (..., 1, H, W), H and W even.
-        phase: One of `PHASES`.
+        phase: Bayer phase, one of `PHASES`.
 
     Returns:
         (..., 4, H / 2, W / 2).
@@ -110,7 +110,7 @@ def demosaic_linear(plane: Tensor, phase: str = "rggb") -> Tensor:
     Args:
         plane: (..., 1, H, W) mosaic, float, any range; sides of 3 pixels or more. Borders are
             mirrored without repeating the edge, which keeps the phase.
-        phase: One of `PHASES`.
+        phase: Bayer phase, one of `PHASES`.
 
     Returns:
         (..., 3, H, W) RGB, neither clipped nor rounded.

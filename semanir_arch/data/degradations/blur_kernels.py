@@ -48,8 +48,8 @@ def gaussian_kernel(
         size: Side in pixels, odd, 1 to `LARGEST`.
         sigma: Standard deviation along the first axis in pixels, 0.01 to 20.
         sigma_across: The same across it; None for a circle.
-        angle: Of the first axis to the horizontal in radians, clockwise in the picture.
-        profile: One of `KERNELS`.
+        angle: Angle between the first axis and the horizontal in radians, clockwise in the picture.
+        profile: Shape of the kernel, one of `KERNELS`.
         shape: The exponent b, 0.1 to 10; without effect on "gaussian".
 
     Returns:

@@ -26,12 +26,12 @@ _LARGEST_WEBP = 16383
 
 @dataclass(frozen=True)
 class Codec:
-    """How a file is compressed.
+    """Codec and settings of a compressed file.
 
     Args:
-        name: One of `CODECS`.
-        quality: 1 (worst) to 100; WebP is lossy at every quality.
-        chroma: Of JPEG: "4:2:0" or "4:4:4"; WebP has 4:2:0 only.
+        name: Name of the codec, one of `CODECS`.
+        quality: Quality from 1 (worst) to 100; WebP is lossy at every quality.
+        chroma: Chroma of JPEG: "4:2:0" or "4:4:4"; WebP has 4:2:0 only.
     """
 
     name: str
@@ -49,7 +49,7 @@ def through_file(image: Floats, codec: Codec | None, shift: tuple[int, int] = (0
 
     Args:
         image: (H, W, C) float32, gray or RGB; clipped to [0, 1].
-        codec: How; None for a file without loss.
+        codec: Codec and its settings; None for a file without loss.
         shift: Rows and columns of the image before the first whole block, 0 or more.
 
     Returns:
@@ -72,7 +72,7 @@ def compress(pixels: NDArray[np.uint8], codec: Codec) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, C), gray or RGB.
-        codec: How.
+        codec: Codec and its settings.
 
     Raises:
         ValueError: A setting is not allowed.
@@ -89,7 +89,7 @@ def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, C), gray or RGB.
-        quality: 1 (worst) to 100.
+        quality: Quality from 1 (worst) to 100.
 
     Raises:
         ValueError: The quality is not allowed (OpenCV would take more than 100 for lossless), or a

@@ -51,8 +51,8 @@ class Number:
         default: Value where none is given, in one of the three forms.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
-        help: One line with the unit.
-        source: Where the default comes from; `OURS` where no paper gives it.
+        help: Description in one line, with the unit.
+        source: Source of the default; `OURS` if no paper gives it.
         whole: Whether only whole numbers make sense.
         log: Whether the logarithm of a range is drawn uniformly.
     """
@@ -74,7 +74,7 @@ class Number:
         return parse_level(value, name, self.lowest, self.highest, whole=self.whole, log=self.log)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         limits = f"{self.lowest:g} to {self.highest:g}"
         return Option(self.kind, default=self.default, help=_line(self, limits))
 
@@ -89,9 +89,9 @@ class Chance:
     """A probability.
 
     Args:
-        default: Between 0 and 1.
-        help: One line: of what.
-        source: As in `Number`.
+        default: Probability between 0 and 1.
+        help: Description in one line: what is drawn with this probability.
+        source: Source of the default, as for `Number`.
     """
 
     default: float
@@ -109,7 +109,7 @@ class Chance:
         return float(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(self.kind, default=self.default, help=_line(self, "0 to 1"))
 
     @property
@@ -120,12 +120,12 @@ class Chance:
 
 @dataclass(frozen=True)
 class Shares:
-    """How often each of several kinds is drawn.
+    """Frequency of each of several kinds.
 
     Args:
         default: Share of every kind that there is, 0 for those that only users ask for.
-        help: One line: kinds of what.
-        source: As in `Number`.
+        help: Description in one line: what the kinds are.
+        source: Source of the default, as for `Number`.
     """
 
     default: Mapping[str, float]
@@ -156,7 +156,7 @@ class Shares:
         return {kind: value.get(kind, 0) / total for kind in self.default}
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         kinds = ", ".join(self.default)
         return Option(self.kind, default=dict(self.default), help=_line(self, kinds))
 
@@ -173,9 +173,9 @@ class Choice:
 
     Args:
         default: The word where none is given.
-        allowed: All of them.
-        help: One line.
-        source: As in `Number`.
+        allowed: Values that may be chosen.
+        help: Description in one line.
+        source: Source of the default, as for `Number`.
     """
 
     default: str
@@ -195,7 +195,7 @@ class Choice:
         return str(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(
             str,
             default=self.default,
@@ -221,11 +221,11 @@ def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, An
     """Check the values given, and fill in the defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         given: Values by name; names that are not declared must have been refused before.
 
     Returns:
-        For every name a `Level`, a probability, probabilities by kind, or a word.
+        Settings by name: a `Level`, a probability, probabilities by kind, or a word.
 
     Raises:
         ValueError: A value is not allowed; the message names the setting.
@@ -240,9 +240,9 @@ def as_block(declared: Declared, default: Mapping[str, Any], help_text: str) -> 
     """The settings as one option, a block of those that differ from their defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         default: The block where none is given.
-        help_text: One line.
+        help_text: Description in one line.
     """
     kinds = {name: setting.kind for name, setting in declared.items()}
     kind = Annotated[dict[str, Any], Entries(kinds, required=())]

@@ -85,8 +85,9 @@ def line_kernel(length: float, angle: float) -> NDArray[np.float32]:
     """A straight line of weight 1 through the centre, with soft edges.
 
     Args:
-        length: In pixels, 0 or more.
-        angle: Of the line to the vertical in degrees; positive leans to the right at the bottom.
+        length: Length in pixels, 0 or more.
+        angle: Angle between the line and the vertical in degrees; positive leans to the right at
+            the bottom.
 
     Returns:
         Square with an odd side.

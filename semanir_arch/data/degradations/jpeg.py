@@ -36,9 +36,9 @@ def compress_jpeg(
 
     Args:
         pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8.
-        quality: 1 (worst) to 100.
-        chroma: One of `CHROMA`; without effect on gray images.
-        encoder: One of `ENCODERS`.
+        quality: Quality from 1 (worst) to 100.
+        chroma: Chroma subsampling, one of `CHROMA`; no effect on gray images.
+        encoder: Encoder, one of `ENCODERS`.
 
     Returns:
         Shape and type of `pixels`.
@@ -75,9 +75,9 @@ def compress_jpeg_region(
         left: First column of the crop.
         height: Rows of the crop, inside the image.
         width: Columns of the crop, inside the image.
-        quality: 1 (worst) to 100.
-        chroma: One of `CHROMA`.
-        encoder: One of `ENCODERS`.
+        quality: Quality from 1 (worst) to 100.
+        chroma: Chroma subsampling, one of `CHROMA`.
+        encoder: Encoder, one of `ENCODERS`.
 
     Returns:
         (height, width, C) uint8.

@@ -86,11 +86,11 @@ def parse_level(
     """Read a strength from an option file.
 
     Args:
-        value: What the file says.
+        value: Value as the file gives it.
         key: Name of the option, for error messages.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
-        whole: Allow whole numbers only.
+        whole: Restriction to whole numbers.
         log: The logarithm is to be drawn uniformly; a range that begins with 0 is drawn as it is.
 
     Raises:

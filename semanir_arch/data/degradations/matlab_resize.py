@@ -94,7 +94,7 @@ def crop_to_multiple(image: NDArray[Any], divisor: int) -> NDArray[Any]:
 
     Args:
         image: (H, W) or (H, W, C), any type.
-        divisor: 1 or more; the usual scale of super-resolution.
+        divisor: Divisor of the sides, 1 or more; usually the scale of super-resolution.
 
     Raises:
         ValueError: A side is shorter than `divisor`.

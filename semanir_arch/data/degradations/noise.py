@@ -32,7 +32,7 @@ def gaussian_noise(image: Tensor, sigma: float, generator: torch.Generator) -> T
     """Add white Gaussian noise.
 
     Args:
-        image: Any shape, float, range [0, 1].
+        image: Image of any shape, float, range [0, 1].
         sigma: Standard deviation on the 0-255 scale.
         generator: Source of randomness.
 

@@ -34,7 +34,7 @@ def add_gaussian(image: Floats, sigma: float, coloring: str, rng: np.random.Gene
         image: (H, W, C) float32, range [0, 1].
         sigma: Standard deviation on the 0-255 scale, 0 or more; with "covariance" that of the
             noisiest direction in colour space.
-        coloring: One of `COLORINGS`; of one channel all are the same.
+        coloring: Coloring of the noise, one of `COLORINGS`; with one channel all are the same.
         rng: Source of randomness.
 
     Returns:

@@ -120,7 +120,7 @@ def rescale(
     Args:
         image: (H, W, C) float32.
         size: Rows and columns that a factor of 1 stands for.
-        shares: Of "up", "down" and "keep".
+        shares: Shares of "up", "down" and "keep".
         factor: Range of which "up" takes the part above 1, and "down" the part below.
         modes: Shares of the ways of resizing.
         strength: Exponent of the factor drawn.
@@ -156,11 +156,11 @@ def noise_settings(
     """Declares what `add_noise` reads.
 
     Args:
-        sigma: Range of the standard deviation.
+        sigma: Range of the standard deviation, 0-255 scale.
         scale: Range of the factor of Poisson noise.
-        colorings: Shares.
-        source: Of the defaults.
-        source_of_scale: Of that of the factor.
+        colorings: Shares of the colorings.
+        source: Source of the defaults.
+        source_of_scale: Source of the range of the factor.
     """
     return {
         "noise_sigma": Number(list(sigma), 0, 255, "standard deviation, 0-255 scale", source),
@@ -173,8 +173,8 @@ def compression_settings(source: str, words: str = "1 (worst) to 100") -> dict[s
     """Declares what `recompress` reads; what no paper has is left out by default.
 
     Args:
-        source: Of the range of qualities.
-        words: About them.
+        source: Source of the range of qualities.
+        words: One line about the qualities.
     """
     return {
         "jpeg_quality": Number([30, 95], 1, 100, words, source, whole=True),
@@ -196,10 +196,10 @@ def add_noise(
     Args:
         image: (H, W, C) float32.
         kind: "gaussian", "poisson", "speckle", or a key of `NOISES`.
-        settings: Those of `noise_settings`.
+        settings: Settings as `noise_settings` declares them.
         strength: Factor of the standard deviation.
         rng: Source of randomness.
-        end: Of the names of the settings.
+        end: End of the settings' names, such as that of a stage.
 
     Returns:
         (H, W, C) float32 in [0, 1].
@@ -236,10 +236,10 @@ def recompress(
 
     Args:
         image: (H, W, C) float32.
-        settings: Those of `compression_settings`.
-        strength: 1 takes the quality drawn, 0 a quality of 100.
+        settings: Settings as `compression_settings` declares them.
+        strength: Strength: 1 takes the quality drawn, 0 a quality of 100.
         rng: Source of randomness.
-        end: Of the names of the settings.
+        end: End of the settings' names, such as that of a stage.
         shifted: Whether the grid of blocks begins anywhere, instead of at the corner.
 
     Returns:

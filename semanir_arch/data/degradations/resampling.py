@@ -33,7 +33,7 @@ def resize(image: Floats, height: int, width: int, mode: str) -> Floats:
         image: (H, W, C) float32.
         height: New number of rows, 1 or more.
         width: New number of columns, 1 or more.
-        mode: One of `MODES`.
+        mode: Interpolation, one of `MODES`.
 
     Returns:
         (height, width, C) float32; bicubic may leave the range of the image.

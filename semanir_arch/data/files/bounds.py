@@ -74,9 +74,9 @@ class Opened:
     """An image file of which the header was read.
 
     Args:
-        file: What decodes it.
-        data: Its contents; of a TIFF file that begins with a small copy, they begin elsewhere.
-        notes: What is not read, in words.
+        file: Decoder of the file.
+        data: Contents of the file; if a TIFF file begins with a small copy, they begin elsewhere.
+        notes: Parts that are not read, in words.
     """
 
     file: PIL.Image.Image | RawFile
@@ -90,10 +90,10 @@ def opened(data: bytes, name: str) -> Iterator[Opened]:
 
     Args:
         data: The contents of the file.
-        name: What messages call it.
+        name: Name of the file in messages.
 
     Yields:
-        The file. Everything that is raised within the `with` block counts as a decoder's error.
+        Opened file. Everything that is raised within the `with` block counts as a decoder's error.
 
     Raises:
         ValueError: It is of no format that is read here, damaged, or would take more time or memory
@@ -236,8 +236,8 @@ def _check_size(sides: tuple[int, int], pixels: int, size: int) -> None:
 
     Args:
         sides: Width and height of the picture.
-        pixels: How many the decoder reserves.
-        size: Of the file.
+        pixels: Number of pixels that the decoder reserves.
+        size: Size of the file in bytes.
     """
     width, height = sides
     if pixels > max(_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE * size):

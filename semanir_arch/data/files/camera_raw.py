@@ -48,13 +48,13 @@ _FULL_SENSOR = 0.75
 
 @dataclass(frozen=True)
 class Mosaic:
-    """What a sensor saw through a Bayer filter, as a demosaicking network takes it.
+    """Values of a sensor with a Bayer filter, as a demosaicking network takes them.
 
     Args:
         pixels: (H, W, 1), uint16: white balanced, with the curve of sRGB, as the camera was held.
         bayer: Colours of the first two rows and columns: `rggb`, `bggr`, `grbg` or `gbrg`.
         matrix: (3, 3), from the camera's colours to linear sRGB.
-        flip: What makes it upright, as dcraw counts it.
+        flip: Turn that makes it upright, in dcraw's numbering.
     """
 
     pixels: NDArray[np.uint16]
@@ -85,7 +85,7 @@ class RawFile:
 
     Args:
         raw: A `rawpy.RawPy`.
-        data: Its contents.
+        data: Contents of the file.
     """
 
     format = "RAW"
@@ -128,7 +128,7 @@ class RawFile:
         return np.asarray(pixels).reshape(*pixels.shape[:2], -1)
 
     def mosaic(self) -> Mosaic:
-        """What the sensor saw.
+        """Values of the sensor.
 
         Raises:
             ValueError: It is cut short or damaged, or the sensor has no Bayer filter.
@@ -161,7 +161,7 @@ class RawFile:
         return Mosaic(_to_srgb_levels(values)[..., None], letters, matrix, raw.sizes.flip)
 
     def exif(self) -> PIL.Image.Exif | None:
-        """Its EXIF data; None where they are not in directories of TIFF.
+        """EXIF data of the file; None if they are not in TIFF directories.
 
         Raises:
             Exception: Of any type, where they are damaged or too long.
@@ -233,7 +233,7 @@ def _gains(raw: Any) -> list[float]:
 
 
 def _matrix(raw: Any) -> NDArray[np.float32]:
-    """From the camera's colours, white balanced, to linear sRGB, as dcraw finds it."""
+    """Matrix from the camera's colors, white balanced, to linear sRGB, as dcraw computes it."""
     found = np.asarray(raw.color_matrix, np.float64)[:, :3]
     if found[0, 0] > _LEAST_MATRIX:
         return found.astype(np.float32)

@@ -42,8 +42,8 @@ def decode_pixels(file: PIL.Image.Image, data: bytes) -> tuple[NDArray[Any], int
     """Decode an opened file.
 
     Args:
-        file: Opened by Pillow.
-        data: Its contents.
+        file: File opened by Pillow.
+        data: Contents of the file.
 
     Returns:
         Pixels (H, W, C), uint8 or uint16, RGB order, upright; and the orientation they had in the
@@ -96,7 +96,7 @@ def _png_level(data: bytes) -> tuple[int, ...]:
 
 
 def _orientation(file: PIL.Image.Image) -> int:
-    """How the camera was held, 1 to 8 (EXIF 2.3, tag 274); 1 where that is damaged."""
+    """Orientation of the camera, 1 to 8 (EXIF 2.3, tag 274); 1 if it is damaged."""
     try:
         value = read_exif(file).get(_EXIF_ORIENTATION, 1)
     except DECODER_ERRORS:

@@ -59,7 +59,7 @@ _NAMES = {
 
 
 def name_of_pixels(mode: str) -> str:
-    """What people call a pixel type of Pillow."""
+    """Everyday name of a pixel type of Pillow."""
     return _NAMES.get(mode, f"of type {mode!r}")
 
 
@@ -67,8 +67,8 @@ def bits_per_sample(file: PIL.Image.Image, data: bytes) -> int:
     """The largest number of bits of a channel of a pixel; 8 for formats that have no choice.
 
     Args:
-        file: Opened by Pillow.
-        data: Its contents.
+        file: File opened by Pillow.
+        data: Contents of the file.
     """
     if data.startswith(PNG_SIGNATURE):
         return data[_PNG_BIT_DEPTH]
@@ -89,8 +89,8 @@ def decode_deep(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
 
     Args:
         file: The same file, opened by Pillow.
-        data: Its contents.
-        bits: From `bits_per_sample`.
+        data: Contents of the file.
+        bits: Result of `bits_per_sample`.
 
     Returns:
         Shape (H, W, C), uint16, RGB order, colours not multiplied by alpha.

@@ -50,10 +50,10 @@ _RAW_BRAND = b"crx "
 
 
 def extra_format(data: bytes) -> ExtraFormat | None:
-    """Which of these formats a file has; None for every other.
+    """Find which of these formats a file has; None for every other.
 
     Args:
-        data: Its contents.
+        data: Contents of the file.
     """
     if data.startswith(_RAW_BEGINNINGS):
         return ExtraFormat.RAW

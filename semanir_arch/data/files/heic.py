@@ -41,10 +41,10 @@ def decode_deep_heic(data: bytes) -> NDArray[Any]:
 
 
 def heic_notes(info: dict[Any, Any]) -> list[str]:
-    """What of a photo is not read, in words.
+    """Name the parts of a photo that are not read.
 
     Args:
-        info: As `open_heic` gives it.
+        info: Information from `open_heic`.
     """
     extras = {
         "depth map": info.get("depth_images"),

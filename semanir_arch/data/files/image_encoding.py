@@ -63,8 +63,8 @@ def check_format(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     """Refuse what a format cannot hold.
 
     Args:
-        path: Of which the suffix tells the format.
-        shape: Of the image, (H, W, C).
+        path: Path whose suffix decides the format.
+        shape: Shape of the image, (H, W, C).
         dtype: uint8 or uint16.
 
     Raises:
@@ -94,8 +94,8 @@ def lost_metadata(path: Path, metadata: Metadata, pixels: NDArray[Any]) -> tuple
     """A note on what a format cannot hold of what goes with an image; none where it holds all.
 
     Args:
-        path: Of which the suffix tells the format, one that `check_format` lets pass.
-        metadata: What should be embedded.
+        path: Path whose suffix decides the format, one that `check_format` accepts.
+        metadata: Metadata to embed.
         pixels: (H, W, C).
     """
     file_format = _FORMATS[path.suffix.lower()]

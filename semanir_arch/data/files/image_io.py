@@ -43,8 +43,9 @@ class Image:
     Args:
         pixels: (H, W, C), uint8 or uint16 as stored, RGB order, upright (EXIF orientation is
             applied).
-        metadata: What else the file says, to be handed to `write_image`.
-        notes: What the file holds and this does not, in words: further pages, damaged EXIF data.
+        metadata: Metadata of the file, to pass to `write_image`.
+        notes: Contents of the file that are not in this object, in words: further pages, damaged
+            EXIF data.
     """
 
     pixels: NDArray[Any]
@@ -116,7 +117,7 @@ def decode_image(data: bytes, name: str) -> Image:
 
     Args:
         data: The file's bytes.
-        name: What error messages call it.
+        name: Name of the file in error messages.
 
     Raises:
         ValueError: As `load_image`.
@@ -126,7 +127,7 @@ def decode_image(data: bytes, name: str) -> Image:
 
 
 def load_mosaic(path: str | os.PathLike[str]) -> Mosaic | None:
-    """What the sensor saw, of a camera raw file; None for a file of another format.
+    """Load the sensor's values of a camera raw file; None for a file of another format.
 
     Raises:
         FileNotFoundError: No such file.
@@ -146,9 +147,9 @@ def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDA
 
     Args:
         path: The file.
-        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray; colours
-            that alpha hides are filled from visible pixels. None: the channels that the file has,
-            alpha included, as stored.
+        channels: Number of channels, 1 or 3: alpha is dropped, gray is repeated, color is converted
+            to gray; colors that alpha hides are filled from visible pixels. None: the channels that
+            the file has, alpha included, as stored.
 
     Returns:
         (H, W, C) float32 in [0, 1], RGB order: uint8 / 255 or uint16 / 65535.
@@ -194,8 +195,8 @@ def write_image(
         path: Destination; the suffix chooses the format. WebP is written lossless.
         pixels: (H, W, C) or (H, W), uint8 or uint16, RGB order. 16 bits need PNG or TIFF; alpha
             needs PNG, TIFF or WebP. Gray in WebP and 16-bit gray with alpha become RGB.
-        metadata: What to embed; BMP holds only the resolution.
-        quality: Of JPEG, 1 to 100.
+        metadata: Metadata to embed; BMP holds only the resolution.
+        quality: Quality of JPEG, 1 to 100.
         overwrite: Whether to replace a file that is there.
 
     Raises:

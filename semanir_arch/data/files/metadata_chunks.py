@@ -34,8 +34,8 @@ def with_png_metadata(data: bytes, metadata: Metadata, shape: tuple[int, ...]) -
 
     Args:
         data: A PNG file.
-        metadata: What to insert.
-        shape: Of its image, (H, W, C).
+        metadata: Metadata to insert.
+        shape: Shape of the image, (H, W, C).
     """
     chunks = b"".join(_png_chunk(name, body) for name, body in _png_bodies(metadata, shape))
     if not chunks:
@@ -72,8 +72,8 @@ def with_tiff_metadata(data: bytes, metadata: Metadata, shape: tuple[int, ...]) 
 
     Args:
         data: A little-endian file with one page, as OpenCV and Pillow write it.
-        metadata: What to insert.
-        shape: Of its image, (H, W, C).
+        metadata: Metadata to insert.
+        shape: Shape of the image, (H, W, C).
     """
     tags = _tiff_tags(metadata, shape)
     if not len(tags):

@@ -37,10 +37,10 @@ class Primaries:
     """Chromaticities (CIE 1931 x and y).
 
     Args:
-        red: Of full red.
-        green: Of full green.
-        blue: Of full blue.
-        white: Of the brightest white.
+        red: Chromaticity of full red.
+        green: Chromaticity of full green.
+        blue: Chromaticity of full blue.
+        white: Chromaticity of the brightest white.
     """
 
     red: tuple[float, float]
@@ -51,7 +51,7 @@ class Primaries:
 
 @dataclass(frozen=True)
 class ToneCurve:
-    """From stored values to light, both in [0, 1].
+    """Curve from stored values to light, both in [0, 1].
 
     Args:
         gamma: Exponent.
@@ -79,9 +79,9 @@ def make_profile(primaries: Primaries, curve: ToneCurve, name: str, *, gray: boo
     """A display profile.
 
     Args:
-        primaries: Of RGB; for gray only the white counts.
-        curve: Of all channels.
-        name: What programs show, ASCII.
+        primaries: Primaries of RGB; for gray only the white counts.
+        curve: Tone curve of all channels.
+        name: Name that programs show, ASCII.
         gray: Whether the image has one channel.
 
     Raises:

@@ -104,7 +104,7 @@ def full_picture_first(data: bytes) -> bytes:
     """A TIFF file whose first picture is the full one.
 
     Args:
-        data: Its contents; those of other formats come back as they are.
+        data: Contents of the file; other formats are returned unchanged.
 
     Returns:
         The same object where the first picture is the one; else a copy that begins elsewhere.

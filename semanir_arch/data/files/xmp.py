@@ -73,7 +73,7 @@ def current_xmp(packet: bytes | str, *, turned: bool) -> tuple[bytes | None, tup
     """Take out of an XMP packet what will not be true of the new picture.
 
     Args:
-        packet: As the file holds it.
+        packet: Packet as the file holds it.
         turned: Whether the picture is turned upright, so that places in it mean others.
 
     Returns:

@@ -43,9 +43,9 @@ class Member:
 
     Args:
         archive: The archive.
-        path: Where it lies in the archive, with `/` between folders.
+        path: Path in the archive, with `/` between folders.
         size: Bytes, as the archive declares.
-        opener: Opens it for reading.
+        opener: Function that opens it for reading.
     """
 
     archive: Path
@@ -55,11 +55,11 @@ class Member:
 
     @property
     def shown(self) -> str:
-        """Its path for messages, without a terminal's commands."""
+        """Path for messages, without terminal control sequences."""
         return shown(self.path)
 
     def chunks(self) -> Iterator[bytes]:
-        """Its content, piece by piece.
+        """Yield the content piece by piece.
 
         Raises:
             ValueError: The archive is damaged.
@@ -116,7 +116,7 @@ def digest(path: Path, algorithm: str, progress: Callable[[int], None]) -> str:
     Args:
         path: The file.
         algorithm: A name that `hashlib` knows.
-        progress: Called with the number of bytes read so far.
+        progress: Function called with the number of bytes read so far.
     """
     checksum, done = hashlib.new(algorithm, usedforsecurity=False), 0
     with path.open("rb") as file:

@@ -71,11 +71,11 @@ class Damage:
     """One way to degrade images.
 
     Args:
-        help: What it makes.
-        apply: From pixels (H, W, 1 or 3, uint8 or uint16, RGB order), the value of every parameter
-            and a generator to pixels.
+        help: Effect of the damage, in a few words.
+        apply: Function from pixels (H, W, 1 or 3, uint8 or uint16, RGB order), the value of every
+            parameter and a generator to pixels.
         limits: Lowest and highest value of every number that is drawn once per image.
-        defaults: What such a number is where it is not given, in the forms of `levels`.
+        defaults: Default of each number that may be left out, in the forms of `levels`.
         choices: Texts a parameter may be; the first is the default.
         settings: Further parameters as the degradation declares them; it draws from them itself.
         examples: Rows of a contact sheet, from weak to strong.
@@ -96,7 +96,7 @@ class Damage:
 
 
 def _arrays(function: Callable[[Floats, Values, np.random.Generator], Floats]) -> Any:
-    """For damages of float arrays (H, W, C) in [0, 1] with NumPy's randomness: 8 bits come out."""
+    """Make 8-bit results of a damage that works on float arrays (H, W, C) in [0, 1]."""
 
     def apply(pixels: Pixels, values: Values, generator: torch.Generator) -> Pixels:
         return to_integer(function(to_float(pixels), values, numpy_generator(generator)))
@@ -107,7 +107,7 @@ def _arrays(function: Callable[[Floats, Values, np.random.Generator], Floats]) -
 def _reduced(
     function: Callable[[Floats, int, Values, np.random.Generator], Floats],
 ) -> Callable[..., Pixels]:
-    """For damages that also reduce, of an image cut to a multiple of the scale."""
+    """Adapt a damage that also reduces: the image is cut to a multiple of the scale."""
 
     def apply(pixels: Pixels, values: Values, generator: torch.Generator) -> Pixels:
         scale = int(values["scale"])
@@ -170,7 +170,7 @@ def _defocus(image: Tensor, values: Values, generator: torch.Generator) -> Tenso
 
 
 def _named(function: Callable[..., Tensor]) -> Callable[..., Pixels]:
-    """For degradations whose parameters have the names of the options."""
+    """Adapt a degradation whose parameters have the names of the options."""
     return partial(
         _floats, lambda image, values, generator: function(image, generator=generator, **values)
     )

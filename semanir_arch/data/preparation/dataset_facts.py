@@ -30,10 +30,10 @@ class Archive:
     """One file that the official page or a well-known script hands out.
 
     Args:
-        name: What the file is usually called.
+        name: Usual name of the file.
         size: Bytes; None where no source says.
         checksum: Algorithm (`md5`, `sha256`) and hexadecimal digest; None where no source says.
-        note: Where it is to be had.
+        note: Place to get it from.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which members of an archive belong into a folder, and under which name.
+    """Rule for the members of an archive that belong into a folder, and for their names there.
 
     Args:
         pattern: Path of the member from its end; `*` stands for anything within one component.
@@ -67,8 +67,8 @@ class Folder:
     """A folder of a prepared data set.
 
     Args:
-        path: Below the data root.
-        files: How many it holds.
+        path: Path below the data root.
+        files: Number of files it holds.
         size: Width and height in pixels where all images have the same, in either orientation.
         rules: The members that belong here.
     """
@@ -84,8 +84,8 @@ class DataSet:
     """One entry of the catalogue.
 
     Args:
-        name: What the command line calls it.
-        task: What it is used for.
+        name: Name on the command line.
+        task: Use of the data set.
         page: Address of the official page.
         licence: Terms, as far as they are known.
         serves: The option keys it is for.

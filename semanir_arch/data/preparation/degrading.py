@@ -26,9 +26,9 @@ class Degradation:
 
     Args:
         damage: A key of `DAMAGES`.
-        levels: Every number that is drawn once per image.
-        texts: Every choice.
-        settings: What the damage draws from itself.
+        levels: Numbers that are drawn once per image.
+        texts: Choices by parameter.
+        settings: Settings that the damage draws from itself.
     """
 
     damage: str
@@ -58,11 +58,11 @@ class DegradingJob:
     """One file to make.
 
     Args:
-        name: Of the image within the run, which decides about its randomness.
+        name: Name of the image within the run, which decides about its randomness.
         source: The clean image; alpha is dropped.
         target: The PNG file.
-        degradation: What happens to it.
-        seed: Of the run.
+        degradation: Degradation to apply.
+        seed: Seed of the run.
     """
 
     name: str

@@ -28,8 +28,8 @@ def extract(
     """Cut all groups that are not done, and record them.
 
     Args:
-        groups: What to cut.
-        manifest: Where it is recorded.
+        groups: Groups of images to cut.
+        manifest: Record of the patches.
         workers: Number of processes.
         lmdb: `raw` or `png` for outputs that are LMDBs; None for folders of PNG files.
 

@@ -31,7 +31,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class State:
-    """How far a folder has come.
+    """Progress of a folder.
 
     Args:
         folder: The folder.
@@ -50,7 +50,7 @@ class State:
 
 
 def states(data_set: DataSet, root: Path) -> dict[str, list[State]]:
-    """What is there of a data set, by part."""
+    """State of each folder of a data set, by part."""
     staging = root / STAGING / data_set.name
     return {
         part: [_state(folder, root, staging) for folder in folders]
@@ -64,8 +64,8 @@ def verify(path: Path, data_set: DataSet, report: Report) -> str:
     Args:
         path: The archive; one of a name and size that the catalogue does not know passes, because
             the numbers of files are checked in any case. Folders pass too.
-        data_set: Its entry.
-        report: Told about the progress.
+        data_set: Entry of the data set in the catalogue.
+        report: Function that is told about the progress.
 
     Returns:
         One sentence on what was compared.
@@ -100,9 +100,9 @@ def unpack(path: Path, data_set: DataSet, root: Path, report: Report) -> int:
 
     Args:
         path: The archive.
-        data_set: Its entry.
+        data_set: Entry of the data set in the catalogue.
         root: The data root.
-        report: Told about the progress.
+        report: Function that is told about the progress.
 
     Returns:
         Number of members that belong to the data set, written now or earlier.
@@ -239,7 +239,7 @@ def _explain(state: State, partners: str) -> str:
 
 
 def _unmatched(part: list[State], root: Path, staging: Path) -> str:
-    """For folders of pairs, the first files that lack their partner."""
+    """Find, in folders of pairs, the first files that lack their partner."""
     stems = [
         {
             Path(name).stem

@@ -55,7 +55,7 @@ def run_script(run: Callable[[], Iterable[str]]) -> int:
     """Run a script, and tell what went wrong in one line each.
 
     Args:
-        run: Returns one message for everything that could not be done.
+        run: Function that returns one message for everything that could not be done.
 
     Returns:
         Exit code: 0; 1 if something could not be done; 2 if nothing could, because of the
@@ -85,8 +85,8 @@ def run_jobs(
     """Call a function for every job, in processes.
 
     Args:
-        function: Of a module, so that other processes find it.
-        jobs: Asked for little by little.
+        function: Function of a module, so that other processes find it.
+        jobs: Jobs; the iterable is read little by little.
         workers: Number of processes; 1 works in this one.
 
     Yields:

@@ -31,11 +31,11 @@ class Recorded(Protocol):
 
     @property
     def name(self) -> str:
-        """By which the record knows it."""
+        """Name in the record."""
 
     @property
     def source(self) -> Path:
-        """What messages call it."""
+        """Name in messages."""
 
     def size_on_disk(self) -> int:
         """Bytes of what it is made of."""
@@ -45,7 +45,7 @@ class Recorded(Protocol):
 
 
 class PatchManifest:
-    """What a folder of results holds: the parameters, and a record of everything that is done.
+    """Record of a folder of results: the parameters, and everything that is done.
 
     `is_new` tells whether there was no record before, and `note` what the user should know about
     one that was.

@@ -33,7 +33,7 @@ _SOBEL_SIZES = (3, 7, 11, 15)
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """Which patches are cut.
+    """Grid by which patches are cut.
 
     Args:
         size: Edge of a patch in pixels.
@@ -81,7 +81,7 @@ class PatchGrid:
 
         Args:
             pixels: (H, W, C), uint8 or uint16, RGB order: the image that decides for its group.
-            windows: As `windows` gives them.
+            windows: Windows, from `windows`.
         """
         kept = [window for window in windows if self._varies(crop(pixels, window))]
         if self.drop_blurred:
@@ -119,11 +119,11 @@ class Group:
     """Images that are cut together.
 
     Args:
-        name: By which the record knows it.
+        name: Name in the record.
         views: The images. The first has scale 1 and decides which patches are left out.
-        tiling: Which patches, in pixels of the images of scale 1.
-        numbering: What is added to the stem of patch `{number}`: `-{number}`; nothing is added
-            to an image that is kept whole.
+        tiling: Grid of patches, in pixels of the images of scale 1.
+        numbering: Suffix of the stem of patch `{number}`: `-{number}`; an image kept whole gets
+            none.
         first: Number of the first patch.
     """
 
@@ -135,7 +135,7 @@ class Group:
 
     @property
     def source(self) -> Path:
-        """What messages call the group."""
+        """Name of the group in messages."""
         return self.views[0].source
 
     def size_on_disk(self) -> int:
@@ -151,7 +151,7 @@ class Group:
 
 
 def positions(length: int, size: int, step: int) -> list[int]:
-    """Where patches begin along one axis: every `step` pixels, and flush with the end.
+    """Positions of patches along one axis: every `step` pixels, and flush with the end.
 
     Example:
         >>> positions(300, 128, 96)
@@ -170,7 +170,7 @@ def crop(pixels: NDArray[Any], window: Window) -> NDArray[Any]:
 
 
 def sharpness(patches: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """How sharp the patches of an image are, compared with one another, from 0 to 1.
+    """Sharpness of the patches of an image, compared with one another, from 0 to 1.
 
     Sum of the Sobel gradient's magnitude of the gray patch for four kernel sizes, each brought to
     [0, 1] over the patches, multiplied: the measure by which Abuolaim and Brown (ECCV 2020) chose

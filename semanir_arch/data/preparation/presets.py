@@ -39,7 +39,7 @@ class Corpus:
 
     Args:
         roles: The first decides about names and about patches that are left out.
-        prefix: Put before the names of patches.
+        prefix: Prefix of the patches' names.
     """
 
     roles: tuple[Role, ...]
@@ -51,10 +51,10 @@ class Preset:
     """A published training set.
 
     Args:
-        help: What it makes, in a few words.
-        tiling: Which patches.
-        corpora: Of which images.
-        numbering: As in `Group`.
+        help: Effect of the preset, in a few words.
+        tiling: Grid of patches.
+        corpora: Image sets to cut.
+        numbering: Suffix of patch numbers, as for `Group`.
     """
 
     help: str
@@ -157,7 +157,7 @@ def preset_groups(
         preset: The training set.
         root: The data root.
         is_lmdb: Whether outputs are LMDBs.
-        report: Told which optional folders are absent.
+        report: Function that is told which optional folders are absent.
 
     Raises:
         FileNotFoundError: A folder does not exist.

@@ -42,9 +42,9 @@ def write_preview(
     """Write the contact sheet of a damage.
 
     Args:
-        file: To write, JPEG or PNG.
-        source: One picture, shown with three draws of the damage; or a folder, of which the first
-            three pictures are shown.
+        file: File to write, JPEG or PNG.
+        source: Picture, shown with three draws of the damage; or a folder, of which the first three
+            pictures are shown.
         damage: A key of `DAMAGES`.
         given: Parameters of all rows; they replace those of the examples.
         seed: Another one draws other damage.
@@ -71,7 +71,7 @@ def draw_sheet(
             the same name in the next column is damaged differently.
         damage: A key of `DAMAGES`.
         given: Parameters of all rows.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         (H, W, 3) uint8. Results of another size are enlarged without interpolation.

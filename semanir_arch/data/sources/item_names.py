@@ -24,7 +24,7 @@ class ItemNames:
     """The names of a data set's items.
 
     Args:
-        dataset: Of this package, of BasicSR, or any other whose items hold `lq_path`.
+        dataset: Data set of this package, of BasicSR, or any other whose items hold `lq_path`.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -37,7 +37,7 @@ class ItemNames:
         """Name of a loaded item.
 
         Args:
-            index: Its place in the set.
+            index: Place in the set.
             data: A batch of it alone.
 
         Raises:
@@ -55,7 +55,7 @@ class ItemNames:
         """Refuse names that occur more than once, and those that lead out of their folder.
 
         Args:
-            names: Those to check; None for those that are known before anything is loaded.
+            names: Names to check; None for those that are known before anything is loaded.
 
         Raises:
             ValueError: There are some; the first are listed.

@@ -49,8 +49,8 @@ class LmdbWriter:
 
     Args:
         path: Folder, ending in `.lmdb`; made if needed.
-        raw: Store raw pixels, which are the fastest to read; otherwise PNG files, which BasicSR
-            can read too.
+        raw: Whether to store raw pixels, which are the fastest to read; otherwise PNG files, which
+            BasicSR can read too.
         compress: Whether PNG files are compressed: half the size, and three to four times the time
             to read.
 
@@ -102,7 +102,7 @@ class LmdbWriter:
         """Add one image.
 
         Args:
-            key: Its name.
+            key: Name of the image.
             image: Pixels (H, W, C), uint8 or uint16, RGB order; or the bytes of an image file,
                 which are stored as they are.
 
@@ -157,11 +157,11 @@ def write_lmdb(
         path: Folder, ending in `.lmdb`.
         items: Key and image as in `LmdbWriter.put`; instead of the image, a function that makes it,
             which is called only where it is missing.
-        raw: As in `LmdbWriter`.
-        compress: As in `LmdbWriter`.
+        raw: Storage as raw pixels, as for `LmdbWriter`.
+        compress: Compression of PNG files, as for `LmdbWriter`.
 
     Returns:
-        How many images were added.
+        Number of images that were added.
 
     Raises:
         OSError: The LMDB cannot be written, for example because the disk is full.

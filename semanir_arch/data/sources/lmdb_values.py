@@ -52,9 +52,9 @@ def unpack(value: memoryview, name: str, *, verify: bool) -> NDArray[Any]:
     """Pixels (H, W, C) of a value: a view of it where it is raw.
 
     Args:
-        value: What the LMDB holds.
-        name: What error messages call it.
-        verify: Compare raw pixels with their checksum.
+        value: Value from the LMDB.
+        name: Name of the image in error messages.
+        verify: Whether to compare raw pixels with their checksum.
 
     Raises:
         ValueError: The value is damaged, or no image.

@@ -83,7 +83,7 @@ def _load(root: str, variable: str) -> NDArray[Any]:
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What SciPy raises on files that are cut short, damaged or no MATLAB files."""
+    """Errors that SciPy raises on truncated or damaged files and on files that are not MATLAB's."""
     plain = OSError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError
     return (*plain, MemoryError, zlib.error, _scipy_io().matlab.MatReadError)
 

@@ -39,11 +39,11 @@ NAME_RULES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class NameRule:
-    """From the name of an input to the name of its target.
+    """Rule from the name of an input to the name of its target.
 
     Args:
-        pattern: What is replaced; the rule holds for names in which it is found.
-        replacement: By what, as in `re.sub`.
+        pattern: Pattern to replace; the rule holds for names that contain it.
+        replacement: Replacement, as for `re.sub`.
     """
 
     pattern: re.Pattern[str]

@@ -25,11 +25,11 @@ Indices = NDArray[np.int32]
 
 
 class PairIndex:
-    """Which images make up which item.
+    """Index of the images that make up each item.
 
     Args:
-        sources: Those of the inputs, then that of the targets.
-        indices: For every source the image of every item, of equal length.
+        sources: Sources of the inputs, then that of the targets.
+        indices: Index of every item's image, for every source; all of equal length.
     """
 
     def __init__(self, sources: Sequence[ImageSource], indices: Sequence[Indices]) -> None:
@@ -42,7 +42,7 @@ class PairIndex:
 
     @property
     def name(self) -> str:
-        """What messages call the pairs."""
+        """Name of the pairs in messages."""
         return " and ".join(source.root for source in self._sources)
 
     @property
@@ -52,7 +52,7 @@ class PairIndex:
         return NameTable(labels[index] for index in self._indices[0].tolist())
 
     def paths(self, item: int) -> list[str]:
-        """What messages and results call the images of an item."""
+        """Names of an item's images in messages and results."""
         return [source.path(index) for source, index in self._images(item)]
 
     def read(self, item: int) -> list[Pixels]:
@@ -130,7 +130,7 @@ def build_pair_index(options: Mapping[str, Any], input_roots: Sequence[str]) -> 
 def _aligned(
     inputs: list[ImageSource], target: ImageSource, rule: NameRule, listed: ListFile | None
 ) -> list[Indices]:
-    """For every source the image of every pair; the last is the target."""
+    """Index of every pair's image, for every source; the last is the target."""
     first, *others = (find_pairs(source, target, rule, listed) for source in inputs)
     columns = [first.lq]
     for source, pairs in zip(inputs[1:], others, strict=True):

@@ -62,12 +62,12 @@ def find_pairs(
         lq: Inputs. Where they lie in the same folder as the targets, those for which the rule
             holds.
         gt: Targets. One may have several inputs.
-        rule: From the name of an input to that of its target.
+        rule: Function from the name of an input to that of its target.
         list_file: Pairs, or a selection from them; None: every image must be in a pair.
-        partly: Without a list, whether images without partner are left out instead.
+        partly: Permission, without a list, to leave out images without partner.
 
     Returns:
-        In the order of the inputs, or of the list's pairs.
+        Pairs in the order of the inputs, or of the list's pairs.
 
     Raises:
         FileNotFoundError: The list file does not exist.

@@ -25,8 +25,8 @@ def read_all(count: int, read: Callable[[int], T], what: str, *, keep: bool = Fa
 
     Args:
         count: Number of items.
-        read: Reads and checks one.
-        what: What messages call the images, such as a data root.
+        read: Function that reads and checks one image.
+        what: Name of the images in messages, such as a data root.
         keep: Whether to return the results.
 
     Returns:

@@ -38,7 +38,7 @@ _SETTLED = 3 * 10**9
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Those that count among a person's photos: what the packages that are there can read."""
+    """Suffixes that count among a person's photos: those that the installed packages can read."""
     heic = HEIC_SUFFIXES if is_installed(ExtraFormat.HEIC) else ()
     raw = RAW_SUFFIXES if is_installed(ExtraFormat.RAW) else ()
     return (*IMAGE_SUFFIXES, *_ALSO_READ, *heic, *raw)
@@ -60,7 +60,7 @@ def scan_names(
         root: The folder.
         index_cache: Folder for lists of files; made if needed.
         suffixes: Lower-case endings of the names that count, in any case.
-        on_error: Told of each folder that cannot be read; None passes over it.
+        on_error: Function that is told of each folder that cannot be read; None skips such folders.
 
     Returns:
         Paths relative to `root`, `/` between folders, in natural order.

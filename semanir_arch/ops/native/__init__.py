@@ -51,7 +51,7 @@ def build(*, verbose: bool = False) -> Path:
     """Compile the library, unless that was done before, and load it.
 
     Args:
-        verbose: Show the compiler's commands and messages.
+        verbose: Whether to show the compiler's commands and messages.
 
     Returns:
         The compiled library.
@@ -132,7 +132,7 @@ for _function in (why_not, best_instructions):
 
 
 class _Choice:
-    """What `use` was told."""
+    """Choice that `use` was given."""
 
     made: str | None = None
 
@@ -182,7 +182,7 @@ def _load() -> str | None:
 
 
 def _library_path() -> Path:
-    """Where the library of these very sources and this torch is, or would be."""
+    """Path of the library for these very sources and this version of PyTorch."""
     digest = hashlib.sha256(f"{torch.__version__} {sys.version_info[:2]} {_FLAGS}".encode())
     for source in sorted(_SOURCES.iterdir()):
         digest.update(source.read_bytes())

@@ -32,15 +32,15 @@ _LOSSLESS_PIXELS = 2**18
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the page shows.
+    """Contents of the page.
 
     Attributes:
-        title: Of the page.
+        title: Title of the page.
         photo: The area of the photo that was explained, RGB (H, W, 3).
         corner: Position (y, x) of the area in the photo.
         pixel: The chosen pixel's (y, x) in the area; on the grid.
         grid: Pixels of the area with data.
-        stages: What `key_semantics` found for them.
+        stages: Results of `key_semantics` for them.
         notes: Sentences below the photo.
         picture: Name of the picture beside the page, for browsers without scripts.
     """
@@ -79,7 +79,9 @@ def make_page(explanation: Explanation) -> str:
     return load_template(_HERE, "page.html").render(
         title=explanation.title,
         area=area,
-        spacing="every pixel has" if step == 1 else f"every {step} pixels there is one",
+        spacing="Every pixel can be chosen."
+        if step == 1
+        else f"Every {step} pixels there is one that can be chosen; the nearest is taken.",
         notes=explanation.notes,
         picture=explanation.picture,
         facts=Markup(json.dumps(facts)),

@@ -40,7 +40,7 @@ def explain_file(
     """Write a page and a picture of where a pixel looks; both or, on an error, none new.
 
     Args:
-        restorer: Of which the network is explained.
+        restorer: Restorer whose network is explained.
         source: The photo.
         pixel: (x, y).
         page: The page, or a folder for NAME_explain.html; None for the current folder. The picture
@@ -49,7 +49,7 @@ def explain_file(
         bayer: Phase of the mosaic that the network gets; only `PHASE` can be explained.
 
     Returns:
-        Where the page and the picture are.
+        Paths of the page and the picture.
 
     Raises:
         FileNotFoundError: No such photo, or no such folder for the page.

@@ -63,16 +63,16 @@ def make_app(choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: s
     """The application.
 
     Args:
-        choices: What the menu offers; one at least.
-        queue: Does the work.
+        choices: Networks that the menu offers, at least one.
+        queue: Queue that does the work.
         desk: Answers at once what needs no network.
-        host: What the server listens on.
+        host: Host that the server listens on.
     """
     return Guard(Starlette(routes=_Routes(choices, queue, desk, host).routes()), host)
 
 
 class _Routes:
-    """What the addresses do."""
+    """Handlers of the addresses."""
 
     def __init__(
         self, choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: str
@@ -99,7 +99,7 @@ class _Routes:
         ]
 
     async def options(self, _: Request) -> Response:
-        """What the page offers."""
+        """Send what the page offers."""
         return JSONResponse(
             {
                 "tasks": [

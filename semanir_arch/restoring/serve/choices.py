@@ -19,12 +19,12 @@ class NetworkChoice:
 
     Attributes:
         name: Short, unique.
-        title: One line for people.
+        title: Title in one line.
         weights: A network's file; None for the one that is shipped for the task of this name.
-        input: What a photo must be so that the network helps; may be empty.
-        scale: How many times larger the result is.
+        input: Condition that a photo must meet so that the network helps; may be empty.
+        scale: Factor by which the result is larger.
         demonstration: Whether the network only shows the task; see `semanir_arch.weights.Task`.
-        strength: What may be bounded, an argument of `Restorer.restore`: "sigma", "quality", None.
+        strength: Argument of `Restorer.restore` that may bound it: "sigma", "quality", None.
     """
 
     name: str
@@ -40,8 +40,8 @@ def find_choices(weights: Path | None = None, task: str | None = None) -> Sequen
     """List what can be offered.
 
     Args:
-        weights: Offer this file alone.
-        task: Offer this task alone, of the shipped ones.
+        weights: File of the only network to offer.
+        task: Shipped task to offer alone.
 
     Raises:
         ValueError: The task is unknown, or nothing is shipped.

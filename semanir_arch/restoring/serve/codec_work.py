@@ -58,7 +58,7 @@ def _do(request: tuple[Any, ...]) -> tuple[bool, Any]:
 
 
 def _look(data: bytes, name: str, shown: bool) -> tuple[Diagnosis, bytes]:
-    """What is wrong with a photo, and a small PNG of it if that is wanted."""
+    """Diagnose a photo, and make a small PNG of it if that is wanted."""
     image = decode_image(data, name)
     return diagnose_data(image, data, name), _preview(image) if shown else b""
 

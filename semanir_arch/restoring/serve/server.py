@@ -38,12 +38,12 @@ def serve(
     """Serve the page until Ctrl-C.
 
     Args:
-        open_restorer: Loads a network.
-        say: Gets lines for the person who started it.
+        open_restorer: Function that loads a network.
+        say: Function that gets lines for the person who started it.
         host: Address to listen on; others than 127.0.0.1 let other computers in.
-        port: 0 for any that is free.
-        weights: Offer this network alone.
-        task: Offer this task alone.
+        port: Port; 0 for any that is free.
+        weights: File of the only network to offer.
+        task: Task to offer alone.
 
     Raises:
         OSError: The port is in use, or the host is not of this computer.

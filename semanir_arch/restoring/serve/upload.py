@@ -32,8 +32,8 @@ def check_size(data: bytes, name: str, scale: int) -> tuple[int, int]:
 
     Args:
         data: The file.
-        name: What messages call it.
-        scale: How many times larger the result is.
+        name: Name of the file in messages.
+        scale: Factor by which the result is larger.
 
     Raises:
         ValueError: No image, or too large.

@@ -19,7 +19,7 @@ def apply_overrides(merged: Merged, entries: Iterable[str]) -> list[KeyPath]:
     may be set.
 
     Args:
-        merged: Changed in place.
+        merged: Merged options, changed in place.
         entries: `key:key=value`, BasicSR's syntax.
 
     Returns:

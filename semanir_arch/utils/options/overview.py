@@ -29,14 +29,14 @@ _DATA = re.compile(r"# Data: (.*)$")
 
 @dataclass(frozen=True)
 class Header:
-    """What a leaf says about itself.
+    """Facts that a leaf states about itself.
 
     Args:
-        task: What is restored.
-        network: By which network.
+        task: Task that the file restores.
+        network: Network of the file.
         arxiv: Number of the network's paper.
-        published: Which values are the paper's.
-        data: How the images are prepared.
+        published: Values that are the paper's.
+        data: Commands that prepare the images.
     """
 
     task: str

@@ -22,9 +22,9 @@ class Problem:
     """One thing to correct.
 
     Args:
-        origin: Where the value was written: `file:line`, a file, or the command line.
-        key: Which value.
-        text: What was received and what is allowed.
+        origin: Place where the value was written: `file:line`, a file, or the command line.
+        key: Key of the value.
+        text: Received value and what is allowed.
     """
 
     origin: str

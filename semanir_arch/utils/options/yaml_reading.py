@@ -47,7 +47,7 @@ class Source:
 
     Args:
         path: The file.
-        data: Its content.
+        data: Content of the file.
         lines: Line number of every key, counted from 1.
     """
 
