@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.repairs import COMMAND
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 _FUNCTIONAL_TENSOR = "torchvision.transforms.functional_tensor"
 
 
-class HostError(ImportError):
+class HostError(UserError, ImportError):
     """BasicSR, or something it needs, cannot be used; the message says what to do."""
 
 

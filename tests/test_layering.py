@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "moved": set(),
     "host": {"utils"},
     "ops": {"utils"},
-    "modules": {"ops"},
+    "modules": {"ops", "utils"},
     "archs": {"modules", "ops", "utils"},
     "data": {"utils"},
     "losses": {"utils"},

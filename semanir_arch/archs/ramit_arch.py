@@ -21,6 +21,7 @@ from semanir_arch.modules.norm import ChannelLayerNorm
 from semanir_arch.modules.reciprocal import ReciprocalStage
 from semanir_arch.modules.state_names import numbered, under
 from semanir_arch.modules.window import window_partition
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import Bounds, Length, OneOf
 
 from .argument_types import Channels, Depths, Expansion, Groups, Heads, Window
@@ -185,14 +186,14 @@ class RAMiT(RestorationNetwork):
 
 def _check(task: str, in_chans: int, embed_dim: int) -> RAMiTTask:
     if task not in RAMIT_TASKS:
-        raise ValueError(f"task={task!r} is unknown; allowed: {', '.join(map(repr, RAMIT_TASKS))}")
+        raise InputError(f"task={task!r} is unknown; allowed: {', '.join(map(repr, RAMIT_TASKS))}")
     settings = RAMIT_TASKS[task]
     if settings.mean and in_chans != len(settings.mean):
-        raise ValueError(
+        raise InputError(
             f"in_chans={in_chans}: images of task {task!r} have {len(settings.mean)} channels"
         )
     if embed_dim < 16 or embed_dim % 16:
-        raise ValueError(f"embed_dim={embed_dim} must be a multiple of 16")
+        raise InputError(f"embed_dim={embed_dim} must be a multiple of 16")
     return settings
 
 

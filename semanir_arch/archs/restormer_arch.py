@@ -18,6 +18,7 @@ from semanir_arch.modules.norm import BiasFreeChannelNorm, ChannelLayerNorm
 from semanir_arch.modules.recompute import RecomputedSequential
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
 from semanir_arch.modules.state_names import under
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import Bounds, Length, OneOf
 
 from .argument_types import Channels, Depth, Depths, Expansion, Heads
@@ -72,12 +73,12 @@ class Restormer(RestorationNetwork):
     ) -> None:
         check_counts(SCALES, num_blocks=num_blocks, heads=heads)
         if LayerNorm_type not in NORMS:
-            raise ValueError(
+            raise InputError(
                 f"LayerNorm_type={LayerNorm_type!r} is unknown; "
                 f"allowed: {', '.join(map(repr, NORMS))}"
             )
         if inp_channels != out_channels and not dual_pixel_task:
-            raise ValueError(
+            raise InputError(
                 f"inp_channels={inp_channels}, out_channels={out_channels}: must be equal, because "
                 "the input is added to the output, unless dual_pixel_task is true"
             )

@@ -24,6 +24,7 @@ from semanir_arch.modules.resample import (
     PixelShuffleReconstructor,
 )
 from semanir_arch.modules.stage import make_stage
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 from .argument_types import (
@@ -148,7 +149,7 @@ class SemanIR(KeySemanticNetwork):
 
 def _make_reconstructor(kind: str, dim: int, out_chans: int, upscale: int) -> nn.Module:
     if kind not in RECONSTRUCTORS:
-        raise ValueError(
+        raise InputError(
             f"reconstructor={kind!r} is unknown; allowed: {', '.join(map(repr, RECONSTRUCTORS))}"
         )
     if upscale == 1:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
 from semanir_arch.modules.stage import make_stage
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 from .argument_types import (
@@ -115,7 +116,7 @@ class SemanIRUNet(KeySemanticNetwork):
         sizes = {"widths": widths, "num_heads": num_heads, "window_size": windows}
         check_stages(shift=shift, depths=depths, blocks=blocks, **sizes)
         if unshuffle < 1:
-            raise ValueError(f"unshuffle={unshuffle} must be at least 1")
+            raise InputError(f"unshuffle={unshuffle} must be at least 1")
         multiple = unshuffle * _size_multiple(windows, [depths[0] + final_depth, *depths[1:]])
         super().__init__(in_chans, out_chans or in_chans, upscale=1, size_multiple=multiple)
         # Stages in the order in which an image meets them, so that shifted and unshifted ones

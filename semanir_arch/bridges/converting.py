@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.bridges.opening import check_usable
-from semanir_arch.utils.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    load_checkpoint,
-    save_checkpoint,
-)
+from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from semanir_arch.utils.checkpoint_names import first_components
+from semanir_arch.utils.errors import CheckpointError, InputError
 from semanir_arch.utils.tensor_file import write_tensors
 
 __all__ = ["SUFFIXES", "convert"]
@@ -52,7 +48,7 @@ def convert(
         ValueError: `source` cannot be read or used, or `target` has another suffix.
     """
     if target.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
     read = load_checkpoint(source, param_key)
     if prefix:
         read = _part(read, prefix)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.archs.base import RestorationNetwork
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["ForeignNetwork"]
 
@@ -48,7 +49,7 @@ class ForeignNetwork(RestorationNetwork):
     def forward(self, x: Tensor) -> Tensor:
         """Restore images; see `RestorationNetwork.forward`."""
         if x.dim() != 4 or x.shape[1] != self.in_chans:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} takes images of shape (B, {self.in_chans}, H, W), "
                 f"got {tuple(x.shape)}"
             )

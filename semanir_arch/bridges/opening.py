@@ -10,14 +10,10 @@ import torch
 from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.archs.base import RestorationNetwork
 from semanir_arch.bridges import basicsr_networks, spandrel_reader
-from semanir_arch.utils.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    align,
-    check_fit,
-    load_into,
-)
+from semanir_arch.bridges.hub_download import fetch
+from semanir_arch.utils.checkpoint import Checkpoint, align, check_fit, load_into
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import CheckpointError, InputError
 
 __all__ = ["check_usable", "find_weights", "open_network"]
 
@@ -37,13 +33,11 @@ def find_weights(given: str | Path) -> Path:
         given: A file, or `hf:USER/REPO[@REVISION]`.
 
     Raises:
-        ValueError: The address is not one, or the hub cannot be used; see `hub.fetch`.
+        ValueError: The address is not one, or the hub cannot be used; see `hub_download.fetch`.
         FileNotFoundError: The hub has no such weights, or cannot be reached.
     """
     if not str(given).startswith("hf:"):
         return Path(given)
-    from semanir_arch.bridges.hub_repository import fetch
-
     return fetch(str(given))
 
 
@@ -118,7 +112,7 @@ def _build(checkpoint: Checkpoint) -> RestorationNetwork:
     try:
         return build_network(checkpoint.network or {})
     except (TypeError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"{checkpoint.source}: its network is not known to this version: {error}"
         ) from error
 

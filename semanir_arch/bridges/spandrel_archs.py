@@ -31,6 +31,7 @@ from semanir_arch.archs.base import KeySemanticNetwork
 from semanir_arch.bridges.spandrel_reader import OURS
 from semanir_arch.utils import stamp
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import available
 
 __all__ = ["ARCHITECTURES", "KeyGraphArchitecture", "install"]
@@ -61,7 +62,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
         stamp.take_stamp(weights, record)
         block = record.get("network_g") or _find_shipped(weights)
         if block is None:
-            raise ValueError(
+            raise InputError(
                 f"these weights of {self.name} do not tell all about their network; write them "
                 "anew: python -m semanir_arch.commands.convert FILE NEW.safetensors"
             )

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import semanir_arch
 from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.repairs import (
     COMMAND,
     Repair,
@@ -334,7 +335,7 @@ def _repair() -> int:
             _say(f"problem: {problem.what}")
             try:
                 problem.repair.run(_say)
-            except RuntimeError as error:
+            except UserError as error:
                 sys.stderr.write(f"semanir-doctor: not repaired: {error}\n")
                 return Exit.REFUSED
             repaired.append(problem.what)

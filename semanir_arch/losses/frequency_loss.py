@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.losses.loss_weight import LossWeight
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 __all__ = ["FFTLoss", "fft_loss"]
@@ -59,7 +60,7 @@ class FFTLoss(nn.Module):
         super().__init__()
         for name, value, allowed in (("compared", compared, _COMPARED), ("norm", norm, _NORMS)):
             if value not in allowed:
-                raise ValueError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
+                raise InputError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
         self.loss_weight = loss_weight
         self.compared = compared
         self.norm = norm

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.losses.loss_weight import LossWeight
-from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.errors import CheckpointError, InputError, MissingFileError
 from semanir_arch.utils.values import Length, OneOf
 
 __all__ = ["VGGFeatureLoss", "feature_distance"]
@@ -95,15 +96,15 @@ class VGGFeatureLoss(nn.Module):
             ("normalize", normalize, _OFFSETS_AND_SCALES),
         ):
             if value not in allowed:
-                raise ValueError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
+                raise InputError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
         self.loss_weight = loss_weight
         self.criterion = criterion
         modules = _named_layers(vgg)
         unknown = [layer for layer in layers if layer not in modules]
         if unknown or not layers:
-            raise ValueError(f"layers={list(layers)}; {vgg} has {', '.join(modules)}")
+            raise InputError(f"layers={list(layers)}; {vgg} has {', '.join(modules)}")
         if layer_weights is not None and len(layer_weights) != len(layers):
-            raise ValueError(
+            raise InputError(
                 f"layer_weights={list(layer_weights)}; one is needed for each of {list(layers)}"
             )
         depth = max(list(modules).index(layer) for layer in layers) + 1
@@ -167,7 +168,7 @@ def _named_layers(vgg: str) -> dict[str, nn.Module]:
 def _load(layers: nn.ModuleDict, file: str | os.PathLike[str], vgg: str) -> None:
     """Fill layers from a file in which they are called `features.0`, `features.1`, ..."""
     if not Path(file).is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"no such file: {str(file)!r}. It must hold torchvision's weights of {vgg}; make it "
             "once, where there is a connection: import torch, torchvision; torch.save("
             f"torchvision.models.{vgg}(weights='IMAGENET1K_V1').state_dict(), {str(file)!r})"

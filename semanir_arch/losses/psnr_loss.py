@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.losses.loss_weight import Eps, LossWeight
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 __all__ = ["PSNRLoss", "psnr_loss"]
@@ -42,7 +43,7 @@ class PSNRLoss(nn.Module):
     ) -> None:
         super().__init__()
         if reduction != "mean":
-            raise ValueError(f"reduction={reduction!r}; allowed: 'mean'")
+            raise InputError(f"reduction={reduction!r}; allowed: 'mean'")
         self.loss_weight = loss_weight
         self.eps = eps
 

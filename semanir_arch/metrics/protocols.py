@@ -20,6 +20,7 @@ from semanir_arch.metrics.mae import mae
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
 from semanir_arch.metrics.ssim import KINDS, ssim
+from semanir_arch.utils.errors import InputError
 
 _EXTRAS: dict[str, Callable[..., Tensor]] = {"psnr_b": psnr_b, "mae": mae}
 
@@ -95,7 +96,7 @@ class Protocol:
             ValueError: There are several images, or see `evaluate_batch`.
         """
         if restored.dim() == 4 and len(restored) != 1:
-            raise ValueError(f"evaluate takes one image, received {len(restored)}: evaluate_batch")
+            raise InputError(f"evaluate takes one image, received {len(restored)}: evaluate_batch")
         scores = self.evaluate_batch(restored, target, scale)
         return {name: value.item() for name, value in scores.items()}
 
@@ -154,9 +155,9 @@ class Protocol:
         if self.crop_border != "scale":
             return self.crop_border
         if scale is None:
-            raise ValueError(f"protocol {self.name} cuts a border of scale pixels: give the scale")
+            raise InputError(f"protocol {self.name} cuts a border of scale pixels: give the scale")
         if scale < 1:
-            raise ValueError(f"scale must be 1 or more, received {scale}")
+            raise InputError(f"scale must be 1 or more, received {scale}")
         return scale
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from semanir_arch.metrics.preparation import prepare_pair
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.parallel import map_in_threads
 
 _K1, _K2 = 0.01, 0.03
@@ -170,14 +171,14 @@ def find_kind(name: str) -> SsimKind:
         ValueError: No such kind.
     """
     if name not in KINDS:
-        raise ValueError(f"SSIM kind must be one of {', '.join(KINDS)}, received {name!r}")
+        raise InputError(f"SSIM kind must be one of {', '.join(KINDS)}, received {name!r}")
     return KINDS[name]
 
 
 def _check_size(x: Tensor, kind: SsimKind) -> None:
     height, width = x.shape[-2:]
     if min(height, width) < kind.window:
-        raise ValueError(
+        raise InputError(
             f"SSIM needs at least {kind.window} x {kind.window} pixels inside the border, "
             f"received {height} x {width}"
         )

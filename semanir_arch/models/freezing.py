@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from torch import nn
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Length, Option, hint, read_options
 
 __all__ = ["OPTIONS", "WarmStart", "members"]
@@ -82,7 +83,7 @@ def members(network: nn.Module, parts: Sequence[str], option: str) -> set[str]:
                 for length in range(1, len(words) + 1)
             }
             near = hint(part, known if "." in part else {name.split(".")[0] for name in known})
-            raise ValueError(
+            raise InputError(
                 f"{option}: {type(network).__name__} has no parameters in {part!r}; {near}"
             )
     return {name for name in names if any(_within(name, part) for part in parts)}

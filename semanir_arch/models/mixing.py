@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Option, read_options
 
 __all__ = ["OPTIONS", "Mixup", "blend"]
@@ -55,7 +56,7 @@ class Mixup:
 
     def __post_init__(self) -> None:
         if self.beta <= 0:
-            raise ValueError(f"train:mixing_augs:mixup_beta: received {self.beta}; must be above 0")
+            raise InputError(f"train:mixing_augs:mixup_beta: received {self.beta}; must be above 0")
 
     @classmethod
     def read(cls, block: Mapping[str, Any] | None) -> Mixup | None:

@@ -6,12 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from semanir_arch import host
+from semanir_arch.utils.errors import NonFiniteError
 
-__all__ = ["NonFiniteError", "SkippedSteps"]
-
-
-class NonFiniteError(FloatingPointError):
-    """Too many steps had no finite loss or gradient; the weights are those of the last good one."""
+__all__ = ["SkippedSteps"]
 
 
 class SkippedSteps:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Length, hint
 from semanir_arch.utils.options.basicsr_keys import FACTOR, ITERATIONS
 
@@ -145,7 +146,7 @@ def build_schedule(options: Mapping[str, Any]) -> Schedule:
     arguments = dict(options)
     kind = arguments.pop("type", None)
     if kind not in SCHEDULES:
-        raise ValueError(f"train:scheduler:type: received {kind!r}; {hint(str(kind), SCHEDULES)}")
+        raise InputError(f"train:scheduler:type: received {kind!r}; {hint(str(kind), SCHEDULES)}")
     return SCHEDULES[kind](**arguments)
 
 
@@ -174,4 +175,4 @@ def learning_rate(
 def _check_lengths(**lists: Sequence[float]) -> None:
     if len({len(values) for values in lists.values()}) > 1 or not all(lists.values()):
         received = ", ".join(f"{name} {list(values)}" for name, values in lists.items())
-        raise ValueError(f"train:scheduler: received {received}; one entry per cycle is needed")
+        raise InputError(f"train:scheduler: received {received}; one entry per cycle is needed")

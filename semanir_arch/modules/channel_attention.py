@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.ops.autocast import cast_once, without_autocast
+from semanir_arch.utils.errors import InputError
 
 from .bands import Band, row_bands
 
@@ -76,7 +77,7 @@ class TransposedAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int, bias: bool = False) -> None:
         super().__init__()
         if dim % num_heads:
-            raise ValueError(f"heads={num_heads} must divide the {dim} channels")
+            raise InputError(f"heads={num_heads} must divide the {dim} channels")
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
         self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["draw_k", "set_k"]
 
 
@@ -35,5 +37,5 @@ def set_k(network: nn.Module, k: int, option: str) -> None:
         ValueError: The network has no keys to choose.
     """
     if not hasattr(network, "k"):
-        raise ValueError(f"{option}: received {k}, but {type(network).__name__} has no k")
+        raise InputError(f"{option}: received {k}, but {type(network).__name__} has no k")
     network.k = k  # type: ignore[assignment]

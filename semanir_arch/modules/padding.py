@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["PADDING_MODES", "crop", "pad_around", "pad_to_multiple"]
 
 PADDING_MODES = ("reflect", "symmetric", "replicate")
@@ -29,12 +31,12 @@ def pad_to_multiple(
         ValueError: If `mode` is unknown or an image is empty.
     """
     if mode not in PADDING_MODES:
-        raise ValueError(
+        raise InputError(
             f"padding mode {mode!r} is unknown; allowed: {', '.join(map(repr, PADDING_MODES))}"
         )
     height, width = x.shape[-2:]
     if height < 1 or width < 1:
-        raise ValueError(f"images must have at least one pixel, got shape {tuple(x.shape)}")
+        raise InputError(f"images must have at least one pixel, got shape {tuple(x.shape)}")
     for dim, length in ((-1, width), (-2, height)):
         blocks = (length + multiple - 1) // multiple
         padded = multiple * blocks

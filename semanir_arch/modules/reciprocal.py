@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.utils.errors import InputError
+
 from .bands import Band, map_rows
 from .channel_attention import attend_channels
 from .cosine import cosine_scale, make_logit_scale
@@ -48,7 +50,7 @@ class ReciprocalBlock(nn.Module):
     ) -> None:
         super().__init__()
         if num_heads < 2 or dim % num_heads:
-            raise ValueError(f"num_heads={num_heads}: 2 or more, and must divide {dim} channels")
+            raise InputError(f"num_heads={num_heads}: 2 or more, and must divide {dim} channels")
         channel_heads = max(num_heads // 4, 1)
         spatial_heads = num_heads - channel_heads
         hidden = int(dim * mlp_ratio)

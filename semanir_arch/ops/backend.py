@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from semanir_arch.utils import devices
+from semanir_arch.utils.errors import InputError, UnavailableError
 from semanir_arch.utils.suggestions import did_you_mean
 
 __all__ = [
@@ -148,16 +149,16 @@ def choose(
                 continue
             if backend.why_not(request) is None and backend.preferred(request):
                 return backend
-        raise NotImplementedError(f"no backend serves {request}: {_reasons(request, backends)}")
+        raise UnavailableError(f"no backend serves {request}: {_reasons(request, backends)}")
     if name not in backends:
         hint = did_you_mean(name, backends)
-        raise ValueError(
+        raise InputError(
             f"backend={name!r} is unknown; allowed: 'auto', {', '.join(map(repr, backends))}{hint}"
         )
     reason = backends[name].why_not(request)
     if reason is not None:
         able = [other.name for other in backends.values() if other.why_not(request) is None]
-        raise NotImplementedError(
+        raise UnavailableError(
             f"backend {name!r} cannot run {request}: {reason}; able: {', '.join(able)}"
         )
     return backends[name]

@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["Bar", "Chart", "Curve", "Series", "Tick", "draw_curve", "draw_histogram"]
 
 WIDTH, HEIGHT = 480, 260
@@ -165,7 +167,7 @@ def draw_curve(curve: Curve) -> Chart | None:
         return None
     xs = sorted({x for x, _ in points})
     if curve.log_x and xs[0] <= 0:
-        raise ValueError(f"curve {curve.title!r}: x={xs[0]:g} on a logarithmic axis; allowed: > 0")
+        raise InputError(f"curve {curve.title!r}: x={xs[0]:g} on a logarithmic axis; allowed: > 0")
     x = _parameter_axis(xs, curve.log_x)
     y_ticks, y = _value_axis(min(y for _, y in points), max(y for _, y in points))
     drawn = [

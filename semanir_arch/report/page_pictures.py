@@ -21,6 +21,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from semanir_arch.data.files.image_io import load_image, to_float, to_integer
+from semanir_arch.utils.errors import InputError, InputTypeError
 
 __all__ = ["Embedded", "Fidelity", "PagePicture", "embed"]
 
@@ -170,11 +171,13 @@ def _read(source: Path | npt.NDArray[Any]) -> npt.NDArray[Any]:
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or not 1 <= image.shape[2] <= 4 or image.size == 0:
-        raise ValueError(f"an image must be (H, W) or (H, W, 1 to 4), received {image.shape}")
+        raise InputError(f"an image must be (H, W) or (H, W, 1 to 4), received {image.shape}")
     if image.dtype.kind == "f":
         return image.astype(np.float32, copy=False)
     if image.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"an image must be uint8, uint16 or floating point, received {image.dtype}")
+        raise InputTypeError(
+            f"an image must be uint8, uint16 or floating point, received {image.dtype}"
+        )
     return image
 
 

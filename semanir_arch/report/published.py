@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Figure", "Published", "load_published", "parse_published"]
 
@@ -120,7 +121,7 @@ def parse_published(text: str) -> Published:
     for figure in figures:
         entry = replace(figure, value=0.0)
         if entry in seen:
-            raise ValueError(f"{_where(figure)} is given twice")
+            raise InputError(f"{_where(figure)} is given twice")
         seen.add(entry)
     networks = {
         name: (known["type"], *known["parameters"]) for name, known in content["networks"].items()
@@ -130,13 +131,13 @@ def parse_published(text: str) -> Published:
 
 def _read_group(table: dict[str, Any], group: dict[str, Any]) -> Iterator[Figure]:
     if group["protocol"] not in PROTOCOLS:
-        raise ValueError(f"{table['table']}: unknown protocol {group['protocol']!r}")
+        raise InputError(f"{table['table']}: unknown protocol {group['protocol']!r}")
     columns = [(name, level) for name, levels in table["columns"].items() for level in levels]
     for network, row in group["rows"].items():
         cells = str(row).split()
         where = f"{table['paper']}, {table['table']}, {network}"
         if len(cells) != len(columns):
-            raise ValueError(f"{where}: {len(cells)} cells for {len(columns)} columns")
+            raise InputError(f"{where}: {len(cells)} cells for {len(columns)} columns")
         for (dataset, level), cell in zip(columns, cells, strict=True):
             for metric, value in _read_cell(cell, table["metrics"], where):
                 yield Figure(
@@ -160,7 +161,7 @@ def _read_cell(cell: str, metrics: list[str], where: str) -> Iterator[tuple[str,
         return
     numbers = cell.split("/")
     if len(numbers) != len(metrics):
-        raise ValueError(f"{where}: {cell!r} must hold {'/'.join(metrics)}")
+        raise InputError(f"{where}: {cell!r} must hold {'/'.join(metrics)}")
     for metric, number in zip(metrics, numbers, strict=True):
         if number != _MISSING:
             yield metric, float(number)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from semanir_arch.data.files.image_io import Image
 from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file
 from semanir_arch.restoring.restorer import Progress, Restorer
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import available, get_task
 
 __all__ = ["AUTO", "Chain", "Chooser", "change_in_words", "split_tasks"]
@@ -37,7 +38,7 @@ class Chain:
     def __init__(self, restorers: Sequence[Restorer]) -> None:
         self.restorers = tuple(restorers)
         if any(restorer.demosaics for restorer in self.restorers[1:]):
-            raise ValueError("task 'demosaic' must be the first of a chain")
+            raise InputError("task 'demosaic' must be the first of a chain")
 
     @property
     def upscale(self) -> int:
@@ -146,7 +147,7 @@ class Chooser:
         self._open, self._force = open_restorer, force
         self._shipped = [one.task.name for one in available()]
         if not self._shipped:
-            raise ValueError("no weights are shipped with this version; name a file with --weights")
+            raise InputError("no weights are shipped with this version; name a file with --weights")
         self._opened: dict[str, Restorer] = {}
 
     def choose(self, image: Image, path: Path) -> TaskChoice:
@@ -171,7 +172,7 @@ def split_tasks(text: str) -> list[str]:
     if names == [AUTO]:
         return names
     if AUTO in names:
-        raise ValueError("task 'auto' chooses by itself and cannot be part of a chain")
+        raise InputError("task 'auto' chooses by itself and cannot be part of a chain")
     return [get_task(name).name for name in names]
 
 

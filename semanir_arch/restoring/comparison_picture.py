@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.restoring.visible import visible
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["LARGEST_SIDE", "MOST_BYTES", "fitting_picture", "side_by_side"]
 
@@ -65,7 +66,7 @@ def side_by_side(
         ValueError: If there is no image.
     """
     if not images:
-        raise ValueError("no image to draw")
+        raise InputError("no image to draw")
     panels = {
         label: Image.fromarray(visible(_reduced(image, side))) for label, image in images.items()
     }

@@ -19,6 +19,7 @@ from semanir_arch.data.sources.scanning import (
     readable_suffixes,
     scan_names,
 )
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.spelling import hint_at_path
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
@@ -239,9 +240,9 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         OSError: The name cannot be looked up.
     """
     if is_address(given):
-        raise ValueError(f"{given}: addresses are not fetched; download the file and name it")
+        raise InputError(f"{given}: addresses are not fetched; download the file and name it")
     if not given:
-        raise ValueError("'': an empty name is no file or folder")
+        raise InputError("'': an empty name is no file or folder")
     path = Path(given)
     if path.is_file():
         return [(path, Path(path.name))]
@@ -249,10 +250,10 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         found = [(image, image.relative_to(path)) for image in _scan(path, problems)]
         return list(_outside(found, path, output))
     if not glob.has_magic(given):
-        raise ValueError(f"{given}: no such file or folder{hint_at_path(given)}")
+        raise InputError(f"{given}: no such file or folder{hint_at_path(given)}")
     matches = list(_outside(_matches(given, problems), _fixed_part(given), output))
     if not matches:
-        raise ValueError(f"{given}: no image matches this pattern")
+        raise InputError(f"{given}: no image matches this pattern")
     return matches
 
 

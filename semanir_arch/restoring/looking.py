@@ -19,8 +19,10 @@ from semanir_arch.restoring.batch import open_restorer
 from semanir_arch.restoring.chain import Chooser
 from semanir_arch.restoring.comparison_picture import side_by_side
 from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose, diagnose_file
+from semanir_arch.restoring.failing import complain_of, speaks_for_itself
 from semanir_arch.restoring.jobs import Job, list_jobs
-from semanir_arch.restoring.reporter import Reporter, one_line
+from semanir_arch.restoring.reporter import Reporter
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import TASKS, available
 
 __all__ = ["candidates", "diagnose_all", "interesting_part", "try_all"]
@@ -29,7 +31,6 @@ _DONE, _SOME_FAILED, _NOTHING = 0, 1, 2
 
 _SIDE = 192
 _IN_A_ROW = 4
-_PROBLEMS = (OSError, ValueError, TypeError, MemoryError, ArithmeticError, RuntimeError)
 
 _CHAINS = (("jpeg", "sr_x2"), ("denoise", "sr_x2"), ("photo", "sr_x2"))
 _GRAY_CHAINS = (("jpeg_gray", "sr_x2"), ("denoise_gray", "sr_x2"))
@@ -74,7 +75,7 @@ def try_all(arguments: argparse.Namespace, reporter: Reporter) -> int:
         )
         for path in (sheet, page):
             if path.exists() and not arguments.overwrite:
-                raise ValueError(f"{path} exists; --overwrite replaces it")
+                raise InputError(f"{path} exists; --overwrite replaces it")
         image = load_image(job.source)
         part = interesting_part(image.color)
         results: dict[str, npt.NDArray[Any]] = {"input": part}
@@ -183,11 +184,11 @@ def _each(arguments: argparse.Namespace, reporter: Reporter, work: Any) -> int:
     for job in job_list.jobs:
         try:
             work(job)
-        except _PROBLEMS as error:
+        except Exception as error:
+            if not speaks_for_itself(error):
+                raise
             failed += 1
-            text = one_line(error)
-            shown = text if text.startswith(str(job.source)) else f"{job.source}: {text}"
-            reporter.complain(shown)
+            complain_of(job.source, error, reporter)
     if not job_list.jobs:
         return _NOTHING
     return _SOME_FAILED if failed else _DONE

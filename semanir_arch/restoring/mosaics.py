@@ -16,6 +16,7 @@ from torch import Tensor
 
 from semanir_arch.data.degradations.bayer import REACH, demosaic_linear, mosaic, shifted_phase
 from semanir_arch.restoring.pixels import Pixels
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["OVERLAP", "check_mosaic", "mosaic_reader", "with_colors"]
 
@@ -30,7 +31,7 @@ def check_mosaic(pixels: Pixels) -> None:
         ValueError: Saying how large a mosaic must be.
     """
     if min(pixels.size) <= REACH:
-        raise ValueError(
+        raise InputError(
             f"an image of {pixels.size[1]} x {pixels.size[0]} pixels is too small to be a mosaic; "
             f"both sides must be above {REACH}"
         )

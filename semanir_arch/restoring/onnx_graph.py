@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 from torch.export import ExportedProgram
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["INPUT", "OUTPUT", "can_run", "require_onnx", "run", "to_onnx"]
 
 INPUT, OUTPUT = "image", "restored"
@@ -28,7 +30,7 @@ def require_onnx() -> None:
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"writing ONNX needs {' and '.join(missing)}: pip install 'semanir-arch[export]'"
         )
 

@@ -40,6 +40,7 @@ from semanir_arch.restoring.visible import with_visible_colors
 from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.ensemble import self_ensemble
+from semanir_arch.utils.errors import InputError, InputTypeError, NonFiniteError, OutOfMemoryError
 from semanir_arch.utils.memory import is_out_of_memory
 from semanir_arch.utils.tile_policy import TILES, attempts, count_pixels, make_tiling
 from semanir_arch.utils.tiling import Tiling, restored_bands
@@ -113,7 +114,7 @@ class Restorer:
         ensemble: bool = False,
     ) -> None:
         if isinstance(tile, str) and tile != "auto":
-            raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
+            raise InputError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
         tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
         overlap, k = _whole_number("overlap", overlap), _whole_number("k", k)
         smallest = tile if isinstance(tile, int) else TILES[-1]
@@ -128,7 +129,7 @@ class Restorer:
         self.precision = choose_precision(precision, self.device, checkpoint)
         self.network = network_of(checkpoint).to(self.device)
         if precision == "bf16" and not getattr(self.network, "supports_bfloat16", True):
-            raise ValueError(
+            raise InputError(
                 f"{file}: its network, {describe(self.network)}, does not work in bf16; "
                 "allowed: fp32"
             )
@@ -220,20 +221,20 @@ class Restorer:
         """
         check_strength(self.task, self.upscale, sigma, quality)
         if bayer is not None and not self.demosaics:
-            raise ValueError(f"bayer={bayer!r}: only for task 'demosaic'")
+            raise InputError(f"bayer={bayer!r}: only for task 'demosaic'")
         if bayer is not None and bayer not in PHASES:
-            raise ValueError(f"bayer={bayer!r}; allowed: {', '.join(PHASES)}")
+            raise InputError(f"bayer={bayer!r}; allowed: {', '.join(PHASES)}")
 
     def _check_task(self, source: Path) -> None:
         network = self.network
         if network.in_chans != network.out_chans and not self.demosaics:
-            raise ValueError(
+            raise InputError(
                 f"{source}: its network turns a mosaic into colour; allowed: task 'demosaic'"
             )
         if self.demosaics and network.out_chans != 3:
-            raise ValueError(f"{source}: its network makes gray images and cannot demosaic")
+            raise InputError(f"{source}: its network makes gray images and cannot demosaic")
         if self.task is not None and self.task.scale != self.upscale:
-            raise ValueError(
+            raise InputError(
                 f"{source}: its network enlarges {self.upscale} times, task {self.task.name!r} "
                 f"{self.task.scale} times"
             )
@@ -270,7 +271,7 @@ class Restorer:
             canvas.restart()
             self._too_large = count_pixels(tiling, size, self.network.size_multiple)
             devices.empty_cache(self.device)
-        raise MemoryError(
+        raise OutOfMemoryError(
             f"not enough memory on {self.device} to restore {size[1]} x {size[0]} pixels in "
             f"{self.precision} with tile {self._tile}; choose a smaller tile (128), another "
             f"device, or bf16 ({failure})"
@@ -295,7 +296,7 @@ class Restorer:
         )
         for band in bands:
             if not torch.isfinite(band).all():
-                raise FloatingPointError(
+                raise NonFiniteError(
                     f"the network's output is not finite in {self.precision}; are the weights of a "
                     "finished training?"
                 )
@@ -370,7 +371,7 @@ def restore(
 
 def _file_for(task: str | None) -> Path:
     if task is None:
-        raise ValueError("name a task or a weights file")
+        raise InputError("name a task or a weights file")
     return find(task).path
 
 
@@ -383,5 +384,5 @@ def _whole_number(name: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={value!r}: {type(value).__name__}; a whole number is needed")
+        raise InputTypeError(f"{name}={value!r}: {type(value).__name__}; a whole number is needed")
     return int(value)

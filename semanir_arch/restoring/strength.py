@@ -25,6 +25,7 @@ import PIL.Image
 from semanir_arch.data.degradations.bayer import demosaic_linear
 from semanir_arch.restoring.mosaics import mosaic_reader
 from semanir_arch.restoring.pixels import Pixels, split, to_levels
+from semanir_arch.utils.errors import InputError, InputTypeError
 from semanir_arch.weights import Task
 
 __all__ = [
@@ -77,18 +78,18 @@ def check_strength(
         _check_number(name, value)
         if task is not None and task.strength != name:
             usable = f"; it has {task.strength}" if task.strength else ""
-            raise ValueError(f"{name}={value:g}: task {task.name!r} has no such strength{usable}")
+            raise InputError(f"{name}={value:g}: task {task.name!r} has no such strength{usable}")
         if scale != 1:
-            raise ValueError(f"{name}={value:g}: a network that enlarges has no such strength")
+            raise InputError(f"{name}={value:g}: a network that enlarges has no such strength")
         if not lowest <= value <= highest:
-            raise ValueError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
+            raise InputError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
     if sigma is not None and quality is not None:
-        raise ValueError("sigma and quality exclude each other")
+        raise InputError("sigma and quality exclude each other")
 
 
 def _check_number(name: str, value: object) -> None:
     if not isinstance(value, Real):
-        raise TypeError(f"{name}={value!r}: {type(value).__name__}; a number is needed")
+        raise InputTypeError(f"{name}={value!r}: {type(value).__name__}; a number is needed")
 
 
 def check_share(strength: float | None) -> None:
@@ -102,7 +103,7 @@ def check_share(strength: float | None) -> None:
         return
     _check_number("strength", strength)
     if not 0 <= strength <= 1:
-        raise ValueError(f"strength={strength:g}; allowed: 0 (the input) to 1 (the whole change)")
+        raise InputError(f"strength={strength:g}; allowed: 0 (the input) to 1 (the whole change)")
 
 
 def blend(before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float) -> None:

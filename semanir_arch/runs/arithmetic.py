@@ -22,6 +22,7 @@ from semanir_arch.ops import native
 from semanir_arch.ops.backend import choose_freely, keep_to, list_offered
 from semanir_arch.report.provenance import describe_computer
 from semanir_arch.utils import devices, processes
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Arithmetic", "agree", "observe"]
 
@@ -63,7 +64,7 @@ class Arithmetic:
                 dict(content["facts"]),
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"received {content!r}, which is no arithmetic") from error
+            raise InputError(f"received {content!r}, which is no arithmetic") from error
 
     def write_to(self, logger: logging.Logger) -> None:
         """Log what is computed with, and what differs."""
@@ -116,7 +117,7 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
     ]
     if problems and not options.get("other_arithmetic", False):
         choose_freely()
-        raise ValueError(_refusal(problems))
+        raise InputError(_refusal(problems))
     if problems:
         choose_freely()
     notes = [f"{problem}. Going on, as other_arithmetic says." for problem in problems]

@@ -66,7 +66,7 @@ def check_network(resolved: Resolved) -> None:
         _check_foreign(resolved, block)
     try:
         network = build_without_memory(block)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise OptionError(_located(resolved, ("network_g",), str(error))) from error
     if network is None:
         return

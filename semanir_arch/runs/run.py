@@ -22,6 +22,7 @@ from torch import nn
 from semanir_arch import host
 from semanir_arch.utils import devices, processes
 from semanir_arch.utils.checkpoint import save_checkpoint
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import to_yaml
 
 __all__ = ["Run"]
@@ -135,7 +136,7 @@ class Run:
         if launcher == "pytorch":
             processes.join(os.environ, uses_gpu=self.options.get("num_gpu") != 0)
         elif torch.cuda.device_count() == 0:
-            raise ValueError(f"--launcher {launcher} needs GPUs (CUDA); without them use torchrun")
+            raise InputError(f"--launcher {launcher} needs GPUs (CUDA); without them use torchrun")
         else:
             original(launcher, **arguments)
             processes.complete_join()

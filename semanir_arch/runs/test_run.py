@@ -22,6 +22,7 @@ from semanir_arch.evaluation.score_cache import ScoreCache, Set
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
 from semanir_arch.runs.arithmetic import Arithmetic, agree
+from semanir_arch.runs.building import build_loader, build_model
 from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.sweep import Sweep, SweepPoint
 from semanir_arch.utils import processes
@@ -168,7 +169,7 @@ class Testing:
         counts = [len(loader.dataset) for loader in loaders]  # type: ignore[arg-type]
         save_img = bool(options["val"].get("save_img", False))
         cache.begin(sets, sum(counts), save_img)
-        model = host.load("basicsr.models").build_model(options)
+        model = build_model(options)
         datasets = {loader.dataset.opt["name"]: loader.dataset for loader in loaders}  # type: ignore[attr-defined]
         check_item_names(datasets, options, model)
         subject = _describe(model, point, options)
@@ -198,12 +199,11 @@ def _read_begun(folder: Path) -> Any:
 
 def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:
     """One loader per data set, one image per batch."""
-    data = host.load("basicsr.data")
     loaders = []
-    for block in options["datasets"].values():
-        dataset = data.build_dataset(block)
-        loaders.append(data.build_dataloader(dataset, block))
-        _LOGGER.info("Number of test images in %s: %d", block["name"], len(dataset))
+    for phase, block in options["datasets"].items():
+        loaders.append(loader := build_loader(phase, block))
+        images = len(loader.dataset)  # type: ignore[arg-type]
+        _LOGGER.info("Number of test images in %s: %d", block["name"], images)
     return loaders
 
 

@@ -12,6 +12,7 @@ from semanir_arch import registration
 from semanir_arch.archs import build_network
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["bfloat16_cost", "is_better", "validate"]
 
@@ -42,7 +43,7 @@ def validate(
     """
     checkpoint = load_checkpoint(weights)
     if checkpoint.network is None:
-        raise ValueError(f"{weights}: the file does not say which network it belongs to")
+        raise InputError(f"{weights}: the file does not say which network it belongs to")
     network = build_network(checkpoint.network)
     load_into(network, checkpoint)
     network = network.eval().to(device)
@@ -92,7 +93,7 @@ def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
         ValueError: They were not scored on the same sets.
     """
     if new.keys() != shipped.keys():
-        raise ValueError(f"scores of {sorted(new)} cannot be compared with {sorted(shipped)}")
+        raise InputError(f"scores of {sorted(new)} cannot be compared with {sorted(shipped)}")
     return _total(new) > _total(shipped)
 
 

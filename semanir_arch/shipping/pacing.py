@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from semanir_arch.training.observer import Observer, Times, TrainingFacts
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Clock", "Paced", "run_paced"]
 
@@ -101,7 +102,7 @@ def run_paced(segment: Callable[[int, Clock], signal.Signals | None], seconds: f
         ValueError: `seconds` is not positive.
     """
     if seconds <= 0:
-        raise ValueError(f"the time to train must be positive, received {seconds:g} s")
+        raise InputError(f"the time to train must be positive, received {seconds:g} s")
     started, total, setup = time.monotonic(), _UNKNOWN, 0.0
     for share in SHARES:
         begun = time.monotonic()

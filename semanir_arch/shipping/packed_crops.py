@@ -19,6 +19,7 @@ from semanir_arch.data.files.image_io import Image, convert_channels
 from semanir_arch.data.randomness import integer, named_generator
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
 from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["LARGEST", "PACKED", "Pack", "pack"]
 
@@ -75,7 +76,7 @@ def pack(folder: Path = PACKED, packs: Sequence[Pack] = PACKS) -> dict[str, int]
             _write(path, wanted)
         size = (path / "data.mdb").stat().st_size
         if size > LARGEST:
-            raise ValueError(f"{path}: {size:,d} bytes; at most {LARGEST:,d} are allowed")
+            raise InputError(f"{path}: {size:,d} bytes; at most {LARGEST:,d} are allowed")
         sizes[str(path)] = size
     return sizes
 

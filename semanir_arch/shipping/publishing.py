@@ -17,6 +17,7 @@ from semanir_arch.shipping.training import Attempt, option_file
 from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import load_checkpoint
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.tensor_file import write_tensors
 from semanir_arch.weights.catalogue import BFLOAT16_COST, FOLDER, find
@@ -50,7 +51,7 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     checkpoint = load_checkpoint(experiment / "models" / "net_g_latest.pth")
     params = {name: value.half() for name, value in checkpoint.params.items()}
     if not all(value.isfinite().all() for value in params.values()):
-        raise ValueError(f"{checkpoint.source}: weights are not finite in half precision")
+        raise InputError(f"{checkpoint.source}: weights are not finite in half precision")
     record = _describe(task, options, attempt, sum(value.numel() for value in params.values()))
     record["log"] = read_log(experiment)
     candidate = experiment / f"{task.name}.safetensors"

@@ -17,6 +17,7 @@ from semanir_arch.training.progress_line import ProgressLine
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import resolve
 from semanir_arch.weights.catalogue import FOLDER
 from semanir_arch.weights.tasks import Task
@@ -148,7 +149,7 @@ def train(
 
 def _device_options(device: str) -> dict[str, str]:
     if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device={device!r}; allowed: auto, cpu, cuda")
+        raise InputError(f"device={device!r}; allowed: auto, cpu, cuda")
     if device == "cpu" or (device == "auto" and devices.accelerator() is None):
         return {"num_gpu": "0"}
     return {"num_gpu": "1", **ON_GPU}

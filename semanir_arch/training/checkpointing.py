@@ -25,7 +25,7 @@ from semanir_arch.training.states import (
     remove_state,
 )
 from semanir_arch.utils.atomic import copy_file
-from semanir_arch.utils.errors import SaveError
+from semanir_arch.utils.errors import InputError, SaveError
 
 __all__ = ["SaveError", "Saver", "restore"]
 
@@ -113,7 +113,7 @@ class Saver:
         measured = getattr(self._model, "best_metric_results", {}).get(dataset, {})
         if metric not in measured:
             known = ", ".join(measured) or "nothing"
-            raise ValueError(
+            raise InputError(
                 f"logger:keep_best: metric {metric!r} is not measured on {dataset!r}: {known}"
             )
         if measured[metric]["iter"] == iteration:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.training.states import Manifest, find_newest, verify
-from semanir_arch.utils.checkpoint import CheckpointError
+from semanir_arch.utils.errors import CheckpointError, MissingFileError
 
 __all__ = ["StateChoice", "choose_state", "point_to_state"]
 
@@ -49,7 +49,7 @@ def choose_state(options: dict[str, Any]) -> StateChoice:
         return StateChoice(experiment)
     file = Path(path["resume_state"])
     if not file.is_file():
-        raise FileNotFoundError(f"path:resume_state: no such file: '{file}'")
+        raise MissingFileError(f"path:resume_state: no such file: '{file}'")
     if not file.stem.isdigit() or file.parent.name != "training_states":
         raise CheckpointError(
             f"path:resume_state: received '{file}'; expected training_states/ITERATION.state, with "

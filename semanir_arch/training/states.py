@@ -18,7 +18,8 @@ from types import NoneType
 from typing import Any
 
 from semanir_arch.utils.atomic import write_text
-from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.errors import CheckpointError, InputTypeError, MissingFileError
 from semanir_arch.utils.protected_json import DamagedError, protect, read_protected
 
 __all__ = [
@@ -179,7 +180,7 @@ def verify(experiment: Path, iteration: int, networks: Sequence[str]) -> Manifes
         raise CheckpointError(f"{path}: saving was not completed")
     for file in [path, *needed]:
         if not file.is_file():
-            raise FileNotFoundError(f"{file}: missing; the state of iteration {iteration} needs it")
+            raise MissingFileError(f"{file}: missing; the state of iteration {iteration} needs it")
     if manifest is None:
         for file in [path, *needed]:
             load_state(file)
@@ -194,7 +195,7 @@ def verify(experiment: Path, iteration: int, networks: Sequence[str]) -> Manifes
 
 def _compare(file: Path, size: int, digest: str) -> None:
     if not file.is_file():
-        raise FileNotFoundError(f"{file}: missing, although its manifest lists it")
+        raise MissingFileError(f"{file}: missing, although its manifest lists it")
     found, checksum = _digest(file)
     if found != size:
         raise CheckpointError(f"{file}: cut short: {found} bytes instead of {size}")
@@ -228,7 +229,7 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
         content, is_protected = read_protected(data)
         for name, value in content.items():
             if not isinstance(value, _TYPES[name]):
-                raise TypeError(name)
+                raise InputTypeError(name)
         files = {name: (int(size), str(sha)) for name, (size, sha) in content["files"].items()}
         manifest = Manifest(**{**content, "files": files})
     except DamagedError as error:

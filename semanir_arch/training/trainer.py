@@ -19,6 +19,7 @@ from semanir_arch import host
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.batch_schedule import BatchSchedule
+from semanir_arch.runs.building import build_model
 from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.run import Run
 from semanir_arch.training.checkpointing import Saver, restore
@@ -127,7 +128,7 @@ class Training:
             validation = build_validation_loaders(options, _LOGGER)
             schedule = _continue_data(schedule, manifest)
             _log_statistics(schedule, options)
-            self.model = host.load("basicsr.models").build_model(options)
+            self.model = build_model(options)
             sets = {loader.dataset.opt["name"]: loader.dataset for loader in validation}  # type: ignore[attr-defined]
             check_item_names(sets, options, self.model)
             epoch = schedule.epoch(done + 1)

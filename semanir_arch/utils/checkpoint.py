@@ -22,12 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint_layout import describe_layout
+from semanir_arch.utils.checkpoint_layout import check_file, describe_layout
 from semanir_arch.utils.checkpoint_names import (
     first_components,
     fitted_names,
     without_wrappers,
 )
+from semanir_arch.utils.errors import CheckpointError
 from semanir_arch.utils.stamp import take_stamp
 from semanir_arch.utils.values import show
 
@@ -45,10 +46,6 @@ _MOST_STRUCTURE = 2**24
 _MOST_VALUES = 10_000
 _DEEPEST = 16
 """What the record of a network may hold; those of this package have fewer than 100 values."""
-
-
-class CheckpointError(ValueError):
-    """A file that cannot be used as a checkpoint; the message names it and says why."""
 
 
 @dataclass(frozen=True)
@@ -120,25 +117,6 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: expected a dictionary, found {type(state).__name__}")
     return state
-
-
-def check_file(path: Path) -> None:
-    """Refuse what cannot hold weights, whatever the format.
-
-    Raises:
-        FileNotFoundError: No such file.
-        CheckpointError: A folder, an empty file, or a web page in place of a download.
-    """
-    if path.is_dir():
-        raise CheckpointError(f"{path}: is a folder, not a checkpoint file")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint file")
-    with path.open("rb") as file:
-        start = file.read(64).lstrip().lower()
-    if not start:
-        raise CheckpointError(f"{path}: cut short, the file is empty")
-    if start.startswith((b"<!doctype", b"<html")):
-        raise CheckpointError(f"{path}: a web page, not a checkpoint; the download failed")
 
 
 def load_checkpoint(

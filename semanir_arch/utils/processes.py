@@ -19,6 +19,8 @@ import torch
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = [
     "PATIENCE",
     "are_joined",
@@ -84,7 +86,7 @@ def join(environment: Mapping[str, str], uses_gpu: bool = True) -> None:
         ValueError: The process was not started by torchrun, or has no GPU of its own.
     """
     if not started_by_torchrun(environment):
-        raise ValueError(
+        raise InputError(
             "--launcher pytorch: start with torchrun --nproc_per_node=N train.py -opt FILE"
         )
     if "TORCHELASTIC_RUN_ID" in environment:
@@ -94,7 +96,7 @@ def join(environment: Mapping[str, str], uses_gpu: bool = True) -> None:
     local = int(environment.get("LOCAL_RANK", environment["RANK"]))
     if gpus:
         if local >= gpus:
-            raise ValueError(
+            raise InputError(
                 f"process {local} has no GPU of its own: {gpus} found; lower --nproc_per_node"
             )
         torch.cuda.set_device(local)

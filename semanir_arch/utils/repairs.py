@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from semanir_arch.utils.errors import UnavailableError
+
 __all__ = [
     "BASICSR",
     "COMMAND",
@@ -75,7 +77,7 @@ class Repair:
             variables = {"VIRTUAL_ENV": sys.prefix} | self.variables
             code = subprocess.run(full, env=os.environ | variables, check=False).returncode
             if code != 0:
-                raise RuntimeError(f"`{shlex.join(full)}` failed with exit code {code}")
+                raise UnavailableError(f"`{shlex.join(full)}` failed with exit code {code}")
 
 
 def install_basicsr() -> Repair:
@@ -138,7 +140,7 @@ def _pip() -> list[str]:
     uv = shutil.which("uv")
     if uv is not None:
         return [uv, "pip"]
-    raise RuntimeError(
+    raise UnavailableError(
         "this environment has neither pip nor uv; put pip into it with: "
         f"{sys.executable} -m ensurepip"
     )

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from semanir_arch.utils.errors import MissingFileError
+
 __all__ = ["find_option_file", "renamed", "shipped_folder", "was_of_tests"]
 
 _PACKAGE = Path(__file__).parents[1]
@@ -24,7 +26,7 @@ def shipped_folder(name: str) -> Path:
     for parent in (_PACKAGE, _PACKAGE.parent):
         if (parent / name).is_dir():
             return parent / name
-    raise FileNotFoundError(
+    raise MissingFileError(
         f"{_PACKAGE / name}: no such folder; this installation of semanir-arch is incomplete, "
         "install it again"
     )

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from semanir_arch.utils import stamp
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint import CheckpointError, check_file
+from semanir_arch.utils.checkpoint_layout import check_file
+from semanir_arch.utils.errors import CheckpointError
 
 __all__ = ["read_tensors", "write_tensors"]
 

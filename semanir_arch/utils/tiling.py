@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["Tiling", "restore_tiled", "restored_bands"]
 
 
@@ -30,9 +32,9 @@ class Tiling:
 
     def __post_init__(self) -> None:
         if self.tile < 1:
-            raise ValueError(f"tile must be 1 pixel or more, received {self.tile}")
+            raise InputError(f"tile must be 1 pixel or more, received {self.tile}")
         if not 0 <= self.overlap < self.tile:
-            raise ValueError(
+            raise InputError(
                 f"overlap must be 0 or more and less than the tile of {self.tile} pixels, "
                 f"received {self.overlap}"
             )

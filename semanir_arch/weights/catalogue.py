@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.utils.errors import MissingFileError
 from semanir_arch.weights.tasks import TASKS, Task, get_task
 
 __all__ = [
@@ -111,7 +112,7 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
     weights, record = (folder / f"{entry.name}{suffix}" for suffix in (".safetensors", ".json"))
     if not (weights.is_file() and record.is_file()):
         shipped = ", ".join(found.task.name for found in available(folder)) or "none"
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"no weights are shipped for task {task!r} (shipped: {shipped}); train them with: "
             f"{TRAIN_COMMAND.format(task=entry.name)}, or name a file with --weights"
         )

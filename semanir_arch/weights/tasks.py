@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from semanir_arch.utils.errors import InputError, InputTypeError
 from semanir_arch.weights.words import suggest_task
 
 __all__ = ["TASKS", "Task", "get_task"]
@@ -117,10 +118,10 @@ def get_task(name: str) -> Task:
         ValueError: There is none of that name; names those that exist.
     """
     if not isinstance(name, str):
-        raise TypeError(f"task={name!r}: {type(name).__name__}; the name of a task is needed")
+        raise InputTypeError(f"task={name!r}: {type(name).__name__}; the name of a task is needed")
     name = ALIASES.get(name, name)
     if name not in TASKS:
         close = suggest_task(name, [*TASKS, "auto"])
         hint = f"; did you mean {close!r}?" if close else ""
-        raise ValueError(f"task {name!r} is unknown; available: {', '.join(TASKS)}{hint}")
+        raise InputError(f"task {name!r} is unknown; available: {', '.join(TASKS)}{hint}")
     return TASKS[name]

@@ -34,6 +34,7 @@ from semanir_arch.data.randomness import item_generator, named_generator
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.reading import read_all
 from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Option, Strength, read_options
 
 Pair = tuple[Tensor, Tensor]
@@ -204,7 +205,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         """
         if not self.is_training and not level.is_constant:
             received = self.options[key]
-            raise ValueError(f"{key} must be a number outside training, received {received!r}")
+            raise InputError(f"{key} must be a number outside training, received {received!r}")
         return level
 
     def _open(self) -> ImageSource:
@@ -234,4 +235,4 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
     def _check_patch_size(self) -> None:
         if self.patch_size < 1 or self.patch_size % self.step:
             allowed = "1 or more" if self.step == 1 else f"a multiple of {self.step}"
-            raise ValueError(f"patch_size must be {allowed}, received {self.patch_size}")
+            raise InputError(f"patch_size must be {allowed}, received {self.patch_size}")

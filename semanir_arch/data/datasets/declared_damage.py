@@ -15,6 +15,7 @@ from semanir_arch.data.degradations.declaration import Declared, parse_settings
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
+from semanir_arch.utils.errors import InputError
 
 Floats = NDArray[np.float32]
 
@@ -56,7 +57,7 @@ class DeclaredDamageDataset(CleanImageDataset):
         self.scale = self.opt.get("scale", 1)
         if self.scale not in self.SCALES:
             allowed = ", ".join(map(str, self.SCALES))
-            raise ValueError(f"scale must be one of {allowed}, received {self.scale!r}")
+            raise InputError(f"scale must be one of {allowed}, received {self.scale!r}")
 
     @property
     def step(self) -> int:

@@ -14,6 +14,7 @@ from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor, without_margin
 from semanir_arch.data.degradations.bayer import PHASES, REACH, demosaic_linear, mosaic, pack
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Option
 
 INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
@@ -69,7 +70,7 @@ class DemosaickingDataset(CleanImageDataset):
         self.input = checked_choice(self.options, "input", tuple(INPUTS))
         self.modulo = self.options["modulo"]
         if self.modulo < 2 or self.modulo % 2:
-            raise ValueError(f"modulo must be even, 2 or more, received {self.modulo}")
+            raise InputError(f"modulo must be even, 2 or more, received {self.modulo}")
 
     @property
     def step(self) -> int:

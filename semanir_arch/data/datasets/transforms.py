@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from semanir_arch.data.randomness import integer
+from semanir_arch.utils.errors import InputError
 
 
 class Orientation(NamedTuple):
@@ -48,7 +49,7 @@ def draw_position(
         ValueError: The square is larger than the image.
     """
     if size > min(height, width):
-        raise ValueError(f"a crop of {size} does not fit into an image of {height} x {width}")
+        raise InputError(f"a crop of {size} does not fit into an image of {height} x {width}")
     return integer(height - size + 1, generator), integer(width - size + 1, generator)
 
 

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 PHASES = ("rggb", "bggr", "grbg", "gbrg")
 """The four places that the cell of 2 x 2 pixels may start at."""
 
@@ -83,7 +85,7 @@ def pack(plane: Tensor, phase: str = "rggb") -> Tensor:
     """
     _check(plane, 1)
     if plane.shape[-2] % 2 or plane.shape[-1] % 2:
-        raise ValueError(f"sides must be even to be packed, received {tuple(plane.shape[-2:])}")
+        raise InputError(f"sides must be even to be packed, received {tuple(plane.shape[-2:])}")
     return torch.stack([plane[..., 0, row::2, col::2] for row, col in _places(phase)], dim=-3)
 
 
@@ -120,7 +122,7 @@ def demosaic_linear(plane: Tensor, phase: str = "rggb") -> Tensor:
     """
     _check(plane, 1)
     if min(plane.shape[-2:]) <= REACH:
-        raise ValueError(f"sides must be above {REACH}, received {tuple(plane.shape[-2:])}")
+        raise InputError(f"sides must be above {REACH}, received {tuple(plane.shape[-2:])}")
     red, green_by_red, green_by_blue, blue = map(_cells, _places(phase))
     flat = plane.reshape(-1, 1, *plane.shape[-2:])
     padded = F.pad(flat, [REACH] * 4, mode="reflect")
@@ -173,9 +175,9 @@ def _filters(dtype: torch.dtype) -> Tensor:
 
 def _check_phase(phase: str) -> None:
     if phase not in PHASES:
-        raise ValueError(f"phase must be one of {', '.join(PHASES)}, received {phase!r}")
+        raise InputError(f"phase must be one of {', '.join(PHASES)}, received {phase!r}")
 
 
 def _check(image: Tensor, channels: int) -> None:
     if image.dim() < 3 or image.shape[-3] != channels:
-        raise ValueError(f"expected (..., {channels}, H, W), received {tuple(image.shape)}")
+        raise InputError(f"expected (..., {channels}, H, W), received {tuple(image.shape)}")

@@ -51,6 +51,7 @@ from semanir_arch.data.degradations.declaration import (
 from semanir_arch.data.degradations.demosaicking import METHODS
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["SETTINGS", "Camera", "camera_noise", "draw_camera", "photograph", "taken_by_camera"]
 
@@ -193,7 +194,7 @@ def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator)
         ValueError: The image is gray.
     """
     if image.shape[-1] != 3:
-        raise ValueError("a camera takes pictures in colour, received a gray one")
+        raise InputError("a camera takes pictures in colour, received a gray one")
     return photograph(image, draw_camera(settings, rng), rng)
 
 

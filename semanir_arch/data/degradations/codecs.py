@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.jpeg import compress_jpeg
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["CODECS", "Codec", "compress", "compress_webp", "through_file", "to_8_bit"]
 
@@ -59,7 +60,7 @@ def through_file(image: Floats, codec: Codec | None, shift: tuple[int, int] = (0
         ValueError: An argument is not allowed.
     """
     if min(shift) < 0:
-        raise ValueError(f"shift must be 0 or more, received {shift}")
+        raise InputError(f"shift must be 0 or more, received {shift}")
     pixels, (down, right) = to_8_bit(image), shift
     if codec is not None:
         padded = np.pad(pixels, ((down, 0), (right, 0), (0, 0)), mode="edge")
@@ -81,7 +82,7 @@ def compress(pixels: NDArray[np.uint8], codec: Codec) -> NDArray[np.uint8]:
         return compress_jpeg(pixels, codec.quality, chroma=codec.chroma)
     if codec.name == "webp":
         return compress_webp(pixels, codec.quality)
-    raise ValueError(f"codec must be one of {', '.join(CODECS)}, received {codec.name!r}")
+    raise InputError(f"codec must be one of {', '.join(CODECS)}, received {codec.name!r}")
 
 
 def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
@@ -96,9 +97,9 @@ def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
             side is longer than WebP allows.
     """
     if not 1 <= quality <= 100:
-        raise ValueError(f"quality must be an integer from 1 to 100, received {quality!r}")
+        raise InputError(f"quality must be an integer from 1 to 100, received {quality!r}")
     if max(pixels.shape[:2]) > _LARGEST_WEBP:
-        raise ValueError(f"WebP holds up to {_LARGEST_WEBP} pixels a side, received {pixels.shape}")
+        raise InputError(f"WebP holds up to {_LARGEST_WEBP} pixels a side, received {pixels.shape}")
     # WebP stores colour only
     color = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     settings = [cv2.IMWRITE_WEBP_QUALITY, int(quality)]

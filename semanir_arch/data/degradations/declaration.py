@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 
 from semanir_arch.data.degradations.levels import Level, parse_level
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Option, hint
 from semanir_arch.utils.values import Bounds, Entries, OneOf, Strength
 
@@ -105,7 +106,7 @@ class Chance:
             ValueError: It is no number from 0 to 1.
         """
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a number from 0 to 1, received {value!r}")
+            raise InputError(f"{name} must be a number from 0 to 1, received {value!r}")
         return float(value)
 
     def option(self) -> Option:
@@ -139,20 +140,20 @@ class Shares:
             ValueError: A kind is unknown, a share is negative or no number, or all are 0.
         """
         if not isinstance(value, Mapping):
-            raise ValueError(
+            raise InputError(
                 f"{name} must be shares such as {_example(self.default)}, received {value!r}"
             )
         for kind, share in value.items():
             if kind not in self.default:
-                raise ValueError(f"{name}: {kind!r} is unknown; {hint(str(kind), self.default)}")
+                raise InputError(f"{name}: {kind!r} is unknown; {hint(str(kind), self.default)}")
             number = isinstance(share, (int, float)) and not isinstance(share, bool)
             if not number or not 0 <= share < float("inf"):
-                raise ValueError(
+                raise InputError(
                     f"{name}: the share of {kind} must be 0 or more, received {share!r}"
                 )
         total = sum(value.values())
         if total <= 0:
-            raise ValueError(f"{name}: one share must be above 0, received {dict(value)!r}")
+            raise InputError(f"{name}: one share must be above 0, received {dict(value)!r}")
         return {kind: value.get(kind, 0) / total for kind in self.default}
 
     def option(self) -> Option:
@@ -191,7 +192,7 @@ class Choice:
         """
         if value not in self.allowed:
             allowed = ", ".join(self.allowed)
-            raise ValueError(f"{name} must be one of {allowed}, received {value!r}")
+            raise InputError(f"{name} must be one of {allowed}, received {value!r}")
         return str(value)
 
     def option(self) -> Option:

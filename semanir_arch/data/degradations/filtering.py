@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 GAMMA = 2.2
 """Exponent from stored values to light, the usual approximation of sRGB's curve."""
 
@@ -28,7 +30,7 @@ def check_limits(limits: Limits, **values: float) -> None:
     for name, value in values.items():
         lowest, highest = limits[name]
         if not lowest <= value <= highest:
-            raise ValueError(f"{name} must lie in [{lowest:g}, {highest:g}], received {value}")
+            raise InputError(f"{name} must lie in [{lowest:g}, {highest:g}], received {value}")
 
 
 def to_light(image: Tensor) -> Tensor:

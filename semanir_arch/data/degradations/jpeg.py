@@ -14,6 +14,8 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from semanir_arch.utils.errors import InputError, InputTypeError
+
 CHROMA = ("4:2:0", "4:4:4")
 """Chroma at half the resolution in both directions, as encoders do by default; or at full."""
 
@@ -119,16 +121,16 @@ def covering_blocks(
 
 def _check(pixels: NDArray[Any], quality: int, chroma: str, encoder: str) -> None:
     if pixels.dtype != np.uint8:
-        raise TypeError(f"JPEG holds 8 bits: pixels must be uint8, received {pixels.dtype}")
+        raise InputTypeError(f"JPEG holds 8 bits: pixels must be uint8, received {pixels.dtype}")
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or pixels.size == 0:
-        raise ValueError(f"pixels must be (H, W, 1) or (H, W, 3), received {pixels.shape}")
+        raise InputError(f"pixels must be (H, W, 1) or (H, W, 3), received {pixels.shape}")
     if max(pixels.shape[:2]) > _LARGEST:
-        raise ValueError(f"JPEG holds up to {_LARGEST} pixels a side, received {pixels.shape[:2]}")
+        raise InputError(f"JPEG holds up to {_LARGEST} pixels a side, received {pixels.shape[:2]}")
     if not 1 <= quality <= 100 or quality != int(quality):
-        raise ValueError(f"quality must be an integer from 1 to 100, received {quality!r}")
+        raise InputError(f"quality must be an integer from 1 to 100, received {quality!r}")
     for name, value, allowed in (("chroma", chroma, CHROMA), ("encoder", encoder, ENCODERS)):
         if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}, received {value!r}")
+            raise InputError(f"{name} must be one of {', '.join(allowed)}, received {value!r}")
 
 
 def _with_opencv(pixels: NDArray[Any], quality: int, chroma: str) -> NDArray[Any]:

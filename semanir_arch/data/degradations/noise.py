@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.data.degradations.levels import Level
+from semanir_arch.utils.errors import InputError
 
 MAX_SIGMA = 255.0
 """Largest noise standard deviation on the 0-255 scale."""
@@ -72,7 +73,7 @@ def benchmark_noise(image: Tensor, sigma: float, convention: str, file_name: str
     """
     if convention not in NOISE_CONVENTIONS:
         allowed = ", ".join(NOISE_CONVENTIONS)
-        raise ValueError(f"noise convention {convention!r} is unknown; allowed: {allowed}")
+        raise InputError(f"noise convention {convention!r} is unknown; allowed: {allowed}")
     noise = NOISE_CONVENTIONS[convention](tuple(image.shape), file_name)
     # the scripts add in double precision and round the sum once
     return (image.double() + noise.double() * (sigma / 255)).to(image.dtype)

@@ -27,6 +27,7 @@ from semanir_arch.data.degradations.declaration import (
 from semanir_arch.data.degradations.levels import Level
 from semanir_arch.data.degradations.noise_kinds import add_gaussian, add_poisson, add_speckle
 from semanir_arch.data.degradations.resampling import resize
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "NOISES",
@@ -219,7 +220,7 @@ def add_noise(
         noisy = NOISES[kind](np.clip(image, 0, 1), strength, rng)
     else:
         known = ", ".join(["gaussian", "speckle", "poisson", *NOISES])
-        raise ValueError(f"noise of the kind {kind!r} is not here; available: {known}")
+        raise InputError(f"noise of the kind {kind!r} is not here; available: {known}")
     return np.clip(noisy, 0, 1)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from semanir_arch.data.files.directories import check_directories
 from semanir_arch.data.files.parts import boxes
 from semanir_arch.data.files.tiff_directories import holds_all_strips
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Mosaic", "RawFile", "open_raw"]
 
@@ -140,7 +141,7 @@ class RawFile:
             pattern, colors = raw.raw_pattern, raw.color_desc
             is_bayer = raw.raw_type == rawpy.RawType.Flat and np.shape(pattern) == (2, 2)
             if not is_bayer or colors not in (b"RGBG", b"RGB\0"):
-                raise ValueError(
+                raise InputError(
                     "its sensor has no Bayer filter, so there is no mosaic for this network; "
                     "other tasks develop the file"
                 )
@@ -198,11 +199,11 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
-        raise ValueError("this camera raw file is cut short or damaged") from error
+        raise InputError("this camera raw file is cut short or damaged") from error
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         said = error.args[0] if error.args else type(error).__name__
         text = said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(
+        raise InputError(
             f"LibRaw {'.'.join(map(str, rawpy.libraw_version))} cannot read this camera raw file: "
             f"{text}"
         ) from error
@@ -217,7 +218,7 @@ def _check_whole(data: bytes) -> None:
     elif data[4:8] == b"ftyp":
         whole = max((stop for _, _, stop in boxes(data)), default=0) == len(data)
     if not whole:
-        raise ValueError("this camera raw file is cut short")
+        raise InputError("this camera raw file is cut short")
 
 
 def _gains(raw: Any) -> list[float]:

@@ -32,6 +32,7 @@ from semanir_arch.data.files.profiles import (
     ToneCurve,
     make_profile,
 )
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Colors", "read_colors"]
 
@@ -168,7 +169,7 @@ def _from_png(data: bytes, gray: bool) -> Colors:
 
 def _checked_gamma(gamma: float) -> float:
     if not 0.1 <= gamma <= 10:
-        raise ValueError(f"gamma {gamma:g} makes no sense")
+        raise InputError(f"gamma {gamma:g} makes no sense")
     return gamma
 
 

@@ -18,6 +18,7 @@ from semanir_arch.data.files.deep_pixels import (
 )
 from semanir_arch.data.files.directories import read_exif
 from semanir_arch.data.files.parts import PNG_SIGNATURE, png_header_chunks
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["decode_pixels"]
 
@@ -70,7 +71,7 @@ def decode_pixels(file: PIL.Image.Image, data: bytes) -> tuple[NDArray[Any], int
 
 def _decode_8_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
     if file.mode not in _READABLE_MODES:
-        raise ValueError(
+        raise InputError(
             f"its pixels are {name_of_pixels(file.mode)}; allowed: unsigned whole numbers of up to "
             "16 bits"
         )

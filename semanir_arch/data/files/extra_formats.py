@@ -10,6 +10,7 @@ from enum import Enum
 from functools import cache
 
 from semanir_arch.data.files.tiff_directories import is_raw_tiff
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "INSTALL",
@@ -85,4 +86,4 @@ def require(extra: ExtraFormat) -> None:
         ValueError: Says what the file is, and how to get what reads it.
     """
     if not is_installed(extra):
-        raise ValueError(f"it {_TEXTS[extra].format(INSTALL)}")
+        raise InputError(f"it {_TEXTS[extra].format(INSTALL)}")

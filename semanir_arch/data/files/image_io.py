@@ -34,6 +34,7 @@ from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_metadata import Metadata, read_metadata, read_raw_metadata
 from semanir_arch.data.sources.scanning import scan_names
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError, InputTypeError, MissingFileError
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def convert_channels(image: Image, channels: int | None) -> NDArray[Any]:
     if channels is None:
         return image.pixels
     if channels not in (1, 3):
-        raise ValueError(f"channels must be 1, 3 or None, received {channels!r}")
+        raise InputError(f"channels must be 1, 3 or None, received {channels!r}")
     color = image.color
     if channels == color.shape[2]:
         return np.ascontiguousarray(color)
@@ -228,7 +229,7 @@ def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
         TypeError: The pixels are neither uint8 nor uint16.
     """
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
+        raise InputTypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
@@ -240,9 +241,9 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
         ValueError: The image has values that are not numbers.
     """
     if np.dtype(dtype) not in (np.uint8, np.uint16):
-        raise TypeError(f"dtype must be uint8 or uint16, received {np.dtype(dtype)}")
+        raise InputTypeError(f"dtype must be uint8 or uint16, received {np.dtype(dtype)}")
     if np.isnan(image).any():
-        raise ValueError("the image has values that are not numbers (nan)")
+        raise InputError("the image has values that are not numbers (nan)")
     # float32 holds every 16-bit level exactly, but not the products on the way to it
     scaled = np.clip(image, 0, 1).astype(np.float64) * np.iinfo(dtype).max
     return np.rint(scaled).astype(dtype)
@@ -251,7 +252,7 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
 def _contents(path: Path) -> bytes:
     if not path.is_file():
         reason = "is a folder, not an image" if path.is_dir() else "no such file"
-        raise FileNotFoundError(f"{path}: {reason}")
+        raise MissingFileError(f"{path}: {reason}")
     return path.read_bytes()
 
 

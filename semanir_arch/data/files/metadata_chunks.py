@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import PIL.Image
 
 from semanir_arch.data.files.image_metadata import Metadata, exif_for
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["with_png_metadata", "with_tiff_metadata"]
 
@@ -79,7 +80,7 @@ def with_tiff_metadata(data: bytes, metadata: Metadata, shape: tuple[int, ...]) 
     if not len(tags):
         return data
     if not data.startswith(_TIFF_HEADER):
-        raise ValueError("metadata can be put into little-endian TIFF files only")
+        raise InputError("metadata can be put into little-endian TIFF files only")
     # values and directories begin at even places
     data += b"\0" * (len(data) % 2)
     own = _tiff_entries(data, struct.unpack_from("<I", data, 4)[0])

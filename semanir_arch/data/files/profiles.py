@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = [
     "ADOBE_RGB",
     "BT709",
@@ -117,10 +119,10 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
     else:
         colors = np.stack([_xyz(xy) for xy in (primaries.red, primaries.green, primaries.blue)], 1)
         if abs(np.linalg.det(colors)) < 1e-6:
-            raise ValueError("the primaries of its colours enclose nothing")
+            raise InputError("the primaries of its colours enclose nothing")
         matrix = adapt @ (colors * np.linalg.solve(colors, white))
         if np.abs(matrix).max() > 8:
-            raise ValueError("the primaries of its colours make no sense")
+            raise InputError("the primaries of its colours make no sense")
         tags += [
             (kind, _numbers(b"XYZ ", matrix[:, i]))
             for i, kind in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
@@ -132,7 +134,7 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
 def _xyz(chromaticity: tuple[float, float]) -> NDArray[np.float64]:
     x, y = chromaticity
     if not (0 < y <= 1 and 0 <= x <= 1):
-        raise ValueError(f"no colour has the chromaticity ({x:g}, {y:g})")
+        raise InputError(f"no colour has the chromaticity ({x:g}, {y:g})")
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options.yaml_reading import load_file
 
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
@@ -127,9 +128,9 @@ def _data_set(name: str, entry: Any, where: str) -> DataSet:
         for part, content in entry["parts"].items()
     }
     if not folders or not all(folders.values()):
-        raise ValueError(f"{where}: every data set has parts, and every part folders")
+        raise InputError(f"{where}: every data set has parts, and every part folders")
     if not re.match("https?://", str(entry["page"])):
-        raise ValueError(f"{where}:page must be an address, received {entry['page']!r}")
+        raise InputError(f"{where}:page must be an address, received {entry['page']!r}")
     return DataSet(
         name=name,
         task=entry["task"],
@@ -149,7 +150,7 @@ def _archive(entry: Any, where: str) -> Archive:
     for algorithm, digits in _HEX_DIGITS.items():
         if algorithm in entry:
             if not re.fullmatch(f"[0-9a-f]{{{digits}}}", str(entry[algorithm])):
-                raise ValueError(f"{where}:{algorithm} must have {digits} hexadecimal digits")
+                raise InputError(f"{where}:{algorithm} must have {digits} hexadecimal digits")
             checksum = (algorithm, entry[algorithm])
     size = entry["bytes"]
     if size is not None:
@@ -160,10 +161,10 @@ def _archive(entry: Any, where: str) -> Archive:
 def _folder(path: str, entry: Any, where: str) -> Folder:
     _check_keys(entry, _KEYS["folder"], where)
     if not re.fullmatch(r"(train|val|test)(/[A-Za-z0-9_-]+)+", path):
-        raise ValueError(f"{where}: must lie below train/, val/ or test/")
+        raise InputError(f"{where}: must lie below train/, val/ or test/")
     size = entry.get("size")
     if size is not None and (not isinstance(size, list) or len(size) != 2):
-        raise ValueError(f"{where}:size must be [width, height], received {size!r}")
+        raise InputError(f"{where}:size must be [width, height], received {size!r}")
     rules = [_rule(item, where) for item in entry["from"]]
     files = int(_positive(entry["files"], f"{where}:files"))
     return Folder(path, files, None if size is None else (size[0], size[1]), tuple(rules))
@@ -177,22 +178,22 @@ def _rule(entry: Any, where: str) -> Rule:
         try:
             name.format(*"*" * pattern.count("*"))
         except (IndexError, KeyError, ValueError) as error:
-            raise ValueError(f"{where}: {name!r} does not fit the stars of {pattern!r}") from error
+            raise InputError(f"{where}: {name!r} does not fit the stars of {pattern!r}") from error
         return Rule(pattern, name)
-    raise ValueError(f"{where}:from takes patterns and {{pattern: name}}, received {entry!r}")
+    raise InputError(f"{where}:from takes patterns and {{pattern: name}}, received {entry!r}")
 
 
 def _check_keys(entry: Any, known: set[str], where: str) -> None:
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: must be a mapping, received {entry!r}")
+        raise InputError(f"{where}: must be a mapping, received {entry!r}")
     unknown, missing = set(entry) - known, known - set(entry) - _OPTIONAL
     if unknown or missing:
         parts = [f"unknown {sorted(unknown)}"] * bool(unknown)
         parts += [f"missing {sorted(missing)}"] * bool(missing)
-        raise ValueError(f"{where}: {', '.join(parts)}")
+        raise InputError(f"{where}: {', '.join(parts)}")
 
 
 def _positive(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise ValueError(f"{where} must be a number above 0, received {value!r}")
+        raise InputError(f"{where} must be a number above 0, received {value!r}")
     return value

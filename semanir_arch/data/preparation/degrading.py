@@ -16,6 +16,7 @@ from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.damages import DAMAGES, Pixels
 from semanir_arch.data.preparation.patches import Record
 from semanir_arch.data.randomness import named_generator
+from semanir_arch.utils.errors import InputError
 
 _WHOLE = frozenset({"quality", "scale"})
 
@@ -103,25 +104,25 @@ def parse_degradation(damage: str, given: Mapping[str, Any]) -> Degradation:
     for name in given:
         if name not in known:
             allowed = ", ".join(known) or "none"
-            raise ValueError(f"--damage {damage} has no parameter {name}; allowed: {allowed}")
+            raise InputError(f"--damage {damage} has no parameter {name}; allowed: {allowed}")
     levels = {}
     for name, (lowest, highest) in rules.limits.items():
         value = given.get(name, rules.defaults.get(name))
         if value is None:
-            raise ValueError(f"--damage {damage} needs {name} from {lowest:g} to {highest:g}")
+            raise InputError(f"--damage {damage} needs {name} from {lowest:g} to {highest:g}")
         try:
             levels[name] = parse_level(value, name, lowest, highest, whole=name in _WHOLE)
         except ValueError as error:
-            raise ValueError(f"--damage {damage}: {error}") from error
+            raise InputError(f"--damage {damage}: {error}") from error
     texts = {name: given.get(name, allowed[0]) for name, allowed in rules.choices.items()}
     try:
         for name, text in texts.items():
             if text not in rules.choices[name]:
                 allowed = ", ".join(rules.choices[name])
-                raise ValueError(f"{name} must be one of {allowed}, received {text!r}")
+                raise InputError(f"{name} must be one of {allowed}, received {text!r}")
         settings = parse_settings(rules.settings, given)
     except ValueError as error:
-        raise ValueError(f"--damage {damage}: {error}") from error
+        raise InputError(f"--damage {damage}: {error}") from error
     return Degradation(damage, levels, texts, settings)
 
 
@@ -139,6 +140,6 @@ def degrade_file(job: DegradingJob) -> Record:
     try:
         result = job.degradation(image.color, named_generator(job.name, job.seed))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{job.source}: {error}") from error
+        raise InputError(f"{job.source}: {error}") from error
     write_image(job.target, result, metadata=Metadata(icc_profile=image.icc_profile))
     return {"bytes": job.size_on_disk()}

@@ -19,6 +19,7 @@ from semanir_arch.data.preparation.patches import (
     patch_path,
 )
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.same_names import folded
 
 
@@ -66,7 +67,7 @@ def check_names(groups: Sequence[Group]) -> None:
     for _, view in views:
         twin = stems.setdefault(folded(str(view.output / view.stem)), view)
         if twin is not view:
-            raise ValueError(_clash(twin, view))
+            raise InputError(_clash(twin, view))
     for group, view in views:
         if group.tiling.max_whole and "{" in group.numbering:
             # one that is kept whole, with the name of a patch
@@ -74,7 +75,7 @@ def check_names(groups: Sequence[Group]) -> None:
             other, count = re.subn(rf"{number}$", "", view.stem)
             twin = stems.get(folded(str(view.output / other)), view) if count else view
             if twin is not view:
-                raise ValueError(_clash(twin, view))
+                raise InputError(_clash(twin, view))
 
 
 def _clash(one: View, other: View) -> str:

@@ -20,6 +20,7 @@ from semanir_arch.data.files.fast_png import encode_fast_png
 from semanir_arch.data.files.image_io import load_image
 from semanir_arch.data.sources.lmdb_values import pack_raw
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError
 
 Window = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""
@@ -59,9 +60,9 @@ class PatchGrid:
     def __post_init__(self) -> None:
         for name, lowest in (("size", 1), ("step", 1), ("min_std", 0), ("max_whole", 0)):
             if getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be {lowest} or more, received {getattr(self, name)}")
+                raise InputError(f"{name} must be {lowest} or more, received {getattr(self, name)}")
         if not 0 <= self.drop_blurred < 1:
-            raise ValueError(f"drop_blurred must lie in [0, 1), received {self.drop_blurred}")
+            raise InputError(f"drop_blurred must lie in [0, 1), received {self.drop_blurred}")
 
     def windows(self, height: int, width: int) -> list[Window]:
         """Places of all patches of an image, row by row; the whole image where it is not cut."""
@@ -279,7 +280,7 @@ def _common_size(group: Group, images: Sequence[NDArray[Any]]) -> tuple[int, int
                 f"{view.source} {image.shape[1]}x{image.shape[0]}"
                 for image, view in zip(images, group.views, strict=True)
             )
-            raise ValueError(f"sizes do not fit together: {shown}")
+            raise InputError(f"sizes do not fit together: {shown}")
         # a lone image is cut to its last pixel
         sides.append(min(lengths) // multiple * multiple)
     return sides[0], sides[1]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from semanir_arch.data.files.image_io import scan_images
 from semanir_arch.data.preparation.patches import Group, PatchGrid, View
+from semanir_arch.utils.errors import InputError, MissingFileError
 
 
 @dataclass(frozen=True)
@@ -188,12 +189,12 @@ def preset_groups(
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; datasets_prep/prepare.py makes it")
+        raise MissingFileError(f"{folder}: no such folder; datasets_prep/prepare.py makes it")
     files: dict[str, Path] = {}
     for path in scan_images(folder):
         stem = path.relative_to(folder).with_suffix("").as_posix()
         if stem in files:
-            raise ValueError(f"{files[stem]} and {path} differ only in their suffix")
+            raise InputError(f"{files[stem]} and {path} differ only in their suffix")
         files[stem] = path
     return files
 
@@ -204,7 +205,7 @@ def _shared_stems(root: Path, present: Sequence[tuple[Role, Mapping[str, Path]]]
         expected = {role.template.format(stem) for stem in first}
         lonely = sorted(expected.symmetric_difference(files))
         if lonely:
-            raise ValueError(
+            raise InputError(
                 f"{root / role.source}: {len(lonely)} images do not pair with "
                 f"{root / present[0][0].source}, such as {lonely[0]}"
             )

@@ -21,6 +21,7 @@ from semanir_arch.data.files.image_io import (
 from semanir_arch.data.preparation.damages import DAMAGES, PreviewRow
 from semanir_arch.data.preparation.degrading import Degradation, parse_degradation
 from semanir_arch.data.randomness import named_generator
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["draw_sheet", "write_preview"]
 
@@ -54,7 +55,7 @@ def write_preview(
         ValueError: The file has another suffix, a parameter is wrong, or a picture is unreadable.
     """
     if file.suffix.lower() not in _SUFFIXES:
-        raise ValueError(f"{file}: a contact sheet is one of {', '.join(_SUFFIXES)}")
+        raise InputError(f"{file}: a contact sheet is one of {', '.join(_SUFFIXES)}")
     paths = list(islice(scan_images(source), _COLUMNS)) if source.is_dir() else [source]
     pictures = [(path.name, _middle(load_image(path).color, _REGION)) for path in paths]
     columns = pictures if len(pictures) > 1 else pictures * _COLUMNS
@@ -86,7 +87,7 @@ def draw_sheet(
             try:
                 damaged = degradation(pixels, named_generator(name, seed + column))
             except (TypeError, ValueError) as error:
-                raise ValueError(f"{name}: {error}") from error
+                raise InputError(f"{name}: {error}") from error
             cells.append(_cell(damaged, len(pixels)))
         rows.append((label, cells))
     return np.concatenate([part for row in rows for part in (_caption(*row), _strip(row[1]))])

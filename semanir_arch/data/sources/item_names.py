@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from semanir_arch.data.sources.scanning import READABLE_SUFFIXES
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["ItemNames", "label_roots"]
 
@@ -63,7 +64,7 @@ class ItemNames:
         names = (self.known or ()) if names is None else names
         outside = [name for name in names if ".." in name.split("/") or name.startswith("/")]
         if outside:
-            raise ValueError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
+            raise InputError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise self._refusal(twice)

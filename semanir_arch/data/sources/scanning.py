@@ -18,6 +18,7 @@ from pathlib import Path
 from semanir_arch.data.files.extra_formats import ExtraFormat, is_installed
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError, MissingFileError
 from semanir_arch.utils.spelling import hint_at_path
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
@@ -70,7 +71,7 @@ def scan_names(
         ValueError: There is no image in it.
     """
     if not Path(root).is_dir():
-        raise FileNotFoundError(f"{root}: no such folder or image{hint_at_path(root)}")
+        raise MissingFileError(f"{root}: no such folder or image{hint_at_path(root)}")
     index = (
         None if index_cache is None else _Index(Path(root).absolute(), Path(index_cache), suffixes)
     )
@@ -83,7 +84,7 @@ def scan_names(
         if index is not None and settled:
             index.save(names, folders)
     if not names:
-        raise ValueError(f"{root}: holds no image (looked for {_shown(suffixes)})")
+        raise InputError(f"{root}: holds no image (looked for {_shown(suffixes)})")
     return names
 
 

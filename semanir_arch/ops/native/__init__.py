@@ -23,6 +23,8 @@ from pathlib import Path
 
 import torch
 
+from semanir_arch.utils.errors import InputError, UnavailableError
+
 __all__ = [
     "COMMAND",
     "KERNELS",
@@ -61,7 +63,9 @@ def build(*, verbose: bool = False) -> Path:
     """
     missing = _missing_tool()
     if missing is not None:
-        raise RuntimeError(f"cannot build the native operators: {missing}; then run `{COMMAND}`")
+        raise UnavailableError(
+            f"cannot build the native operators: {missing}; then run `{COMMAND}`"
+        )
     from torch.utils import cpp_extension
 
     ninja = _find_ninja()
@@ -140,7 +144,7 @@ class _Choice:
 def _check(choice: str, name: str) -> None:
     allowed = ("auto", "off", *KERNELS)
     if choice not in allowed:
-        raise ValueError(f"{name}={choice!r} is unknown; allowed: {', '.join(allowed)}")
+        raise InputError(f"{name}={choice!r} is unknown; allowed: {', '.join(allowed)}")
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from semanir_arch.restoring.explain.semantics import check_network, key_semantic
 from semanir_arch.restoring.pixels import Pixels, split
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.visible import visible, with_visible_colors
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["BUDGET", "PHASE", "explain"]
 
@@ -58,7 +59,7 @@ def explain(
     x, y = pixel
     height, width = parts.size
     if not (0 <= x < width and 0 <= y < height):
-        raise ValueError(
+        raise InputError(
             f"pixel {x},{y} lies outside the image of {width} x {height} pixels; allowed: "
             f"0,0 to {width - 1},{height - 1}"
         )

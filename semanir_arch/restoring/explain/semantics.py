@@ -25,6 +25,7 @@ from semanir_arch.ops import KeySemanticDictionary
 from semanir_arch.ops.attention.bias import matrix, strips
 from semanir_arch.ops.dictionary.packed_bits import unpack
 from semanir_arch.restoring.loading import describe
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Region", "StageSemantics", "check_network", "key_semantics", "stages_of"]
 
@@ -113,7 +114,7 @@ def check_network(network: RestorationNetwork) -> KeySemanticNetwork:
         ValueError: Naming the network and those that can be explained.
     """
     if not isinstance(network, KeySemanticNetwork):
-        raise ValueError(
+        raise InputError(
             f"{describe(network)} has no key-semantic dictionary to explain; "
             "SemanIR and SemanIRUNet have"
         )
@@ -146,7 +147,7 @@ def key_semantics(
     outside = ((pixels < 0) | (pixels >= torch.tensor([height, width]))).any(dim=1)
     if outside.any():
         y, x = pixels[outside][0].tolist()
-        raise ValueError(f"pixel {x},{y} lies outside the image of {width} x {height} pixels")
+        raise InputError(f"pixel {x},{y} lies outside the image of {width} x {height} pixels")
     padded_height = height + -height % network.size_multiple
     recorders = [
         _Recorder(name, module, padded_height, pixels) for name, module in stages_of(network)

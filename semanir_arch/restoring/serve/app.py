@@ -43,6 +43,7 @@ from semanir_arch.restoring.serve.guard import Guard, is_loopback
 from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, RestoredPhoto
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import TASKS
 
 __all__ = ["make_app"]
@@ -274,11 +275,11 @@ def _read_strength(text: str, chain: Sequence[NetworkChoice]) -> float | None:
         return None
     if not any(choice.strength for choice in chain):
         titles = " + ".join(choice.title for choice in chain)
-        raise ValueError(f"{titles} has no strength that could be bounded")
+        raise InputError(f"{titles} has no strength that could be bounded")
     try:
         return float(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no number") from error
+        raise InputError(f"{text!r} is no number") from error
 
 
 def _read_share(text: str) -> float:
@@ -292,7 +293,7 @@ def _read_share(text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise ValueError(f"share={text!r}; allowed: 0 to 1")
+        raise InputError(f"share={text!r}; allowed: 0 to 1")
     return share
 
 

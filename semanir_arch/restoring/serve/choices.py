@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import available, find
 
 __all__ = ["NetworkChoice", "find_choices", "split_choice"]
@@ -51,7 +52,7 @@ def find_choices(weights: Path | None = None, task: str | None = None) -> Sequen
         return [NetworkChoice("weights", weights.name, weights)]
     shipped = [find(task)] if task is not None else available()
     if not shipped:
-        raise ValueError("no weights are shipped with this version; name a file with --weights")
+        raise InputError("no weights are shipped with this version; name a file with --weights")
     return [
         NetworkChoice(
             name=one.task.name,
@@ -74,10 +75,10 @@ def split_choice(text: str, choices: Mapping[str, NetworkChoice]) -> list[Networ
     names = text.split("+")
     unknown = [name for name in names if name not in choices]
     if unknown or len(names) > _LONGEST_CHAIN:
-        raise ValueError(
+        raise InputError(
             f"unknown task; allowed: {', '.join(choices)}, or up to {_LONGEST_CHAIN} of them "
             "joined by +"
         )
     if "demosaic" in names[1:]:
-        raise ValueError("task 'demosaic' must be the first of a chain")
+        raise InputError("task 'demosaic' must be the first of a chain")
     return [choices[name] for name in names]

@@ -17,6 +17,7 @@ from semanir_arch.restoring.serve.codec import CodecProcess
 from semanir_arch.restoring.serve.job_queue import BusyError, RestoredPhoto
 from semanir_arch.restoring.strength import keep_share
 from semanir_arch.restoring.visible import with_visible_colors
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Desk"]
 
@@ -87,7 +88,7 @@ class Desk:
             StoppedError: The server ends.
         """
         if outcome.restored is None:
-            raise ValueError("this result cannot be blended with its photo")
+            raise InputError("this result cannot be blended with its photo")
         with self._admitted():
             image = self._codec.decode(outcome.original, outcome.name, self._ended)
             blended = outcome.restored.copy()

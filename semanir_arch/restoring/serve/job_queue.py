@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
+from semanir_arch.utils.errors import UserError, message_of
+
 __all__ = ["BusyError", "PhotoJob", "Queue", "RestoredPhoto"]
 
 State = Literal["waiting", "working", "done", "failed", "cancelled"]
@@ -188,8 +190,8 @@ class Queue:
     def _do(self, job: PhotoJob) -> None:
         try:
             outcome = self._work(job)
-        except (OSError, ValueError, TypeError, MemoryError, ArithmeticError) as error:
-            self._finish(job, "failed", message=str(error))
+        except (UserError, OSError, MemoryError) as error:
+            self._finish(job, "failed", message=message_of(error) or "not enough memory")
         else:
             self._finish(job, "cancelled" if outcome is None else "done", outcome)
         finally:

@@ -20,6 +20,7 @@ from semanir_arch.restoring.serve.desk import Desk
 from semanir_arch.restoring.serve.guard import LOOPBACK, Guard, is_loopback
 from semanir_arch.restoring.serve.job_queue import Queue
 from semanir_arch.restoring.serve.photo_restoring import Workshop
+from semanir_arch.utils.errors import FileError
 
 __all__ = ["PORT", "make_server", "serve"]
 
@@ -105,10 +106,12 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OverflowError as error:
-        raise OSError(f"--port {port}: allowed: 0 to 65535") from error
+        raise FileError(f"--port {port}: allowed: 0 to 65535") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise OSError(
+            raise FileError(
                 f"port {port} of {host} is in use; choose another with --port, or 0 for any"
             ) from error
-        raise OSError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        raise FileError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}"
+        ) from error

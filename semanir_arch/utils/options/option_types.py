@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import (
     Ascending,
     Bounds,
@@ -128,5 +129,5 @@ def read_options(declared: Mapping[str, Option], given: Mapping[str, Any]) -> di
     """
     missing = [name for name, option in declared.items() if option.required and name not in given]
     if missing:
-        raise ValueError(f"missing option(s): {', '.join(missing)}")
+        raise InputError(f"missing option(s): {', '.join(missing)}")
     return {name: given.get(name, option.default) for name, option in declared.items()}
