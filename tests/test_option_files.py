@@ -249,7 +249,7 @@ def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf,
 
 def test_a_training_is_not_made_of_a_leaf_that_only_tests(capsys):
     assert engine_train.main(["-opt", str(TEST_ONLY[0])]) == 2
-    assert "train: missing; the file describes a test alone" in capsys.readouterr().err
+    assert "train: missing; this file describes only a test" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

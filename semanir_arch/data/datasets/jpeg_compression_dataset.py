@@ -36,8 +36,8 @@ class JpegCompressionDataset(CleanImageDataset):
         **CleanImageDataset.OPTIONS,
         "quality": Option(
             _QUALITY,
-            help="of JPEG, 1 (worst) to 100: number, [low, high] or {list: [values]}; a number "
-            "outside training",
+            help="JPEG quality, 1 (worst) to 100: number, [low, high] or {list: [values]}; a "
+            "number outside training",
             evaluation=_QUALITY.number,
         ),
         "chroma": Option(

@@ -32,7 +32,7 @@ class SyntheticMotionBlurDataset(CleanImageDataset):
         "shake": Option(
             Strength(*LIMITS["shake"]),
             default=[0, 0.6],
-            help="0 straight to 1 trembling, in the same forms",
+            help="from 0 (straight) to 1 (trembling), in the same forms",
         ),
     }
 

@@ -34,7 +34,7 @@ class SyntheticRainDataset(CleanImageDataset):
         "angle": Option(
             Strength(*LIMITS["angle"]),
             default=[-30, 30],
-            help="to the vertical in degrees, -60 to 60, in the same forms",
+            help="angle to the vertical in degrees, -60 to 60, in the same forms",
         ),
         "brightness": Option(
             Strength(*LIMITS["brightness"]),

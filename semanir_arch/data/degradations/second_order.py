@@ -74,16 +74,18 @@ def _stage(
     up, down, keep = directions
     which = "second" if end else "first"
     settings: dict[str, Setting] = {
-        "blur_prob": Chance(blur, f"blur of the {which} stage", _PAPER),
+        "blur_prob": Chance(blur, f"share with blur in the {which} stage", _PAPER),
         "kernel_size": Number(_SIZES, 3, LARGEST, "side in pixels, odd", _PAPER, whole=True),
         "kernels": Shares(_KERNELS, "Gaussian kernels", _PAPER),
-        "sinc_prob": Chance(0.1, "a sinc kernel instead of a Gaussian one", _PAPER),
+        "sinc_prob": Chance(0.1, "share of sinc kernels instead of Gaussian ones", _PAPER),
         "blur_sigma": Number(list(sigma), 0.01, 20, "width in pixels", _PAPER),
-        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalised Gaussians", _PAPER),
+        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalized Gaussians", _PAPER),
         "betap": Number([1, 2], 0.1, 10, "exponent of plateaus", _PAPER),
-        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions", _PAPER),
-        "resize_factor": Number(list(factors), 0.05, 4, "new size in old ones", _PAPER),
-        "resize_modes": Shares({"area": 1, "bilinear": 1, "bicubic": 1}, "ways", _PAPER),
+        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions of resizing", _PAPER),
+        "resize_factor": Number(list(factors), 0.05, 4, "new size relative to the old one", _PAPER),
+        "resize_modes": Shares(
+            {"area": 1, "bilinear": 1, "bicubic": 1}, "interpolation methods", _PAPER
+        ),
         "noise": Shares(
             {"gaussian": 0.5, "poisson": 0.5, "speckle": 0, "camera": 0, "none": 0},
             "kinds of noise",
@@ -92,17 +94,17 @@ def _stage(
         "noise_sigma": Number(list(noise), 0, 255, "standard deviation, 0-255 scale", _PAPER),
         "poisson_scale": Number(list(photons), 0, 10, "factor of Poisson noise", _PAPER),
         "noise_colors": Shares({"color": 0.6, "gray": 0.4, "covariance": 0}, "colorings", _PAPER),
-        "jpeg_prob": Chance(1, f"compression of the {which} stage", _PAPER),
+        "jpeg_prob": Chance(1, f"share with compression in the {which} stage", _PAPER),
         "jpeg_quality": Number([30, 95], 1, 100, "1 (worst) to 100", _PAPER, whole=True),
-        "webp_prob": Chance(0, "WebP instead of JPEG"),
-        "chroma_444_prob": Chance(0, "JPEG with full chroma instead of 4:2:0"),
+        "webp_prob": Chance(0, "share of WebP files instead of JPEG"),
+        "chroma_444_prob": Chance(0, "share of JPEG files with full chroma instead of 4:2:0"),
     }
     return {f"{name}{end}": setting for name, setting in settings.items()}
 
 
 SETTINGS: Declared = {
-    "strength": Number(1, 0, 1, "of all damage; 0 leaves resizing to the result's size"),
-    "first_prob": Chance(1, "the first stage"),
+    "strength": Number(1, 0, 1, "strength of all damage; 0 leaves only the resizing"),
+    "first_prob": Chance(1, "share of pictures that pass the first stage"),
     **_stage(
         "",
         blur=1,
@@ -122,14 +124,22 @@ SETTINGS: Declared = {
         photons=(0.05, 2.5),
     ),
     "sinc_cutoff": Number(
-        [math.pi / 5, math.pi], 0.1, math.pi, "of sinc kernels from 13 pixels, radians", _PAPER
+        [math.pi / 5, math.pi],
+        0.1,
+        math.pi,
+        "cutoff of sinc kernels of 13 pixels or more, radians",
+        _PAPER,
     ),
     "sinc_cutoff_small": Number(
-        [math.pi / 3, math.pi], 0.1, math.pi, "of smaller sinc kernels, radians", _PAPER
+        [math.pi / 3, math.pi], 0.1, math.pi, "cutoff of smaller sinc kernels, radians", _PAPER
     ),
-    "final_sinc_prob": Chance(0.8, "a sinc filter before or after the last compression", _PAPER),
-    "final_sinc_first_prob": Chance(0.5, "the last resize and sinc before compression", _PAPER),
-    "shift_prob": Chance(0, "a last compression whose blocks begin anywhere"),
+    "final_sinc_prob": Chance(
+        0.8, "share with a sinc filter before or after the last compression", _PAPER
+    ),
+    "final_sinc_first_prob": Chance(
+        0.5, "share whose last resize and sinc filter precede compression", _PAPER
+    ),
+    "shift_prob": Chance(0, "share whose last compression has a shifted block grid"),
 }
 """Settings of `second_order`; those of the second stage end with 2."""
 

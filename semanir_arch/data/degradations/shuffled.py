@@ -47,25 +47,27 @@ _SIZES = {"list": [7, 9, 11, 13, 15, 17, 19, 21]}
 _INTERPOLATIONS = {"bilinear": 1.0, "bicubic": 1.0, "area": 1.0}
 
 SETTINGS: Declared = {
-    "strength": Number(1, 0, 1, "of all damage; 0 leaves the reduction"),
+    "strength": Number(1, 0, 1, "strength of all damage; 0 leaves only the downsampling"),
     "kernel_size": Number(_SIZES, 3, LARGEST, "side in pixels, odd", _PAPER, whole=True),
     "iso_sigma": Number([0.1, 2.8], 0.01, 20, "width in pixels; for x2 up to 2.4", _PAPER),
     "aniso_sigma": Number([0.5, 8], 0.01, 20, "widths in pixels; for x2 up to 6", _PAPER),
     "reduction": Shares(
-        {"nearest": 1, "bilinear": 1, "bicubic": 1, "down_up": 1}, "ways of reducing", _PAPER
+        {"nearest": 1, "bilinear": 1, "bicubic": 1, "down_up": 1}, "methods of downsampling", _PAPER
     ),
-    "half_first_prob": Chance(0.25, "at x4, to begin with half of the size", _PAPER),
+    "half_first_prob": Chance(0.25, "share that first halves the size, at x4", _PAPER),
     "noise_sigma": Number([1, 25], 0, 255, "standard deviation, 0-255 scale", _PAPER),
     "noise_colors": Shares({"covariance": 0.2, "color": 0.4, "gray": 0.4}, "colorings", _PAPER),
-    "jpeg_prob": Chance(0.75, "compression among the shuffled steps", _PAPER),
-    "jpeg_quality": Number([30, 95], 1, 100, "1 (worst) to 100, also the last", _PAPER, whole=True),
-    "webp_prob": Chance(0, "WebP instead of JPEG"),
-    "chroma_444_prob": Chance(0, "JPEG with full chroma instead of 4:2:0"),
-    "shift_prob": Chance(0, "a last compression whose blocks begin anywhere"),
-    "speckle_prob": Chance(0, "speckle among the shuffled steps"),
-    "poisson_prob": Chance(0, "Poisson noise among the shuffled steps"),
+    "jpeg_prob": Chance(0.75, "share with compression among the shuffled steps", _PAPER),
+    "jpeg_quality": Number(
+        [30, 95], 1, 100, "quality of every compression, 1 (worst) to 100", _PAPER, whole=True
+    ),
+    "webp_prob": Chance(0, "share of WebP files instead of JPEG"),
+    "chroma_444_prob": Chance(0, "share of JPEG files with full chroma instead of 4:2:0"),
+    "shift_prob": Chance(0, "share whose last compression has a shifted block grid"),
+    "speckle_prob": Chance(0, "share with speckle among the shuffled steps"),
+    "poisson_prob": Chance(0, "share with Poisson noise among the shuffled steps"),
     "poisson_scale": Number([0.05, 3], 0, 10, "factor of Poisson noise"),
-    "camera_prob": Chance(0, "noise of a camera among the shuffled steps (paper: 0.25)"),
+    "camera_prob": Chance(0, "share with camera noise among the shuffled steps (paper: 0.25)"),
 }
 """Settings of `shuffled`."""
 
