@@ -60,7 +60,7 @@ def build_parser() -> Parser:
         "weights", help="file with weights, a task with shipped ones, or hf:USER/REPO[@REVISION]"
     )
     parser.add_argument("target", help="pack: a folder; push: USER/REPO")
-    parser.add_argument("--name", help="name of the model; default: the file's name")
+    parser.add_argument("--name", help="name name of the model; default: the file's name")
     parser.add_argument("--author", help="publisher, for OpenModelDB")
     parser.add_argument(
         "--license", help="license of the weights, such as Apache-2.0; default: none stated"
