@@ -89,6 +89,8 @@ MOVED: dict[str, str] = {
     "engine.weights_file": "runs.weights_file",
     "inference": "restoring",
     "utils.convert": "commands.convert",
+    "weights.tasks": "tasks",
+    "weights.words": "tasks",
     "models.evaluation": "metrics.scores",
     "models.key_count": "modules.key_count",
     "models.restoring": "evaluation.restoring",

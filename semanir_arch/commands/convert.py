@@ -15,11 +15,10 @@ from typing import Any
 import yaml
 
 from semanir_arch.bridges.converting import SUFFIXES, convert
-from semanir_arch.bridges.opening import find_weights
+from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.checkpoint import describe_network
 from semanir_arch.utils.command_line import Exit, Parser
 from semanir_arch.utils.options.loading import parse_value
-from semanir_arch.weights import TASKS, find
 
 __all__ = ["build_parser", "convert", "main", "read_network"]
 
@@ -32,10 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     try:
-        source = arguments.source
-        path = find_weights(source)
-        if source in TASKS and not path.exists():
-            path = find(source).path
+        path = weights_or_shipped(arguments.source)
         read = convert(
             path,
             arguments.target,

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semanir_arch.bridges import hub
-from semanir_arch.bridges.opening import find_weights
+from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.command_line import Exit, Parser
-from semanir_arch.weights import TASKS, find
 
 __all__ = ["build_parser", "main"]
 
@@ -27,9 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     facts = {"name": arguments.name, "author": arguments.author, "license": arguments.license}
     try:
-        weights = find_weights(arguments.weights)
-        if arguments.weights in TASKS and not weights.exists():
-            weights = find(arguments.weights).path
+        weights = weights_or_shipped(arguments.weights)
         if arguments.action == "push":
             address = hub.push(weights, arguments.target, private=arguments.private, **facts)
             sys.stdout.write(f"{weights} -> {address}\n")

@@ -21,7 +21,8 @@ from semanir_arch.restoring.comparison import side_by_side
 from semanir_arch.restoring.diagnosis import Choice, choose, diagnose, diagnose_file
 from semanir_arch.restoring.jobs import Job, make_plan
 from semanir_arch.restoring.progress import Reporter, one_line
-from semanir_arch.weights import TASKS, available
+from semanir_arch.tasks import TASKS
+from semanir_arch.weights import available
 
 __all__ = ["candidates", "diagnose_all", "interesting_part", "try_all"]
 

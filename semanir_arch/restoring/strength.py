@@ -25,7 +25,7 @@ import PIL.Image
 from semanir_arch.data.degradations.bayer import demosaic_linear
 from semanir_arch.restoring.mosaics import mosaic_reader
 from semanir_arch.restoring.pixels import Pixels, split, to_levels
-from semanir_arch.weights import Task
+from semanir_arch.tasks import Task
 
 __all__ = [
     "blend",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.weights.tasks import TASKS, Task, get_task
+from semanir_arch.tasks import NETWORK_TASKS, Task, get_task
 
 __all__ = [
     "BFLOAT16_COST",
@@ -99,7 +99,7 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
     """The shipped network of a task.
 
     Args:
-        task: One of `TASKS`.
+        task: Name of a task, one of `NETWORK_TASKS`.
         folder: Where to look.
 
     Raises:
@@ -119,9 +119,9 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
 
 
 def available(folder: Path = FOLDER) -> list[ShippedWeights]:
-    """All shipped networks, in the order of `TASKS`."""
+    """All shipped networks, in the order of `NETWORK_TASKS`."""
     return [
         find(name, folder)
-        for name in TASKS
+        for name in NETWORK_TASKS
         if (folder / f"{name}.safetensors").is_file() and (folder / f"{name}.json").is_file()
     ]

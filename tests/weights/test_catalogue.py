@@ -15,11 +15,12 @@ from semanir_arch.archs import build_network
 from semanir_arch.data import DATASETS
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.tasks import NETWORK_TASKS, get_task
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.shipped import renamed
 from semanir_arch.utils.tensor_file import read_tensors
-from semanir_arch.weights import TASKS, available, find, get_task
+from semanir_arch.weights import available, find
 from semanir_arch.weights.catalogue import FOLDER
 from tests.helpers import ROOT
 
@@ -44,7 +45,7 @@ def folder(tmp_path):
 
 def test_networks_for_colour_may_be_called_so(folder):
     assert find("jpeg_color", folder).path == find("jpeg", folder).path
-    assert get_task("denoise_color") is TASKS["denoise"]
+    assert get_task("denoise_color") is NETWORK_TASKS["denoise"]
 
 
 def test_a_task_is_found_with_what_is_known_of_it(folder):
@@ -78,7 +79,7 @@ def test_an_unknown_task_names_those_that_exist(folder):
         find("jpg", folder)
 
 
-@pytest.mark.parametrize("task", [3, ["jpeg"], TASKS["jpeg"]], ids=["int", "list", "Task"])
+@pytest.mark.parametrize("task", [3, ["jpeg"], NETWORK_TASKS["jpeg"]], ids=["int", "list", "Task"])
 def test_a_task_that_is_no_text_is_refused(folder, task):
     with pytest.raises(TypeError, match=f"{type(task).__name__}; the name of a task is needed"):
         find(task, folder)
@@ -99,7 +100,7 @@ def test_the_catalogue_needs_neither_torch_nor_basicsr():
 
 def test_every_task_that_can_be_trained_can_be_tested():
     leaves = [*(ROOT / "options" / "shipped").glob("*.yml")]
-    assert {path.stem for path in leaves} <= TASKS.keys()
+    assert {path.stem for path in leaves} == NETWORK_TASKS.keys()
     for leaf in leaves:
         assert "train" in resolve(leaf).options
         assert "train" not in resolve(leaf, role="test").options

@@ -43,7 +43,7 @@ from semanir_arch.restoring.serve.guard import Guard, is_loopback
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
 from semanir_arch.restoring.serve.work import BusyError, Job, Outcome, Queue
-from semanir_arch.weights import TASKS
+from semanir_arch.tasks import TASKS
 
 __all__ = ["make_app"]
 

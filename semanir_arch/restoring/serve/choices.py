@@ -23,7 +23,7 @@ class Choice:
         weights: A network's file; None for the one that is shipped for the task of this name.
         input: What a photo must be so that the network helps; may be empty.
         scale: How many times larger the result is.
-        demonstration: Whether the network only shows the task; see `semanir_arch.weights.Task`.
+        demonstration: Whether the network only shows the task; see `semanir_arch.tasks.Task`.
         strength: What may be bounded, an argument of `Restorer.restore`: "sigma", "quality", None.
     """
 
