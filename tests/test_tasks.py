@@ -9,7 +9,7 @@ import pytest
 
 from semanir_arch.archs.ramit_arch import RAMIT_TASKS
 from semanir_arch.data import DATASETS
-from semanir_arch.data.preparation.damages import DAMAGES
+from semanir_arch.data.degradations.damages import DAMAGES
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.report.published import load_published
 from semanir_arch.restoring.chain import split_tasks

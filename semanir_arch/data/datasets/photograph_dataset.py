@@ -34,7 +34,7 @@ from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.utils.options import Bounds, Option, Strength, hint
+from semanir_arch.utils.options import Bounds, Option, hint
 
 Pixels = NDArray[np.float32]
 Damage = Callable[[Pixels, "np.random.Generator | None"], Pixels]
@@ -53,6 +53,14 @@ SOURCES: Declared = {
     "other": Number([0.6, 1.3], 0.1, 8, "factor of other sources"),
 }
 """How sources are resized."""
+
+SIGMA = Number(
+    [0, 50],
+    0,
+    MAX_SIGMA,
+    "of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
+)
+"""Of kind gaussian; that of a `GaussianDenoisingDataset` has no default."""
 
 _EDGE = 4
 """Pixels at the border that are cut off, for what is mirrored there."""
@@ -80,11 +88,7 @@ class PhotographDataset(CleanImageDataset):
         "compressed": as_block(
             SHARING, {"codec_prob": 1}, "changes of degradations.sharing.SETTINGS, without noise"
         ),
-        "sigma": Option(
-            Strength(0, MAX_SIGMA),
-            default=[0, 50],
-            help="of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
-        ),
+        "sigma": SIGMA.option(),
         "seed": Option(
             Annotated[int, Bounds(0, 2**31 - 1)],
             default=0,

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.damage import Example
+from semanir_arch.data.degradations.damages import DAMAGES
 from semanir_arch.data.files.image_io import (
     load_image,
     scan_images,
@@ -18,7 +20,6 @@ from semanir_arch.data.files.image_io import (
     to_integer,
     write_image,
 )
-from semanir_arch.data.preparation.damages import DAMAGES, Example
 from semanir_arch.data.preparation.degrading import Degradation, parse_degradation
 from semanir_arch.data.randomness import named_generator
 
