@@ -86,7 +86,7 @@ def why_not() -> str | None:
 
 def launches(shape: Shape) -> Iterator[tuple[str, Any]]:
     """Name and launch of each attention kernel, on tensors without data."""
-    from semanir_arch.ops.attention import launch as kernels
+    from semanir_arch.ops.attention import kernel_launch as kernels
 
     heads, tokens = 6, shape.tokens
     # As many tokens in all, so that a share of the windows is more than one.

@@ -284,7 +284,7 @@ def prepare_rehearsal(output: Path) -> Path:
     from gpu_pack import make_pack
 
     from semanir_arch.data.files.image_io import write_image
-    from semanir_arch.shipping.packing import Pack
+    from semanir_arch.shipping.packed_crops import Pack
 
     shutil.rmtree(output, ignore_errors=True)
     packs = []

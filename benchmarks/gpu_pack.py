@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from semanir_arch.shipping.packing import PACKED, PACKS, Pack, pack
+from semanir_arch.shipping.packed_crops import PACKED, PACKS, Pack, pack
 from semanir_arch.utils.repairs import BASICSR, install_basicsr
 from semanir_arch.weights.catalogue import FOLDER
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from semanir_arch.data import DATASETS
 from semanir_arch.data.preparation.checking import LeakSearch, RootReport, check_block
-from semanir_arch.data.preparation.work import Progress, default_workers, say
+from semanir_arch.data.preparation.parallel_jobs import Progress, default_workers, say
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.options.roles import Role
 from semanir_arch.utils.shipped import find_option_file, was_of_tests

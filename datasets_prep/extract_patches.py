@@ -30,10 +30,10 @@ from typing import Any
 from semanir_arch.data.files.image_io import load_image, scan_images, write_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.extraction import check_names, extract
+from semanir_arch.data.preparation.parallel_jobs import default_workers, run_script, say
 from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
-from semanir_arch.data.preparation.patches import Group, Tiling, View
+from semanir_arch.data.preparation.patches import Group, PatchGrid, View
 from semanir_arch.data.preparation.presets import PRESETS, preset_groups
-from semanir_arch.data.preparation.work import default_workers, run_script, say
 from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.suggestions import did_you_mean
 
@@ -137,7 +137,7 @@ def _run_images(arguments: argparse.Namespace) -> list[str]:
     for name in ("input", "output", "size", "step"):
         if getattr(arguments, name) is None:
             raise ValueError(f"give --{name}, or a --preset ({', '.join(PRESETS)})")
-    tiling = Tiling(arguments.size, arguments.step, arguments.min_std)
+    tiling = PatchGrid(arguments.size, arguments.step, arguments.min_std)
     images = find_images(arguments.input)
     excluded = select_images(images, arguments.exclude)
     held_out = select_images(images, arguments.holdout)
@@ -164,7 +164,7 @@ def _run_images(arguments: argparse.Namespace) -> list[str]:
 
 
 def _parameters(
-    tiling: Tiling, excluded: dict[str, Path], held_out: dict[str, Path], lmdb: str | None
+    tiling: PatchGrid, excluded: dict[str, Path], held_out: dict[str, Path], lmdb: str | None
 ) -> dict[str, Any]:
     """What an output folder of plain images is recorded to hold."""
     parameters = {name: getattr(tiling, name) for name in ("size", "step", "min_std")}

@@ -29,22 +29,22 @@ from semanir_arch.data.degradations.damages import DAMAGES, find_damage
 from semanir_arch.data.files.image_io import scan_images
 from semanir_arch.data.preparation.degrading import (
     Degradation,
-    Job,
+    DegradingJob,
     degrade_file,
     parse_degradation,
 )
-from semanir_arch.data.preparation.patch_manifest import PatchManifest
-from semanir_arch.data.preparation.patches import patch_path
-from semanir_arch.data.preparation.preview import write_preview
-from semanir_arch.data.preparation.work import (
+from semanir_arch.data.preparation.parallel_jobs import (
     Progress,
     default_workers,
     run_jobs,
     run_script,
     say,
 )
+from semanir_arch.data.preparation.patch_manifest import PatchManifest
+from semanir_arch.data.preparation.patches import patch_path
+from semanir_arch.data.preparation.preview import write_preview
 from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES
-from semanir_arch.utils.options.loading import parse_value
+from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.same_names import first_clash
 from semanir_arch.utils.suggestions import did_you_mean
 
@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> list[str]:
         raise ValueError("an output is needed, or --preview FILE for a contact sheet")
     degradation = parse_degradation(arguments.damage, _parameters(arguments))
     jobs = [
-        Job(name, source, target, degradation, arguments.seed)
+        DegradingJob(name, source, target, degradation, arguments.seed)
         for name, (source, target) in plan(
             arguments.input, arguments.output, arguments.template
         ).items()
@@ -130,7 +130,7 @@ def _run_preview(arguments: argparse.Namespace) -> list[str]:
 
 
 def _run_image(
-    jobs: Sequence[Job], degradation: Degradation, arguments: argparse.Namespace
+    jobs: Sequence[DegradingJob], degradation: Degradation, arguments: argparse.Namespace
 ) -> list[str]:
     del degradation, arguments
     for job in jobs:
@@ -143,7 +143,7 @@ def _run_image(
 
 
 def _run_folder(
-    jobs: Sequence[Job], degradation: Degradation, arguments: argparse.Namespace
+    jobs: Sequence[DegradingJob], degradation: Degradation, arguments: argparse.Namespace
 ) -> list[str]:
     fixed = {"seed": arguments.seed, "template": arguments.template}
     parameters = {**degradation.record(), **fixed}

@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 
 from semanir_arch.data.preparation import layout
-from semanir_arch.data.preparation.catalogue import DataSet, load_catalogue
-from semanir_arch.data.preparation.work import Progress, run_script, say
+from semanir_arch.data.preparation.dataset_facts import DataSet, load_catalogue
+from semanir_arch.data.preparation.parallel_jobs import Progress, run_script, say
 from semanir_arch.utils.suggestions import did_you_mean
 
 CATALOGUE = Path(__file__).with_name("datasets.yml")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import Image, convert_channels, to_float
-from semanir_arch.data.preparation.work import Progress, run_script, say
+from semanir_arch.data.preparation.parallel_jobs import Progress, run_script, say
 from semanir_arch.data.sources.name_rules import parse_name_rule
-from semanir_arch.data.sources.opening import open_source
 from semanir_arch.data.sources.pairing import find_pairs
+from semanir_arch.data.sources.source_opening import open_source
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -70,7 +70,7 @@ MOVED: dict[str, str] = {
     "data.preparation.damages": "data.degradations.damages",
     "engine.board": "training.tensorboard",
     "engine.cases": "runs.sweep",
-    "engine.catalogue": "runs.catalogue",
+    "engine.catalogue": "runs.class_schemas",
     "engine.checks": "runs.checks",
     "engine.claim": "utils.folder_lock",
     "engine.command_line": "runs.arguments",
@@ -83,7 +83,7 @@ MOVED: dict[str, str] = {
     "engine.observer": "training.observer",
     "engine.plan": "runs.batch_schedule",
     "engine.profile": "training.profile",
-    "engine.progress": "training.progress",
+    "engine.progress": "training.progress_line",
     "engine.randomness": "training.random_states",
     "engine.records": "evaluation.records",
     "engine.resuming": "training.resuming",
@@ -104,7 +104,7 @@ MOVED: dict[str, str] = {
     "weights.words": "tasks",
     "models.evaluation": "metrics.scores",
     "models.key_count": "modules.key_count",
-    "models.restoring": "evaluation.restoring",
+    "models.restoring": "evaluation.image_restoring",
     "models.validation": "evaluation.validation",
 }
 """Present name of a module by its old one, both below `semanir_arch`."""

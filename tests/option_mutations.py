@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.runs.catalogue import build_catalogue
 from semanir_arch.runs.checks import check_evaluation, check_training
+from semanir_arch.runs.class_schemas import build_catalogue
 from semanir_arch.runs.dry_run import build_without_memory
 from semanir_arch.utils.options import Catalogue, OptionError, Resolved, resolve, validate
 from tests.leaves import OPTIONS, ROLES, name_of

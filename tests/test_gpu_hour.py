@@ -17,7 +17,7 @@ import torch
 
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.ops import key_semantic_dictionary
-from semanir_arch.shipping.packing import Pack
+from semanir_arch.shipping.packed_crops import Pack
 from tests.helpers import ROOT
 
 TASKS = ("denoise", "photo")

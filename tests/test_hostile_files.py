@@ -12,7 +12,7 @@ import torch
 from semanir_arch.restoring.loading import load_network
 from semanir_arch.utils.checkpoint import load_checkpoint, save_checkpoint
 from semanir_arch.utils.options import OptionError, resolve
-from semanir_arch.utils.options.loading import parse_value
+from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.tensor_file import write_tensors
 
 SECONDS = 5

@@ -19,13 +19,13 @@ from semanir_arch.archs import NETWORKS
 from semanir_arch.commands import test as engine_test
 from semanir_arch.commands import train as engine_train
 from semanir_arch.data.files.image_io import write_image
-from semanir_arch.runs.catalogue import build_catalogue
+from semanir_arch.runs.class_schemas import build_catalogue
 from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.options import OptionError, basicsr_keys, resolve, validate
 from semanir_arch.utils.options.inheritance import merge_file
-from semanir_arch.utils.options.loading import load_file
 from semanir_arch.utils.options.roles import TRAINING_ROOT
+from semanir_arch.utils.options.yaml_reading import load_file
 from tests.data.benchmark_files import write_dnd
 from tests.helpers import TINY, make_image
 from tests.leaves import (

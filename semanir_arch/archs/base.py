@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from semanir_arch.modules.padding import crop, pad_to_multiple
 from semanir_arch.modules.stage import KeySemanticStage
 
-from .arguments import SHIFTS
+from .argument_types import SHIFTS
 
 __all__ = [
     "KeySemanticNetwork",

@@ -17,14 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.modules.mobivari import make_mobivari
-from semanir_arch.modules.naming import numbered, under
 from semanir_arch.modules.norm import ChannelLayerNorm
 from semanir_arch.modules.reciprocal import ReciprocalStage
+from semanir_arch.modules.state_names import numbered, under
 from semanir_arch.modules.window import window_partition
 from semanir_arch.tasks import TASKS, find_task
 from semanir_arch.utils.values import Bounds, Length, OneOf
 
-from .arguments import Channels, Depths, Expansion, Groups, Heads, Window
+from .argument_types import Channels, Depths, Expansion, Groups, Heads, Window
 from .base import RestorationNetwork, check_counts
 
 __all__ = ["RAMIT_PRESETS", "RAMIT_TASKS", "RAMiT", "RAMiTTask"]

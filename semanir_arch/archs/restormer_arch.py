@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from semanir_arch.modules.channel_attention import TransposedAttention
 from semanir_arch.modules.gated_feed_forward import GatedFeedForward
-from semanir_arch.modules.naming import under
 from semanir_arch.modules.norm import BiasFreeChannelNorm, ChannelLayerNorm
-from semanir_arch.modules.recompute import Chain
+from semanir_arch.modules.recompute import RecomputedSequential
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
+from semanir_arch.modules.state_names import under
 from semanir_arch.utils.values import Bounds, Length, OneOf
 
-from .arguments import Channels, Depth, Depths, Expansion, Heads
+from .argument_types import Channels, Depth, Depths, Expansion, Heads
 from .base import RestorationNetwork, check_counts
 
 __all__ = ["Restormer"]
@@ -83,9 +83,9 @@ class Restormer(RestorationNetwork):
         super().__init__(inp_channels, out_channels, upscale=1, size_multiple=2 ** (SCALES - 1))
         full, half, quarter, lowest = (dim * 2**scale for scale in range(SCALES))
 
-        def level(scale: int, width: int, depth: int) -> Chain:
+        def level(scale: int, width: int, depth: int) -> RecomputedSequential:
             norm = NORMS[LayerNorm_type]
-            return Chain(
+            return RecomputedSequential(
                 *(
                     _Block(width, heads[scale], ffn_expansion_factor, bias, norm)
                     for _ in range(depth)

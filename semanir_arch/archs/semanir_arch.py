@@ -26,7 +26,7 @@ from semanir_arch.modules.resample import (
 from semanir_arch.modules.stage import make_stage
 from semanir_arch.utils.values import OneOf
 
-from .arguments import (
+from .argument_types import (
     Backend,
     Channels,
     Depths,

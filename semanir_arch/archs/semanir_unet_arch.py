@@ -25,7 +25,7 @@ from semanir_arch.modules.resample import make_downsampler, make_upsampler
 from semanir_arch.modules.stage import make_stage
 from semanir_arch.utils.values import OneOf
 
-from .arguments import (
+from .argument_types import (
     Backend,
     Channels,
     Depth,

@@ -44,7 +44,7 @@ def find_weights(given: str | Path) -> Path:
     """
     if not str(given).startswith("hf:"):
         return Path(given)
-    from semanir_arch.bridges.hub import fetch
+    from semanir_arch.bridges.hub_repository import fetch
 
     return fetch(str(given))
 

@@ -18,7 +18,7 @@ from semanir_arch.bridges.converting import SUFFIXES, convert
 from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.checkpoint import describe_network
 from semanir_arch.utils.command_line import Exit, Parser
-from semanir_arch.utils.options.loading import parse_value
+from semanir_arch.utils.options.yaml_reading import parse_value
 
 __all__ = ["build_parser", "convert", "main", "read_network"]
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from semanir_arch.bridges import hub
+from semanir_arch.bridges import hub_repository
 from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.command_line import Exit, Parser
 
@@ -28,10 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         weights = weights_or_shipped(arguments.weights)
         if arguments.action == "push":
-            address = hub.push(weights, arguments.target, private=arguments.private, **facts)
+            address = hub_repository.push(
+                weights, arguments.target, private=arguments.private, **facts
+            )
             sys.stdout.write(f"{weights} -> {address}\n")
             return 0
-        written = hub.pack(
+        written = hub_repository.pack(
             weights,
             Path(arguments.target),
             repo=arguments.repo,

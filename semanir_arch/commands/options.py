@@ -151,7 +151,7 @@ def _print_complete(given: str, overrides: Sequence[str], is_test: bool) -> int:
 
 
 def _schema() -> str:
-    from semanir_arch.runs.catalogue import build_catalogue
+    from semanir_arch.runs.class_schemas import build_catalogue
     from semanir_arch.utils.options.schema import build_schema
 
     return json.dumps(build_schema(build_catalogue()), indent=1) + "\n"

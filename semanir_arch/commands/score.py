@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semanir_arch.data.files.image_io import Image, convert_channels, to_float, to_integer
-from semanir_arch.data.sources.base import ImageSource
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.name_rules import parse_name_rule
-from semanir_arch.data.sources.opening import open_source
 from semanir_arch.data.sources.pairing import find_pairs
-from semanir_arch.metrics.naming import Extra
+from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.metrics.metric_names import ExtraMetric
 from semanir_arch.metrics.protocols import PROTOCOLS, Protocol
 from semanir_arch.metrics.registered import semanir_lpips
 from semanir_arch.metrics.scores import Evaluation, Row, mean
@@ -87,7 +87,7 @@ class Scorer:
         Args:
             root: Where the images are.
         """
-        extras = {name: Extra(name, name, {"type": f"semanir_{name}"}) for name in self.also}
+        extras = {name: ExtraMetric(name, name, {"type": f"semanir_{name}"}) for name in self.also}
         protocol = self.protocol.name if self.protocol else None
         return Evaluation(root, protocol, extras=extras, source="--also")
 

@@ -19,7 +19,7 @@ from semanir_arch.runs import arguments as command_line
 from semanir_arch.runs.arithmetic import Arithmetic
 from semanir_arch.runs.failures import supervised
 from semanir_arch.runs.prepare import report_refusal
-from semanir_arch.runs.sweep import Cases, prepare_cases
+from semanir_arch.runs.sweep import Sweep, prepare_sweep
 from semanir_arch.runs.test_run import Testing
 from semanir_arch.utils.command_line import Parser, spell_command
 from semanir_arch.utils.signals import Stopped, raise_signals
@@ -50,13 +50,13 @@ def main(argv: Sequence[str]) -> int:
     start, rank = time.monotonic(), int(os.environ.get("RANK", "0"))
     try:
         with raise_signals():
-            plan = prepare_cases(arguments)
-            testing = Testing(plan, Path.cwd(), arguments.fresh)
+            sweep = prepare_sweep(arguments)
+            testing = Testing(sweep, Path.cwd(), arguments.fresh)
             measurements = testing()
             # Models of BasicSR log their means and keep no scores.
             if measurements and testing.rank == 0:
                 seconds = time.monotonic() - start
-                report = _collect(plan, measurements, command, seconds, testing.arithmetic)
+                report = _collect(sweep, measurements, command, seconds, testing.arithmetic)
                 _show(report, testing.folder)
     except Stopped as stopped:
         if rank == 0:
@@ -70,28 +70,28 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _collect(
-    plan: Cases,
+    sweep: Sweep,
     measurements: list[Measurement],
     command: str,
     seconds: float,
     arithmetic: Arithmetic,
 ) -> Report:
-    options = plan.cases[0].run.options
+    options = sweep.points[0].run.options
     attention = {"attention": ", ".join(arithmetic.backends)} if arithmetic.backends else {}
     differences = dict.fromkeys(
         f"The weights were saved from another network: {difference}."
-        for case in plan.cases
-        if case.weights
-        for difference in case.weights.differences
+        for point in sweep.points
+        if point.weights
+        for difference in point.weights.differences
     )
     return Report(
-        name=plan.name,
+        name=sweep.name,
         command=command,
         measurements=measurements,
         missing=[
-            Missing(name, case.label, reason)
-            for case in plan.cases
-            for name, reason in case.missing.items()
+            Missing(name, point.label, reason)
+            for point in sweep.points
+            for name, reason in point.missing.items()
         ],
         notes=list(differences),
         options=options,

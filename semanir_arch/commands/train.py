@@ -18,9 +18,9 @@ from semanir_arch.runs.prepare import prepare_run, report_refusal
 from semanir_arch.runs.run import Run
 from semanir_arch.training.loaders import LoadingError
 from semanir_arch.training.profile import Profile, ProfileFinished
-from semanir_arch.training.progress import ProgressLine
+from semanir_arch.training.progress_line import ProgressLine
 from semanir_arch.training.states import is_complete, list_states
-from semanir_arch.training.tensorboard import Board
+from semanir_arch.training.tensorboard import TensorBoardPictures
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils import processes
 from semanir_arch.utils.command_line import Parser, spell_command
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
         name = run.name
         if arguments.profile:
             return _profile(run, arguments.profile)
-        stopped = Training(run, [ProgressLine(), Board()])()
+        stopped = Training(run, [ProgressLine(), TensorBoardPictures()])()
     except KeyboardInterrupt:
         stopped = signal.SIGINT
     except _REFUSALS as error:

@@ -100,7 +100,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _pack(_: argparse.Namespace) -> int:
-    from semanir_arch.shipping.packing import pack
+    from semanir_arch.shipping.packed_crops import pack
 
     for path, size in pack().items():
         sys.stdout.write(f"{path}: {size / 1e6:.1f} MB\n")
@@ -109,7 +109,7 @@ def _pack(_: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     task = get_task(arguments.task)
-    from semanir_arch.shipping.packing import pack
+    from semanir_arch.shipping.packed_crops import pack
     from semanir_arch.shipping.training import train
 
     pack()

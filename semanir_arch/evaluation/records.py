@@ -24,7 +24,7 @@ class Record:
     """One measured image.
 
     Args:
-        key: Identity of everything that decides about the scores: weights, options, data.
+        key: Cache key: of everything that decides about the scores: weights, options, data.
         label: What was measured, in words: the data set, and the swept options.
         index: Place of the image in its set.
         row: Its scores.

@@ -13,7 +13,7 @@ from semanir_arch.evaluation.records import Record, RecordFile, read_records
 from semanir_arch.metrics.scores import Example, Keeper, Row
 from semanir_arch.utils import processes
 
-__all__ = ["Ledger", "Set"]
+__all__ = ["ScoreCache", "Set"]
 
 _LOGGER = logging.getLogger("basicsr")
 _EXAMPLES = "examples"
@@ -28,7 +28,7 @@ class Set:
         name: Of the data set.
         label: The setting in words; empty if nothing is swept.
         folder: Of the setting's images; empty if nothing is swept.
-        key: Identity of everything that decides about its scores.
+        key: Cache key: of everything that decides about its scores.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Set:
         return f"{self.name} {self.label}".strip()
 
 
-class Ledger(Keeper):
+class ScoreCache(Keeper):
     """Writes every score down as soon as it is known.
 
     Args:

@@ -21,12 +21,12 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from semanir_arch import host
-from semanir_arch.archs.arguments import Keys
+from semanir_arch.archs.argument_types import Keys
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import to_integer, write_image
 from semanir_arch.data.sources.item_names import ItemNames
-from semanir_arch.evaluation.restoring import Restoring
-from semanir_arch.metrics.naming import Extra, is_lower_better, name_metrics
+from semanir_arch.evaluation.image_restoring import Restoring
+from semanir_arch.metrics.metric_names import ExtraMetric, is_lower_better, name_metrics
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.metrics.scores import Evaluation, Example, Keeper, Row
 from semanir_arch.modules.key_count import set_k
@@ -269,14 +269,14 @@ def _only(dataloader: DataLoader[Any], indices: Sequence[int]) -> DataLoader[Any
     )
 
 
-def _needs_target(extra: Extra) -> bool:
+def _needs_target(extra: ExtraMetric) -> bool:
     """Whether a metric compares with a target, as its signature tells."""
     metric = host.load("basicsr.utils.registry").METRIC_REGISTRY.get(extra.block["type"])
     target = inspect.signature(metric).parameters.get("img2")
     return target is not None and target.default is inspect.Parameter.empty
 
 
-def _host_metric(extra: Extra, image: Tensor, target: Tensor | None) -> float:
+def _host_metric(extra: ExtraMetric, image: Tensor, target: Tensor | None) -> float:
     """A metric in BasicSR's form: on uint8 images of shape (H, W, C), BGR.
 
     Args:

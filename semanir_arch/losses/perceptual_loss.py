@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanir_arch.losses.arguments import LossWeight
+from semanir_arch.losses.loss_weight import LossWeight
 from semanir_arch.utils.checkpoint import CheckpointError, load_state
 from semanir_arch.utils.values import Length, OneOf
 

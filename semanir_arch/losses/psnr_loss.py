@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from semanir_arch.losses.arguments import Eps, LossWeight
+from semanir_arch.losses.loss_weight import Eps, LossWeight
 from semanir_arch.utils.values import OneOf
 
 __all__ = ["PSNRLoss", "psnr_loss"]

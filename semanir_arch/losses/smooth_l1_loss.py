@@ -10,7 +10,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanir_arch.losses.arguments import LossWeight
+from semanir_arch.losses.loss_weight import LossWeight
 from semanir_arch.utils.values import Bounds
 
 __all__ = ["SmoothL1Loss"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from semanir_arch.metrics.naming import Extra, protocol_scores
+from semanir_arch.metrics.metric_names import ExtraMetric, protocol_scores
 
 __all__ = ["Evaluation", "Example", "Keeper", "Row", "mean"]
 
@@ -100,7 +100,7 @@ class Evaluation:
     dataset: str
     protocol: str | None
     rows: list[Row] = field(default_factory=list)
-    extras: Mapping[str, Extra] = field(default_factory=dict)
+    extras: Mapping[str, ExtraMetric] = field(default_factory=dict)
     source: str = "val:metrics"
 
     @property

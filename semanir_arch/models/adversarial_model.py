@@ -3,7 +3,7 @@
 X. Wang et al., ESRGAN, arXiv 1809.00219 (relativistic loss), and Real-ESRGAN, arXiv 2107.10833
 (plain loss, a U-Net as discriminator). The network is trained, evaluated, saved and resumed as
 `RestorationModel` does; this class adds the second network. BasicSR's `ESRGANModel` and
-`SRGANModel` run in the engine too, and resume exactly, but know neither protocols, padding nor
+`SRGANModel` run in our loop too, and resume exactly, but know neither protocols, padding nor
 precision.
 """
 

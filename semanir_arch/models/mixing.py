@@ -40,7 +40,7 @@ def blend(images: Tensor, order: Tensor, weight: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Mixup:
-    """Draws from torch's global generator, which the engine seeds in every iteration.
+    """Draws from torch's global generator, which the training loop seeds in every iteration.
 
     Args:
         beta: Both parameters of the Beta distribution of the weight.

@@ -11,15 +11,15 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semanir_arch import host
-from semanir_arch.archs.arguments import Keys
+from semanir_arch.archs.argument_types import Keys
 from semanir_arch.models import freezing, mixing
 from semanir_arch.models.averaging import update_average
 from semanir_arch.models.freezing import WarmStart
+from semanir_arch.models.mixed_precision import PRECISIONS, check_precision, loss_scaler
 from semanir_arch.models.mixing import Mixup
 from semanir_arch.models.nonfinite import SkippedSteps
 from semanir_arch.models.objective import Objective
 from semanir_arch.models.optimizers import optimizers
-from semanir_arch.models.precision import PRECISIONS, check_precision, loss_scaler
 from semanir_arch.models.schedules import build_schedule, learning_rate
 from semanir_arch.utils import devices
 from semanir_arch.utils.options import Bounds, Length, Option, hint, read_options

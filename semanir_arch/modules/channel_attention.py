@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanir_arch.ops.precision import cast_once, without_autocast
+from semanir_arch.ops.autocast import cast_once, without_autocast
 
 from .bands import Band, row_bands
 

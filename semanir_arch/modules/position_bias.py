@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from semanir_arch.ops.precision import without_autocast
+from semanir_arch.ops.autocast import without_autocast
 
 __all__ = ["ContinuousPositionBias"]
 

@@ -15,9 +15,9 @@ from .bands import Band, map_rows
 from .channel_attention import attend_channels
 from .cosine import cosine_scale, make_logit_scale
 from .mobivari import make_mobivari
-from .naming import numbered, under
 from .norm import ChannelLayerNorm
 from .recompute import call
+from .state_names import numbered, under
 from .window_attention import CosineWindowAttention
 
 __all__ = ["ReciprocalBlock", "ReciprocalStage"]

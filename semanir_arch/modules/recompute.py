@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["Chain", "call"]
+__all__ = ["RecomputedSequential", "call"]
 
 
 def call(module: nn.Module, *inputs: Any, recompute: bool) -> Any:
@@ -24,7 +24,7 @@ def call(module: nn.Module, *inputs: Any, recompute: bool) -> Any:
     return module(*inputs)
 
 
-class Chain(nn.Sequential):
+class RecomputedSequential(nn.Sequential):
     """Modules one after the other, of which each may be recomputed.
 
     Attributes:

@@ -14,7 +14,7 @@ from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
 
 from .attention import KeySemanticAttention
 from .feed_forward import FeedForward
-from .recompute import Chain, call
+from .recompute import RecomputedSequential, call
 from .residual_block import ResidualBlock
 from .window import region_labels, window_partition, window_reverse
 
@@ -187,6 +187,6 @@ def make_stage(dim: int, depth: int, *arguments: Any, blocks: int = 0, **options
         if not blocks:
             return parts[0]
     parts += (ResidualBlock(dim) for _ in range(blocks))
-    chain = Chain(*parts)
+    chain = RecomputedSequential(*parts)
     chain.use_checkpoint = bool(options.get("use_checkpoint"))
     return chain

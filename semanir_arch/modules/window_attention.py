@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from semanir_arch.ops.precision import cast_once, without_autocast
+from semanir_arch.ops.autocast import cast_once, without_autocast
 
 from .bands import map_rows
 from .cosine import cosine_scale, make_logit_scale

@@ -17,8 +17,8 @@ import torch
 from semanir_arch.restoring.chain import AUTO, Chain, Chooser, split_tasks
 from semanir_arch.restoring.compare_page import write_compare_page
 from semanir_arch.restoring.files import Outcome, Settings, count_pixels, restore_file
-from semanir_arch.restoring.jobs import Job, Plan, make_plan
-from semanir_arch.restoring.progress import Reporter, one_line
+from semanir_arch.restoring.jobs import Job, JobList, list_jobs
+from semanir_arch.restoring.reporter import Reporter, one_line
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils import processes
 
@@ -91,14 +91,14 @@ def open_restorer(
 def _restore_shared(arguments: argparse.Namespace) -> int:
     first = processes.rank() == 0
     # one list for all: a folder may change while they start
-    plan = processes.broadcast(_make_plan(arguments) if first else Plan())
+    job_list = processes.broadcast(_list_jobs(arguments) if first else JobList())
     reporter = Reporter(total=0)
     if first:
-        for problem in plan.problems:
+        for problem in job_list.problems:
             reporter.complain(problem)
-    if not plan.jobs:
-        if first and plan.note:
-            reporter.complain(f"note: {plan.note}")
+    if not job_list.jobs:
+        if first and job_list.note:
+            reporter.complain(f"note: {job_list.note}")
         return NOTHING_POSSIBLE
     network, error = _try_to_open(arguments)
     # some processes may lack memory or a device
@@ -107,19 +107,19 @@ def _restore_shared(arguments: argparse.Namespace) -> int:
         for text in errors if first else ():
             reporter.complain(text)
         return NOTHING_POSSIBLE
-    restored = _restore_jobs(plan, network, arguments)
+    restored = _restore_jobs(job_list, network, arguments)
     done = [job for part in processes.gather(restored) for job in part]
-    failed = len(plan.problems) + len(plan.jobs) - len(done)
+    failed = len(job_list.problems) + len(job_list.jobs) - len(done)
     if first and arguments.compare and done:
         failed += not _write_page(arguments, sorted(done, key=lambda job: job.number), reporter)
-    if first and plan.note:
-        reporter.complain(f"note: {plan.note}")
+    if first and job_list.note:
+        reporter.complain(f"note: {job_list.note}")
     return SOME_FAILED if processes.broadcast(failed) else ALL_RESTORED
 
 
-def _make_plan(arguments: argparse.Namespace) -> Plan:
+def _list_jobs(arguments: argparse.Namespace) -> JobList:
     suffix = None if arguments.format is None else f".{arguments.format}"
-    return make_plan(arguments.input, arguments.output, suffix)
+    return list_jobs(arguments.input, arguments.output, suffix)
 
 
 def open_network(arguments: argparse.Namespace) -> Chain | Chooser:
@@ -149,7 +149,9 @@ def _try_to_open(arguments: argparse.Namespace) -> tuple[Chain | Chooser | None,
     return network, ""
 
 
-def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Namespace) -> list[Job]:
+def _restore_jobs(
+    job_list: JobList, network: Chain | Chooser, arguments: argparse.Namespace
+) -> list[Job]:
     """Restore this process's part; returns what succeeded."""
     settings = Settings(
         compare=arguments.compare,
@@ -161,7 +163,7 @@ def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Name
         bayer=arguments.bayer,
         strength=arguments.strength,
     )
-    jobs = plan.share(processes.rank(), processes.world_size())
+    jobs = job_list.share(processes.rank(), processes.world_size())
     live = sys.stderr.isatty() and processes.rank() == 0
     work = {job: count_pixels(job.source) if live else 0 for job in jobs}
     reporter = Reporter(sum(work.values()))
@@ -170,7 +172,7 @@ def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Name
     try:
         for job in jobs:
             reporter.begin(job.source.name, work[job])
-            number = f"[{job.number}/{len(plan.jobs)}]"
+            number = f"[{job.number}/{len(job_list.jobs)}]"
             outcome = _restore_job(job, number, network, settings, reporter)
             if outcome is not None:
                 done.append(replace(job, label=outcome.label))

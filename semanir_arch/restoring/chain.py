@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.data.files.image_io import Image
-from semanir_arch.restoring.diagnosis import Choice, choose, diagnose_file
+from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file
 from semanir_arch.restoring.restorer import Progress, Restorer
 from semanir_arch.tasks import get_task
 from semanir_arch.weights import available
@@ -150,11 +150,11 @@ class Chooser:
             raise ValueError("no weights are shipped with this version; name a file with --weights")
         self._opened: dict[str, Restorer] = {}
 
-    def choose(self, image: Image, path: Path) -> Choice:
+    def choose(self, image: Image, path: Path) -> TaskChoice:
         """What to do with a file that was read."""
         return choose(diagnose_file(image, path), self._shipped, force=self._force)
 
-    def chain(self, choice: Choice) -> Chain:
+    def chain(self, choice: TaskChoice) -> Chain:
         """The networks of a choice that names some; each is loaded once."""
         for task in choice.tasks:
             if task not in self._opened:

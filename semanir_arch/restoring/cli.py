@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from semanir_arch.restoring.arguments import build_parser, parse_arguments
-from semanir_arch.restoring.progress import Reporter, one_line
+from semanir_arch.restoring.reporter import Reporter, one_line
+from semanir_arch.restoring.restore_arguments import build_parser, parse_arguments
 from semanir_arch.utils.command_line import Exit, open_streams
 from semanir_arch.utils.threads import wait_idly
 
@@ -100,7 +100,7 @@ def _serve(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
 def _explain(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from semanir_arch.restoring.batch import open_restorer
-    from semanir_arch.restoring.explain.files import explain_file, read_pixel
+    from semanir_arch.restoring.explain.output_files import explain_file, read_pixel
 
     pixel = read_pixel(arguments.explain)
     if len(arguments.input) != 1:

@@ -30,7 +30,7 @@ from semanir_arch.restoring.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.utils.command_line import Exit, Parser
-from semanir_arch.utils.options.loading import parse_value
+from semanir_arch.utils.options.yaml_reading import parse_value
 
 __all__ = ["Exported", "export", "main"]
 

@@ -125,7 +125,7 @@ def restore_file(
     )
     if settings.compare:
         # fonts take a quarter of a second to load
-        from semanir_arch.restoring.comparison import fitting_picture
+        from semanir_arch.restoring.comparison_picture import fitting_picture
 
         picture = fitting_picture({"before": image.pixels, "after": restored}, label)
         write_image(job.picture, picture, metadata=image.metadata, overwrite=settings.overwrite)

@@ -23,7 +23,7 @@ from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.spelling import hint_at_path
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
-__all__ = ["Job", "Plan", "is_address", "make_plan"]
+__all__ = ["Job", "JobList", "is_address", "list_jobs"]
 
 _HINTS = {
     HEIC_SUFFIXES: f"HEIC photos are read after {INSTALL}",
@@ -45,7 +45,7 @@ class Job:
     Attributes:
         source: The file to read.
         target: The file to write.
-        number: Place in the plan, from 1.
+        number: Place in the list, from 1.
         picture_name: Of the before/after picture; None for NAME_compare.png.
         label: Task, weights and settings, once they are known.
     """
@@ -71,7 +71,7 @@ class Job:
 
 
 @dataclass
-class Plan:
+class JobList:
     """What can be done, and one message for each input for which nothing can.
 
     Attributes:
@@ -108,7 +108,7 @@ class Plan:
         return sorted(by_size[rank::count], key=lambda job: job.number)
 
 
-def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) -> Plan:
+def list_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) -> JobList:
     """Give every image its own target; nothing is read or written yet.
 
     A folder is searched with its sub-folders, which reappear below `output`, and so are the files
@@ -121,38 +121,40 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
         output: A folder, or, for one image, a file with the suffix of an image.
         suffix: Of all results, such as `.png`; None for that of the input.
     """
-    plan = Plan()
+    job_list = JobList()
     for given in inputs:
-        plan.skipped += _passed_over(given, output)
-    named = (job for given in inputs for job in _find(given, output, suffix, plan.problems))
+        job_list.skipped += _passed_over(given, output)
+    named = (job for given in inputs for job in _find(given, output, suffix, job_list.problems))
     found = _each_once(named)
     if any(_real(output) == _real(folder) for folder in _folders(inputs)):
-        plan.problems.append(
+        job_list.problems.append(
             f"{output}: the results would lie among the photos; name another folder, such as "
             f"-o {output / 'restored'}"
         )
-        return plan
+        return job_list
     if found and not output.is_dir() and (_can_write(output) or output.exists()):
         # unlike Path.is_dir, also of names that the system refuses
         folders = any(os.path.isdir(given) for given in inputs)  # noqa: PTH112
         if len(found) > 1 or folders or not _can_write(output):
-            plan.problems.append(f"{output}: a file, but {len(found)} results need a folder")
-            return plan
+            job_list.problems.append(f"{output}: a file, but {len(found)} results need a folder")
+            return job_list
         found = [Job(found[0].source, output)]
     sources = {_real(job.source) for job in found}
     taken: dict[str, Job] = {}
     for job in found:
         target = _real(job.target)
         if target in sources:
-            plan.problems.append(f"{job.source}: the result would overwrite an input, {job.target}")
+            job_list.problems.append(
+                f"{job.source}: the result would overwrite an input, {job.target}"
+            )
         elif (twin := taken.get(folded(str(target)))) is not None:
-            plan.problems.append(_clash(job, twin))
+            job_list.problems.append(_clash(job, twin))
         else:
             taken[folded(str(target))] = job
-            plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
+            job_list.jobs.append(replace(job, number=len(job_list.jobs) + 1))
     names = {folded(str(source)) for source in sources}
-    plan.jobs = list(_with_own_pictures(plan.jobs, names | set(taken)))
-    return plan
+    job_list.jobs = list(_with_own_pictures(job_list.jobs, names | set(taken)))
+    return job_list
 
 
 def _folders(inputs: Iterable[str]) -> Iterator[Path]:

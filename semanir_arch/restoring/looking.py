@@ -17,10 +17,10 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.report.page import Page, PagePicture, write_page
 from semanir_arch.restoring.batch import open_restorer
 from semanir_arch.restoring.chain import Chooser
-from semanir_arch.restoring.comparison import side_by_side
-from semanir_arch.restoring.diagnosis import Choice, choose, diagnose, diagnose_file
-from semanir_arch.restoring.jobs import Job, make_plan
-from semanir_arch.restoring.progress import Reporter, one_line
+from semanir_arch.restoring.comparison_picture import side_by_side
+from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose, diagnose_file
+from semanir_arch.restoring.jobs import Job, list_jobs
+from semanir_arch.restoring.reporter import Reporter, one_line
 from semanir_arch.tasks import TASKS
 from semanir_arch.weights import available
 
@@ -81,7 +81,7 @@ def try_all(arguments: argparse.Namespace, reporter: Reporter) -> int:
         results: dict[str, npt.NDArray[Any]] = {"input": part}
         choice = choose(diagnose_file(image, job.source), [one.task.name for one in available()])
         for tasks in candidates(part, choice.tasks, [one.task.name for one in available()]):
-            chain = networks.chain(Choice("", tasks))
+            chain = networks.chain(TaskChoice("", tasks))
             mark = " (chosen)" if tasks == choice.tasks else ""
             shown = " (demo)" if chain.demonstrations else mark
             results["+".join(tasks) + shown] = chain.restore(part, strength=arguments.strength)
@@ -177,11 +177,11 @@ def _as_large(part: npt.NDArray[Any], result: npt.NDArray[Any]) -> npt.NDArray[A
 
 def _each(arguments: argparse.Namespace, reporter: Reporter, work: Any) -> int:
     """Do something with every picture that the arguments name; one message where it fails."""
-    plan = make_plan(arguments.input, arguments.output or Path("/nowhere/at/all"), None)
-    for problem in plan.problems:
+    job_list = list_jobs(arguments.input, arguments.output or Path("/nowhere/at/all"), None)
+    for problem in job_list.problems:
         reporter.complain(problem)
-    failed = len(plan.problems)
-    for job in plan.jobs:
+    failed = len(job_list.problems)
+    for job in job_list.jobs:
         try:
             work(job)
         except _PROBLEMS as error:
@@ -189,6 +189,6 @@ def _each(arguments: argparse.Namespace, reporter: Reporter, work: Any) -> int:
             text = one_line(error)
             shown = text if text.startswith(str(job.source)) else f"{job.source}: {text}"
             reporter.complain(shown)
-    if not plan.jobs:
+    if not job_list.jobs:
         return _NOTHING
     return _SOME_FAILED if failed else _DONE

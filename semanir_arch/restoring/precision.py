@@ -2,7 +2,7 @@
 
 bfloat16 keeps 8 of float32's 24 significant bits. Processors with instructions for it multiply
 about twice as fast; others imitate it, more slowly than float32. What it costs a network is
-measured when that is shipped (`engine.shipping.choosing`), on held-out images in 8 bits, and stands
+measured when that is shipped (`shipping.choosing`), on held-out images in 8 bits, and stands
 in its record.
 """
 

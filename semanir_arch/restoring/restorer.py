@@ -17,7 +17,6 @@ from torch import Tensor
 
 from semanir_arch.bridges.opening import find_weights
 from semanir_arch.data.degradations.bayer import PHASES
-from semanir_arch.restoring.hidden_colors import with_visible_colors
 from semanir_arch.restoring.loading import (
     choose_device,
     describe,
@@ -36,6 +35,7 @@ from semanir_arch.restoring.strength import (
     limit_noise,
     limit_to_quality,
 )
+from semanir_arch.restoring.visible import with_visible_colors
 from semanir_arch.tasks import Task, get_task
 from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import load_checkpoint

@@ -16,7 +16,7 @@ from typing import Any
 
 from semanir_arch.utils.options import OptionError, Problem
 
-__all__ = ["Plan", "Stage", "read_plan", "read_stages"]
+__all__ = ["BatchSchedule", "Stage", "read_schedule", "read_stages"]
 
 _KEY = ("datasets", "train", "progressive")
 
@@ -37,7 +37,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchSchedule:
     """The stages of a training.
 
     Args:
@@ -47,7 +47,7 @@ class Plan:
         repetitions: BasicSR's `dataset_enlarge_ratio`: how often a pass, as it is counted in the
             log, shows every image. It does not change what is drawn.
         offset: Added to the position of every sample: what an earlier part of the training has
-            taken more, or less, than this plan would have.
+            taken more, or less, than this schedule would have.
     """
 
     stages: tuple[Stage, ...]
@@ -106,8 +106,10 @@ def read_stages(block: Mapping[str, Any], total_iter: int, processes: int) -> tu
     return stages
 
 
-def read_plan(block: Mapping[str, Any], total_iter: int, images: int, processes: int) -> Plan:
-    """The plan that an option block and its images allow.
+def read_schedule(
+    block: Mapping[str, Any], total_iter: int, images: int, processes: int
+) -> BatchSchedule:
+    """The schedule that an option block and its images allow.
 
     Args:
         block: `datasets:train`.
@@ -129,7 +131,7 @@ def read_plan(block: Mapping[str, Any], total_iter: int, images: int, processes:
             f"received false, but {images} images cannot fill a batch of {largest} without "
             "repeating one; lower batch_size_per_gpu, or allow repeats",
         )
-    return Plan(stages, total_iter, images, int(block.get("dataset_enlarge_ratio") or 1))
+    return BatchSchedule(stages, total_iter, images, int(block.get("dataset_enlarge_ratio") or 1))
 
 
 def _read_stage(entry: Mapping[str, Any], processes: int) -> Stage:

@@ -11,10 +11,10 @@ from torch import nn
 
 from semanir_arch.archs import NETWORKS
 from semanir_arch.bridges.spandrel_reader import SpandrelNetwork
-from semanir_arch.evaluation.restoring import Restoring
-from semanir_arch.metrics.naming import name_metrics, protocol_scores
+from semanir_arch.evaluation.image_restoring import Restoring
+from semanir_arch.metrics.metric_names import name_metrics, protocol_scores
 from semanir_arch.models.freezing import members
-from semanir_arch.models.precision import check_precision
+from semanir_arch.models.mixed_precision import check_precision
 from semanir_arch.models.schedules import build_schedule
 from semanir_arch.runs.batch_schedule import read_stages
 from semanir_arch.runs.dry_run import build_without_memory, try_optimizer

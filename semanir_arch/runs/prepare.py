@@ -59,7 +59,7 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
         text = "missing; the file describes a test alone, without a training: test.py takes it"
         raise OptionError(Problem(shown(resolved.path), ("train",), text))
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
-    from semanir_arch.runs.catalogue import build_catalogue
+    from semanir_arch.runs.class_schemas import build_catalogue
 
     for problem in validate(resolved, build_catalogue(), is_train):
         if os.environ.get("RANK", "0") == "0":

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from semanir_arch.training.observer import Facts, Observer, Times
+from semanir_arch.training.observer import Observer, Times, TrainingFacts
 
 __all__ = ["Clock", "Paced", "run_paced"]
 
@@ -48,7 +48,7 @@ class Clock(Observer):
         self.began = self.done = 0
         self.expired = False
 
-    def started(self, facts: Facts) -> None:
+    def started(self, facts: TrainingFacts) -> None:
         """See `Observer`."""
         self.began = self.done = facts.done
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.report.provenance import describe_computer, find_commit, list_versions
 from semanir_arch.shipping.choosing import bfloat16_cost, is_better, validate
 from semanir_arch.shipping.training import Attempt, option_file

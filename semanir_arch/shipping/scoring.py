@@ -15,7 +15,7 @@ from semanir_arch.archs import NETWORKS
 from semanir_arch.report.measurement import Measurement
 from semanir_arch.report.provenance import find_commit
 from semanir_arch.runs.arguments import parse_arguments
-from semanir_arch.runs.sweep import prepare_cases
+from semanir_arch.runs.sweep import prepare_sweep
 from semanir_arch.runs.test_run import Testing
 from semanir_arch.shipping.publishing import write_record
 from semanir_arch.shipping.training import option_file
@@ -46,8 +46,8 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     argv += ["--force_yml", "val:save_img=false", *_network_changes(leaf, shipped)]
     if task.sweep:
         argv += ["--sweep", task.sweep]
-    plan = prepare_cases(parse_arguments(argv, "", is_train=False))
-    scores = [_summarize(measurement) for measurement in Testing(plan, Path.cwd())()]
+    sweep = prepare_sweep(parse_arguments(argv, "", is_train=False))
+    scores = [_summarize(measurement) for measurement in Testing(sweep, Path.cwd())()]
     record: dict[str, Any] = {key: shipped.record[key] for key in shipped.record if key != "task"}
     record["scores"] = [asdict(entry) for entry in scores]
     record["scored"] = {

@@ -1,4 +1,4 @@
-"""Train the network of a task for some minutes, through the engine and its option file."""
+"""Train the network of a task for some minutes, through the training loop and its option file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from semanir_arch.runs.prepare import prepare_run
 from semanir_arch.shipping.pacing import Clock, run_paced
 from semanir_arch.shipping.warm_start import prepare_start
 from semanir_arch.tasks import Task
-from semanir_arch.training.progress import ProgressLine
+from semanir_arch.training.progress_line import ProgressLine
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.batch_schedule import BatchSchedule
 from semanir_arch.training.states import (
     Manifest,
     describe_files,
@@ -40,7 +40,7 @@ class Saver:
     Args:
         model: Any model class of BasicSR.
         options: Complete options.
-        plan: For the position in the data.
+        schedule: For the position in the data.
         manifest: Of the state that the training continues from.
         arithmetic: What the training computes with; is kept in every state.
     """
@@ -49,12 +49,12 @@ class Saver:
         self,
         model: Any,
         options: dict[str, Any],
-        plan: Plan,
+        schedule: BatchSchedule,
         manifest: Manifest | None = None,
         arithmetic: Mapping[str, Any] | None = None,
     ) -> None:
         self._model = model
-        self._plan = plan
+        self._schedule = schedule
         self._seed = options["manual_seed"]
         self._writes = options["rank"] == 0
         self._keep = options["logger"].get("keep_states")
@@ -78,7 +78,7 @@ class Saver:
         if not self._writes or iteration == self.newest:
             return
         _LOGGER.info("Saving models and training states.")
-        epoch = self._plan.epoch(iteration)
+        epoch = self._schedule.epoch(iteration)
         manifest = self._describe(iteration, is_settled)
         with self._explaining():
             self._check_weights()
@@ -141,9 +141,9 @@ class Saver:
     def _describe(self, iteration: int, is_settled: bool) -> Manifest:
         return Manifest(
             iteration=iteration,
-            samples=self._plan.consumed(iteration),
+            samples=self._schedule.consumed(iteration),
             seed=self._seed,
-            batch=self._plan.stage(iteration).batch,
+            batch=self._schedule.stage(iteration).batch,
             is_settled=is_settled,
             best=_plain(getattr(self._model, "best_metric_results", {})),
             arithmetic=self._arithmetic,

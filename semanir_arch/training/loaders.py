@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from semanir_arch import host
-from semanir_arch.runs.batch_schedule import Plan, read_plan
+from semanir_arch.runs.batch_schedule import BatchSchedule, read_schedule
 from semanir_arch.training.patch_check import compare_patch_with_images
 from semanir_arch.training.sampling import BatchStream, SeededDataset
 from semanir_arch.utils.options import OptionError, Problem
@@ -26,14 +26,15 @@ class LoadingError(RuntimeError):
     """A loading process has died; the message says what can be done."""
 
 
-def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, Plan]:
+def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, BatchSchedule]:
     """The training set, and how its samples are taken.
 
     Args:
         options: Complete options, as BasicSR parses them.
 
     Raises:
-        OptionError: There is no training set, or see `read_plan` and `compare_patch_with_images`.
+        OptionError: There is no training set; or as `read_schedule`, or
+            `compare_patch_with_images`.
         ValueError: The dataset refuses its options.
     """
     block = options["datasets"].get("train")
@@ -41,9 +42,9 @@ def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, Plan]:
         raise OptionError(Problem("", ("datasets", "train"), "missing; a training needs one"))
     dataset = host.load("basicsr.data").build_dataset(block)
     total = int(options["train"]["total_iter"])
-    plan = read_plan(block, total, len(dataset), _shares(options))
-    compare_patch_with_images(dataset, block, plan)
-    return SeededDataset(dataset, options["manual_seed"], bool(block.get("progressive"))), plan
+    schedule = read_schedule(block, total, len(dataset), _shares(options))
+    compare_patch_with_images(dataset, block, schedule)
+    return SeededDataset(dataset, options["manual_seed"], bool(block.get("progressive"))), schedule
 
 
 def build_validation_loaders(
@@ -62,7 +63,7 @@ def build_validation_loaders(
 
 @contextmanager
 def open_batches(
-    dataset: SeededDataset, plan: Plan, options: dict[str, Any], done: int
+    dataset: SeededDataset, schedule: BatchSchedule, options: dict[str, Any], done: int
 ) -> Generator[Iterator[Batch], None, None]:
     """Batches of this process from iteration `done` + 1 to the last.
 
@@ -72,7 +73,7 @@ def open_batches(
 
     Args:
         dataset: From `build_training_set`.
-        plan: From `build_training_set`.
+        schedule: From `build_training_set`.
         options: Complete options.
         done: Iterations that have been run.
 
@@ -85,7 +86,7 @@ def open_batches(
     loader = DataLoader(
         dataset,
         batch_sampler=BatchStream(
-            plan, options["manual_seed"], done, options["rank"], options["world_size"]
+            schedule, options["manual_seed"], done, options["rank"], options["world_size"]
         ),
         num_workers=workers,
         pin_memory=to_gpu or bool(block.get("pin_memory")),

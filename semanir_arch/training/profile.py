@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from semanir_arch.training.observer import Facts, Observer, Times
+from semanir_arch.training.observer import Observer, Times, TrainingFacts
 from semanir_arch.utils import devices, processes
 from semanir_arch.utils.memory import describe_peak
 
@@ -43,13 +43,13 @@ class Profile(Observer):
         self._total = 0.0
         self._parts: dict[str, float] = {_DATA: 0.0}
 
-    def started(self, facts: Facts) -> None:
+    def started(self, facts: TrainingFacts) -> None:
         """Measure the parts of a step, where the model tells them apart; BasicSR's do not.
 
         Raises:
             ValueError: The training ends before the profile.
         """
-        left, needed = facts.plan.total_iter - facts.done, WARMUP + self._iterations
+        left, needed = facts.schedule.total_iter - facts.done, WARMUP + self._iterations
         if left < needed:
             raise ValueError(
                 f"--profile: received {self._iterations}, with {WARMUP} more for warm-up, but the "

@@ -10,11 +10,11 @@ from typing import Any
 from semanir_arch.training.states import Manifest, find_newest, verify
 from semanir_arch.utils.checkpoint import CheckpointError
 
-__all__ = ["Choice", "choose_state", "point_to_state"]
+__all__ = ["StateChoice", "choose_state", "point_to_state"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class StateChoice:
     """What was found to continue from.
 
     Args:
@@ -28,7 +28,7 @@ class Choice:
     problems: Sequence[Exception] = ()
 
 
-def choose_state(options: dict[str, Any]) -> Choice:
+def choose_state(options: dict[str, Any]) -> StateChoice:
     """The state to continue from, if one is asked for.
 
     `--auto_resume` takes the newest that can be used. A file that `path:resume_state` names must be
@@ -44,9 +44,9 @@ def choose_state(options: dict[str, Any]) -> Choice:
     path, networks = options["path"], _networks(options)
     experiment = Path(path["experiments_root"])
     if options["auto_resume"]:
-        return Choice(experiment, *find_newest(experiment, networks))
+        return StateChoice(experiment, *find_newest(experiment, networks))
     if not path.get("resume_state"):
-        return Choice(experiment)
+        return StateChoice(experiment)
     file = Path(path["resume_state"])
     if not file.is_file():
         raise FileNotFoundError(f"path:resume_state: no such file: '{file}'")
@@ -56,7 +56,7 @@ def choose_state(options: dict[str, Any]) -> Choice:
             "the networks in models/ beside that folder"
         )
     experiment = file.parent.parent
-    return Choice(experiment, verify(experiment, int(file.stem), networks))
+    return StateChoice(experiment, verify(experiment, int(file.stem), networks))
 
 
 def point_to_state(options: dict[str, Any], experiment: Path, iteration: int) -> None:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Claim", "archive"]
+__all__ = ["FolderLock", "archive"]
 
 _LOCK = ".lock"
 
 
-class Claim:
+class FolderLock:
     """Holds the folder of an experiment until it is released or the process ends.
 
     Two runs of one name would replace each other's states; BasicSR moves the folder away from under

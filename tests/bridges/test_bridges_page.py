@@ -17,7 +17,7 @@ import yaml
 
 from semanir_arch import host
 from semanir_arch.archs import build_network
-from semanir_arch.bridges import hub
+from semanir_arch.bridges import hub_repository
 from semanir_arch.commands.convert import main as convert
 from semanir_arch.commands.hub import main as publish
 from semanir_arch.commands.test import main as measure
@@ -178,7 +178,7 @@ def place(tmp_path, monkeypatch):
     save_basicsr(Path("2x.pth"), SWINIR, named=False)
     save_weights(Path("net.pth"), TINY_UNET)
     snapshot = Path("cache/models--someone--denoiser/snapshots/0")
-    hub.pack(Path("net.pth"), snapshot)
+    hub_repository.pack(Path("net.pth"), snapshot)
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("0")
     ramit = build_network({"type": "RAMiT", "task": "low_light"})
@@ -231,7 +231,7 @@ def test_commands_run(place):
 
 def test_option_files_name_networks_and_measures(place):
     """The blocks of the page are options that are checked before anything starts."""
-    from semanir_arch.runs.catalogue import build_catalogue
+    from semanir_arch.runs.class_schemas import build_catalogue
     from semanir_arch.utils.options import resolve, validate
 
     network, metrics = map(yaml.safe_load, blocks("yaml"))

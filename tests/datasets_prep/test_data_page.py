@@ -10,9 +10,9 @@ import pytest
 
 from datasets_prep import check, extract_patches, generate_lq, prepare
 from semanir_arch.data import DATASETS
-from semanir_arch.data.preparation.catalogue import load_catalogue
+from semanir_arch.data.preparation.dataset_facts import load_catalogue
 from semanir_arch.data.preparation.presets import PRESETS
-from semanir_arch.utils.options.loading import load_file
+from semanir_arch.utils.options.yaml_reading import load_file
 from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs/data.md").read_text(encoding="utf-8")

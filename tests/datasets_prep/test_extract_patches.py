@@ -18,8 +18,8 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation import extraction
 from semanir_arch.data.preparation.extraction import check_names
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
-from semanir_arch.data.preparation.patches import Group, Tiling, View, positions
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.preparation.patches import Group, PatchGrid, View, positions
+from semanir_arch.data.sources.source_opening import open_source
 from tests.helpers import ROOT, make_image
 
 
@@ -88,8 +88,8 @@ def test_deviation_is_on_the_scale_of_8_bits():
     levels = np.zeros((2, 2, 1), np.uint16)
     levels[0] = 257 * 10
     window = [(0, 0, 2, 2)]
-    assert Tiling(2, 2, min_std=5).choose(levels, window) == window
-    assert Tiling(2, 2, min_std=5.01).choose(levels, window) == []
+    assert PatchGrid(2, 2, min_std=5).choose(levels, window) == window
+    assert PatchGrid(2, 2, min_std=5.01).choose(levels, window) == []
 
 
 def test_second_run_does_nothing_and_third_continues(photos):
@@ -280,7 +280,7 @@ def test_images_whose_patches_would_be_one_file_on_some_systems_are_refused(phot
 def groups_of(folder, *stems, **tiling):
     output = folder / "patches"
     return [
-        Group(stem, (View(folder / f"{stem}.png", output, stem),), Tiling(8, 8, **tiling))
+        Group(stem, (View(folder / f"{stem}.png", output, stem),), PatchGrid(8, 8, **tiling))
         for stem in stems
     ]
 

@@ -17,7 +17,7 @@ import pytest
 
 from datasets_prep import prepare
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.data.preparation.catalogue import Archive, load_catalogue
+from semanir_arch.data.preparation.dataset_facts import Archive, load_catalogue
 from semanir_arch.data.preparation.layout import STAGING
 from tests.helpers import ROOT, make_image
 

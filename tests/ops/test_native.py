@@ -16,7 +16,7 @@ from semanir_arch.ops.attention.bias import strips
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request
 from semanir_arch.ops.dictionary import naive as definition
 from semanir_arch.ops.dictionary import threshold
-from semanir_arch.ops.dictionary.packing import pack
+from semanir_arch.ops.dictionary.packed_bits import pack
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
 KERNELS = ("avx512", "portable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semanir_arch.ops.dictionary.packing import num_words, pack, unpack
+from semanir_arch.ops.dictionary.packed_bits import num_words, pack, unpack
 
 
 @pytest.mark.parametrize("num_keys", [1, 7, 31, 32, 33, 64, 100, 1024])

@@ -18,7 +18,7 @@ from semanir_arch.commands.weights import main
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.shipping import pacing, training
 from semanir_arch.shipping.choosing import is_better
-from semanir_arch.shipping.packing import Pack, pack
+from semanir_arch.shipping.packed_crops import Pack, pack
 from semanir_arch.shipping.publishing import read_log, write_record
 from semanir_arch.utils.tensor_file import read_tensors
 from semanir_arch.weights import available, find

@@ -31,9 +31,9 @@ from semanir_arch.data.datasets.training_patch import (
 from semanir_arch.data.degradations.levels import Level, parse_level
 from semanir_arch.data.files.image_io import Image, convert_channels
 from semanir_arch.data.randomness import item_generator, named_generator
-from semanir_arch.data.sources.base import ImageSource
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.reading import read_all
+from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.utils.options import Option, Strength, read_options
 
 Pair = tuple[Tensor, Tensor]

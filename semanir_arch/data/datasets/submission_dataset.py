@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from semanir_arch.data.datasets.dataset_options import checked_phase
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import to_float
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.utils.options import Option, read_options
 
 

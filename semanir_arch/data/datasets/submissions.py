@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.files.image_io import to_integer
-from semanir_arch.data.sources.base import ImageSource
 from semanir_arch.data.sources.dnd_source import DndSource
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.mat_blocks import MatBlocksSource
 from semanir_arch.utils.atomic import replacing
 

@@ -37,7 +37,7 @@ from semanir_arch.data.degradations.camera_finish import (
     smooth_luma,
 )
 from semanir_arch.data.degradations.camera_noise import SensorNoise, read_noise_of, sensor_noise
-from semanir_arch.data.degradations.damage import Example, Recipe, examples
+from semanir_arch.data.degradations.damage import PreviewRow, Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -232,6 +232,6 @@ DAMAGE = Recipe(
     apply=lambda image, values, rng: (taken_by_camera(image, values, rng), image),
     examples=(
         *examples("gain", 2e-4, 1e-3, 5e-3),
-        Example("gain 0.002, shared by a phone", {"gain": 2e-3, **_SHARED}),
+        PreviewRow("gain 0.002, shared by a phone", {"gain": 2e-3, **_SHARED}),
     ),
 )

@@ -30,10 +30,10 @@ from semanir_arch.data.randomness import numpy_generator
 __all__ = [
     "Damage",
     "DrawnDamage",
-    "Example",
     "Floats",
     "PixelDamage",
     "Pixels",
+    "PreviewRow",
     "Recipe",
     "Values",
     "examples",
@@ -53,7 +53,7 @@ SCALE = "scale"
 
 
 @dataclass(frozen=True)
-class Example:
+class PreviewRow:
     """A row of the contact sheet that `--preview` draws.
 
     Args:
@@ -82,7 +82,7 @@ class Damage:
     name: str
     help: str
     settings: Declared = field(default_factory=dict)
-    examples: tuple[Example, ...] = ()
+    examples: tuple[PreviewRow, ...] = ()
     aliases: tuple[str, ...] = ()
     unrecorded: frozenset[str] = frozenset()
 
@@ -211,7 +211,7 @@ class PixelDamage(Damage):
         return self.apply(pixels, values)
 
 
-def examples(name: str, *values: Any, **fixed: Any) -> tuple[Example, ...]:
+def examples(name: str, *values: Any, **fixed: Any) -> tuple[PreviewRow, ...]:
     """Examples in which one setting grows.
 
     Args:
@@ -219,7 +219,7 @@ def examples(name: str, *values: Any, **fixed: Any) -> tuple[Example, ...]:
         *values: That it takes.
         **fixed: Other parameters, the same in all of them.
     """
-    return tuple(Example(f"{name} {value}", {name: value, **fixed}) for value in values)
+    return tuple(PreviewRow(f"{name} {value}", {name: value, **fixed}) for value in values)
 
 
 def limits_of(settings: Declared) -> Limits:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel
-from semanir_arch.data.degradations.damage import Example, Recipe
+from semanir_arch.data.degradations.damage import PreviewRow, Recipe
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -215,9 +215,9 @@ DAMAGE = Recipe(
     settings=SETTINGS,
     apply=lambda image, values, rng: age(image, values, rng)[:2],
     examples=(
-        Example("lightly", {**_PHOTOGRAPH, "grain": 4, "scratches": 0, "dust": 3}),
-        Example("badly", {**_PHOTOGRAPH, "fading": 0.6, "scratches": 5, "dust": 15}),
-        Example("sepia", {**_PHOTOGRAPH, "tones": {"sepia": 1}, "fading": 0.4}),
-        Example("halftone", {"tones": {"color": 1}, "halftone_prob": 1}),
+        PreviewRow("lightly", {**_PHOTOGRAPH, "grain": 4, "scratches": 0, "dust": 3}),
+        PreviewRow("badly", {**_PHOTOGRAPH, "fading": 0.6, "scratches": 5, "dust": 15}),
+        PreviewRow("sepia", {**_PHOTOGRAPH, "tones": {"sepia": 1}, "fading": 0.4}),
+        PreviewRow("halftone", {"tones": {"color": 1}, "halftone_prob": 1}),
     ),
 )

@@ -19,8 +19,8 @@ import PIL.Image
 
 from semanir_arch.data.files.camera_raw import RawFile, open_raw
 from semanir_arch.data.files.directories import check_directories, embedded_directories
-from semanir_arch.data.files.extra_formats import Extra, extra_format, require
-from semanir_arch.data.files.foreign import name_of_foreign
+from semanir_arch.data.files.extra_formats import ExtraFormat, extra_format, require
+from semanir_arch.data.files.foreign_files import name_of_foreign
 from semanir_arch.data.files.heic import check_extents, open_heic
 from semanir_arch.data.files.parts import PNG_SIGNATURE, png_chunks
 from semanir_arch.data.files.tiff_directories import full_picture_first
@@ -129,7 +129,7 @@ def _open_ordinary(data: bytes) -> Iterator[Opened]:
 
 @contextmanager
 def _open_heic(data: bytes) -> Iterator[Opened]:
-    require(Extra.HEIC)
+    require(ExtraFormat.HEIC)
     _check_contents(data)
     check_extents(data)
     with open_heic(_Metered(data)) as file:
@@ -139,16 +139,16 @@ def _open_heic(data: bytes) -> Iterator[Opened]:
 
 @contextmanager
 def _open_raw(data: bytes) -> Iterator[Opened]:
-    require(Extra.RAW)
+    require(ExtraFormat.RAW)
     with open_raw(data) as file:
         _check_size(file.size, file.stored_pixels, len(data))
         yield Opened(file, data)
 
 
-_OPENERS: dict[Extra | None, Callable[[bytes], AbstractContextManager[Opened]]] = {
+_OPENERS: dict[ExtraFormat | None, Callable[[bytes], AbstractContextManager[Opened]]] = {
     None: _open_ordinary,
-    Extra.HEIC: _open_heic,
-    Extra.RAW: _open_raw,
+    ExtraFormat.HEIC: _open_heic,
+    ExtraFormat.RAW: _open_raw,
 }
 
 

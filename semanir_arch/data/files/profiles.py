@@ -18,8 +18,8 @@ __all__ = [
     "BT709",
     "D65",
     "SRGB_CURVE",
-    "Curve",
     "Primaries",
+    "ToneCurve",
     "color_from_gray",
     "make_profile",
 ]
@@ -50,7 +50,7 @@ class Primaries:
 
 
 @dataclass(frozen=True)
-class Curve:
+class ToneCurve:
     """From stored values to light, both in [0, 1].
 
     Args:
@@ -71,11 +71,11 @@ BT709 = Primaries((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 ADOBE_RGB = Primaries((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
 """Adobe RGB (1998), 4.3.1.1."""
 
-SRGB_CURVE = Curve(2.4, (1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+SRGB_CURVE = ToneCurve(2.4, (1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
 """IEC 61966-2-1, 5.2."""
 
 
-def make_profile(primaries: Primaries, curve: Curve, name: str, *, gray: bool) -> bytes:
+def make_profile(primaries: Primaries, curve: ToneCurve, name: str, *, gray: bool) -> bytes:
     """A display profile.
 
     Args:
@@ -155,7 +155,7 @@ def _text(text: str) -> bytes:
     return b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(encoded), 28) + encoded
 
 
-def _curve(curve: Curve) -> bytes:
+def _curve(curve: ToneCurve) -> bytes:
     if curve.table:
         count = len(curve.table)
         return b"curv" + bytes(4) + struct.pack(f">I{count}H", count, *curve.table)

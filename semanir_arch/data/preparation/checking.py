@@ -11,10 +11,10 @@ from typing import Any
 
 from semanir_arch.data.preparation.fingerprints import Fingerprint, fingerprint
 from semanir_arch.data.preparation.leaks import Gallery
-from semanir_arch.data.preparation.work import run_jobs
-from semanir_arch.data.sources.base import ImageSource
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.preparation.parallel_jobs import run_jobs
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.pair_index import PairIndex, build_pair_index
+from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.utils.options import read_options
 
 TARGETS = "dataroot_gt"
@@ -37,7 +37,7 @@ Notice = Callable[[str, Fingerprint], None]
 
 
 @dataclass(frozen=True)
-class Facts:
+class ImageFacts:
     """What is known of an image.
 
     Args:
@@ -64,7 +64,7 @@ class RootReport:
     key: str
     roots: Roots
     paths: list[str] = field(default_factory=list)
-    facts: dict[str, Facts] = field(default_factory=dict)
+    facts: dict[str, ImageFacts] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def sizes(self) -> str:
@@ -174,11 +174,11 @@ def _read(root: RootReport, workers: int, notice: Notice | None, report: Report)
 
 def _look(
     job: tuple[Roots, tuple[int, ...], bool],
-) -> list[tuple[Facts, Fingerprint | None] | tuple[str, None]]:
+) -> list[tuple[ImageFacts, Fingerprint | None] | tuple[str, None]]:
     """Facts and fingerprints of some images, or why one cannot be read."""
     roots, indices, with_prints = job
     source = _source(roots)
-    results: list[tuple[Facts, Fingerprint | None] | tuple[str, None]] = []
+    results: list[tuple[ImageFacts, Fingerprint | None] | tuple[str, None]] = []
     for index in indices:
         try:
             pixels = source.read(index)
@@ -186,7 +186,7 @@ def _look(
             results.append((str(error), None))
             continue
         height, width, channels = pixels.shape
-        facts = Facts((height, width, channels), 8 * pixels.dtype.itemsize)
+        facts = ImageFacts((height, width, channels), 8 * pixels.dtype.itemsize)
         results.append((facts, fingerprint(pixels) if with_prints else None))
     return results
 
@@ -228,7 +228,7 @@ def _check_pairs(
     first.problems += _misfits(pairs, facts, scale)
 
 
-def _misfits(pairs: PairIndex, facts: Mapping[str, Facts], scale: int) -> Iterator[str]:
+def _misfits(pairs: PairIndex, facts: Mapping[str, ImageFacts], scale: int) -> Iterator[str]:
     for item in range(len(pairs)):
         *inputs, target = pairs.paths(item)
         if target not in facts or any(path not in facts for path in inputs):
@@ -244,9 +244,9 @@ def _misfits(pairs: PairIndex, facts: Mapping[str, Facts], scale: int) -> Iterat
                 yield f"{path} does not fit {target}: {_kind(small)} and {_kind(large)}"
 
 
-def _size(fact: Facts) -> str:
+def _size(fact: ImageFacts) -> str:
     return f"{fact.shape[1]}x{fact.shape[0]}"
 
 
-def _kind(fact: Facts) -> str:
+def _kind(fact: ImageFacts) -> str:
     return f"{fact.shape[2]} channels of {fact.bits} bits"

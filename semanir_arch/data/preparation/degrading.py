@@ -56,7 +56,7 @@ class Degradation:
 
 
 @dataclass(frozen=True)
-class Job:
+class DegradingJob:
     """One file to make.
 
     Args:
@@ -106,7 +106,7 @@ def parse_degradation(damage: str, given: Mapping[str, Any]) -> Degradation:
         raise ValueError(f"--damage {damage}: {error}") from error
 
 
-def degrade_file(job: Job) -> Record:
+def degrade_file(job: DegradingJob) -> Record:
     """Make one file; it is complete or absent.
 
     Returns:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from semanir_arch.data.preparation.parallel_jobs import Progress, run_jobs
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import (
     Group,
@@ -17,7 +18,6 @@ from semanir_arch.data.preparation.patches import (
     cut_to_values,
     patch_path,
 )
-from semanir_arch.data.preparation.work import Progress, run_jobs
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
 from semanir_arch.utils.same_names import folded
 

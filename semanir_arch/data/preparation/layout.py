@@ -16,7 +16,7 @@ from pathlib import Path
 
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.preparation.archives import Member, digest, members
-from semanir_arch.data.preparation.catalogue import Archive, DataSet, Folder
+from semanir_arch.data.preparation.dataset_facts import Archive, DataSet, Folder
 from semanir_arch.utils.atomic import replacing
 
 STAGING = ".prepare"

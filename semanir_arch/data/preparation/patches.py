@@ -32,7 +32,7 @@ _SOBEL_SIZES = (3, 7, 11, 15)
 
 
 @dataclass(frozen=True)
-class Tiling:
+class PatchGrid:
     """Which patches are cut.
 
     Args:
@@ -129,7 +129,7 @@ class Group:
 
     name: str
     views: tuple[View, ...]
-    tiling: Tiling
+    tiling: PatchGrid
     numbering: str = "_{number:04d}"
     first: int = 0
 

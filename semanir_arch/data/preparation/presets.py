@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semanir_arch.data.files.image_io import scan_images
-from semanir_arch.data.preparation.patches import Group, Tiling, View
+from semanir_arch.data.preparation.patches import Group, PatchGrid, View
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Preset:
     """
 
     help: str
-    tiling: Tiling
+    tiling: PatchGrid
     corpora: tuple[Corpus, ...]
     numbering: str = "-{number}"
 
@@ -95,10 +95,12 @@ def _sub_images(name: str, high: str, low: str) -> Corpus:
     return Corpus(tuple(roles))
 
 
-_CENTRE = Tiling(256, 256, centre=True)
+_CENTRE = PatchGrid(256, 256, centre=True)
 
 PRESETS: dict[str, Preset] = {
-    "gopro": Preset("GoPro for training, 512/256", Tiling(512, 256), (_pairs("train", "GoPro"),)),
+    "gopro": Preset(
+        "GoPro for training, 512/256", PatchGrid(512, 256), (_pairs("train", "GoPro"),)
+    ),
     "gopro_val": Preset(
         "GoPro for validation, centres of its test images",
         _CENTRE,
@@ -107,7 +109,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "dfwb": Preset(
         "DIV2K, Flickr2K, WED and BSD400 for denoising and JPEG; small images stay whole",
-        Tiling(512, 416, max_whole=800),
+        PatchGrid(512, 416, max_whole=800),
         tuple(
             Corpus((Role(folder, "train/DFWB"),), prefix=f"{name}-")
             for name, folder in (
@@ -118,10 +120,10 @@ PRESETS: dict[str, Preset] = {
             )
         ),
     ),
-    "sidd": Preset("SIDD for training", Tiling(512, 384), (_pairs("train", "SIDD"),)),
+    "sidd": Preset("SIDD for training", PatchGrid(512, 384), (_pairs("train", "SIDD"),)),
     "dpdd": Preset(
         "DPDD for training, without the 30 % least sharp patches",
-        Tiling(512, 204, drop_blurred=0.3),
+        PatchGrid(512, 204, drop_blurred=0.3),
         (_dual_pixel("train"),),
     ),
     "dpdd_val": Preset(
@@ -129,7 +131,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "df2k": Preset(
         "DIV2K and Flickr2K sub-images for super-resolution, high and low resolution",
-        Tiling(480, 240),
+        PatchGrid(480, 240),
         (
             _sub_images("DF2K", "train/DIV2K/train_HR", "train/DIV2K/train_LR_bicubic"),
             _sub_images("DF2K", "train/Flickr2K/HR", "train/Flickr2K/LR_bicubic"),
@@ -138,7 +140,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "div2k": Preset(
         "DIV2K sub-images alone, as tables of lightweight super-resolution train",
-        Tiling(480, 240),
+        PatchGrid(480, 240),
         (_sub_images("DIV2K", "train/DIV2K/train_HR", "train/DIV2K/train_LR_bicubic"),),
         numbering="_s{number:03d}",
     ),

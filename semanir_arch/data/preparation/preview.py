@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.damage import Example
+from semanir_arch.data.degradations.damage import PreviewRow
 from semanir_arch.data.degradations.damages import DAMAGES
 from semanir_arch.data.files.image_io import (
     load_image,
@@ -95,7 +95,7 @@ def draw_sheet(
 
 def _rows(damage: str, given: Mapping[str, Any]) -> list[tuple[str, Degradation]]:
     """Label and parameters of every row; rows that what is given makes equal appear once."""
-    examples = DAMAGES[damage].examples or (Example(damage, {}),)
+    examples = DAMAGES[damage].examples or (PreviewRow(damage, {}),)
     rows: list[tuple[str, Degradation]] = []
     for example in examples:
         degradation = parse_degradation(damage, {**example.given, **given})

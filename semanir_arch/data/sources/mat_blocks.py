@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.sources.base import ImageSource
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.name_table import NameTable
 
 

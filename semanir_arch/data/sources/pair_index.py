@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.sources.base import ImageSource, JoinedSource
+from semanir_arch.data.sources.image_source import ImageSource, JoinedSource
 from semanir_arch.data.sources.name_rules import NAME_RULES, NameRule, parse_name_rule
 from semanir_arch.data.sources.name_table import NameTable
-from semanir_arch.data.sources.opening import open_source
 from semanir_arch.data.sources.pairing import COLUMNS, ListFile, find_pairs
+from semanir_arch.data.sources.source_opening import open_source
 
 Pixels = NDArray[Any]
 Indices = NDArray[np.int32]

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from semanir_arch.data.files.extra_formats import Extra, is_installed
+from semanir_arch.data.files.extra_formats import ExtraFormat, is_installed
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.spelling import hint_at_path
@@ -39,8 +39,8 @@ _SETTLED = 3 * 10**9
 
 def readable_suffixes() -> tuple[str, ...]:
     """Those that count among a person's photos: what the packages that are there can read."""
-    heic = HEIC_SUFFIXES if is_installed(Extra.HEIC) else ()
-    raw = RAW_SUFFIXES if is_installed(Extra.RAW) else ()
+    heic = HEIC_SUFFIXES if is_installed(ExtraFormat.HEIC) else ()
+    raw = RAW_SUFFIXES if is_installed(ExtraFormat.RAW) else ()
     return (*IMAGE_SUFFIXES, *_ALSO_READ, *heic, *raw)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from semanir_arch.ops.autocast import autocast_dtype
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose
 from semanir_arch.ops.dictionary import KeySemanticDictionary
-from semanir_arch.ops.precision import autocast_dtype
 
 from . import bias as position_bias
 from . import dense, fused, gather, masked, naive, native

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from semanir_arch.ops.precision import without_autocast
+from semanir_arch.ops.autocast import without_autocast
 
 from . import fused, naive, threshold
-from .packing import pack, unpack
+from .packed_bits import pack, unpack
 from .union import key_unions
 
 __all__ = ["KeySemanticDictionary", "key_semantic_dictionary"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from semanir_arch.ops.backend import KERNELS_PROVEN, is_withheld, why_no_triton
 from semanir_arch.ops.operators import operator
 
-from .packing import num_words
+from .packed_bits import num_words
 
 __all__ = ["select_bits", "volunteers", "why_not"]
 

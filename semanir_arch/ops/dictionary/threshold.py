@@ -14,7 +14,7 @@ from torch import Tensor
 from semanir_arch.ops import native
 from semanir_arch.ops.operators import operator
 
-from .packing import num_words, pack
+from .packed_bits import num_words, pack
 
 __all__ = ["select_bits"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from semanir_arch.restoring.diagnosis.findings import Diagnosis
 
-__all__ = ["Choice", "choose"]
+__all__ = ["TaskChoice", "choose"]
 
 _WORST_QUALITY = 70
 """JPEG files of a better quality are left alone: what they lack is hardly seen."""
@@ -33,7 +33,7 @@ _SMALL, _TINY = 384, 200
 
 
 @dataclass(frozen=True)
-class Choice:
+class TaskChoice:
     """What to do with a picture.
 
     Args:
@@ -52,7 +52,7 @@ class Choice:
         return f"{self.findings} -> {' + '.join(self.tasks) if self.tasks else 'left as it is'}"
 
 
-def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = False) -> Choice:
+def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = False) -> TaskChoice:
     """Choose among the networks there are.
 
     Demonstrations are never chosen, but mentioned.
@@ -95,7 +95,7 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     chosen = tuple(task for task in tasks if task in shipped)
     kind = "gray" if gray else "colour"
     found = ", ".join(words) if words else "nothing to repair"
-    return Choice(f"{found}, {kind}", chosen, tuple(_hints(diagnosis, chosen, quality)))
+    return TaskChoice(f"{found}, {kind}", chosen, tuple(_hints(diagnosis, chosen, quality)))
 
 
 def _is_noisy(diagnosis: Diagnosis) -> bool:

@@ -17,7 +17,7 @@ from semanir_arch.restoring.diagnosis.blocks import (
     find_compression,
     quality_of_tables,
 )
-from semanir_arch.restoring.diagnosis.noise import Noise, measure_noise
+from semanir_arch.restoring.diagnosis.noise_level import Noise, measure_noise
 
 __all__ = ["Diagnosis", "diagnose", "diagnose_data", "diagnose_file"]
 

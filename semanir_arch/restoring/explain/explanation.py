@@ -11,15 +11,14 @@ from torch import Tensor
 
 from semanir_arch.archs.base import KeySemanticNetwork
 from semanir_arch.data.degradations.bayer import demosaic_linear, mosaic
-from semanir_arch.restoring.explain.packing import BYTES_PER_KEY
-from semanir_arch.restoring.explain.page import Explanation, make_page
+from semanir_arch.restoring.explain.explain_page import Explanation, make_page
+from semanir_arch.restoring.explain.packed_keys import BYTES_PER_KEY
 from semanir_arch.restoring.explain.picture import draw_pixel
-from semanir_arch.restoring.explain.sampling import choose_area, choose_grid
+from semanir_arch.restoring.explain.pixel_grid import choose_area, choose_grid
 from semanir_arch.restoring.explain.semantics import check_network, key_semantics, stages_of
-from semanir_arch.restoring.hidden_colors import with_visible_colors
 from semanir_arch.restoring.pixels import Pixels, split
 from semanir_arch.restoring.restorer import Restorer
-from semanir_arch.restoring.visible import visible
+from semanir_arch.restoring.visible import visible, with_visible_colors
 
 __all__ = ["BUDGET", "PHASE", "explain"]
 

@@ -23,7 +23,7 @@ from semanir_arch.modules.attention import KeySemanticAttention
 from semanir_arch.modules.stage import KeySemanticStage
 from semanir_arch.ops import KeySemanticDictionary
 from semanir_arch.ops.attention.bias import matrix, strips
-from semanir_arch.ops.dictionary.packing import unpack
+from semanir_arch.ops.dictionary.packed_bits import unpack
 from semanir_arch.restoring.loading import describe
 
 __all__ = ["Region", "StageSemantics", "check_network", "key_semantics", "stages_of"]

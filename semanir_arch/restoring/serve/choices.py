@@ -8,13 +8,13 @@ from pathlib import Path
 
 from semanir_arch.weights import available, find
 
-__all__ = ["Choice", "find_choices", "split_choice"]
+__all__ = ["NetworkChoice", "find_choices", "split_choice"]
 
 _LONGEST_CHAIN = 3
 
 
 @dataclass(frozen=True)
-class Choice:
+class NetworkChoice:
     """One line of the menu.
 
     Attributes:
@@ -36,7 +36,7 @@ class Choice:
     strength: str | None = None
 
 
-def find_choices(weights: Path | None = None, task: str | None = None) -> Sequence[Choice]:
+def find_choices(weights: Path | None = None, task: str | None = None) -> Sequence[NetworkChoice]:
     """List what can be offered.
 
     Args:
@@ -48,12 +48,12 @@ def find_choices(weights: Path | None = None, task: str | None = None) -> Sequen
         FileNotFoundError: Nothing is shipped for the task.
     """
     if weights is not None:
-        return [Choice("weights", weights.name, weights)]
+        return [NetworkChoice("weights", weights.name, weights)]
     shipped = [find(task)] if task is not None else available()
     if not shipped:
         raise ValueError("no weights are shipped with this version; name a file with --weights")
     return [
-        Choice(
+        NetworkChoice(
             name=one.task.name,
             title=one.task.title,
             input=one.task.input,
@@ -65,7 +65,7 @@ def find_choices(weights: Path | None = None, task: str | None = None) -> Sequen
     ]
 
 
-def split_choice(text: str, choices: Mapping[str, Choice]) -> list[Choice]:
+def split_choice(text: str, choices: Mapping[str, NetworkChoice]) -> list[NetworkChoice]:
     """The choices that a text such as `jpeg+sr_x2` names, in the order in which they run.
 
     Raises:

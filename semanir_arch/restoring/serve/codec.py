@@ -22,7 +22,7 @@ from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.restoring.diagnosis import Diagnosis
 from semanir_arch.restoring.serve.watch import StoppedError
 
-__all__ = ["Codec"]
+__all__ = ["CodecProcess"]
 
 SECONDS = 60.0
 """Within which a photo must be decoded, or a result encoded; ordinary ones need a few."""
@@ -44,7 +44,7 @@ answer(int(sys.argv[1]))
 """
 
 
-class Codec:
+class CodecProcess:
     """Decodes and encodes; used by one thread at a time."""
 
     def __init__(self) -> None:

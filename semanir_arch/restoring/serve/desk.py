@@ -13,8 +13,8 @@ from typing import Any
 
 from semanir_arch.restoring.diagnosis import choose
 from semanir_arch.restoring.pixels import split
-from semanir_arch.restoring.serve.codec import Codec
-from semanir_arch.restoring.serve.work import BusyError, Outcome
+from semanir_arch.restoring.serve.codec import CodecProcess
+from semanir_arch.restoring.serve.job_queue import BusyError, RestoredPhoto
 from semanir_arch.restoring.strength import keep_share
 
 __all__ = ["Desk"]
@@ -27,7 +27,7 @@ class Desk:
     """Answers from any thread."""
 
     def __init__(self) -> None:
-        self._codec = Codec()
+        self._codec = CodecProcess()
         self._turn = threading.Lock()
         self._room = threading.BoundedSemaphore(_MOST)
         self._ended = threading.Event()
@@ -72,7 +72,7 @@ class Desk:
             said["preview"] = f"data:image/png;base64,{base64.b64encode(preview).decode('ascii')}"
         return said
 
-    def blend(self, outcome: Outcome, share: float) -> bytes:
+    def blend(self, outcome: RestoredPhoto, share: float) -> bytes:
         """A result's file that keeps only a share of the change.
 
         Args:

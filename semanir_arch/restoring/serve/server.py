@@ -14,12 +14,12 @@ import uvicorn
 
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.app import make_app
-from semanir_arch.restoring.serve.choices import Choice, find_choices
+from semanir_arch.restoring.serve.choices import NetworkChoice, find_choices
 from semanir_arch.restoring.serve.connections import MAX_CONNECTIONS, TimedProtocol
 from semanir_arch.restoring.serve.desk import Desk
 from semanir_arch.restoring.serve.guard import LOOPBACK, Guard, is_loopback
-from semanir_arch.restoring.serve.restoring import Workshop
-from semanir_arch.restoring.serve.work import Queue
+from semanir_arch.restoring.serve.job_queue import Queue
+from semanir_arch.restoring.serve.photo_restoring import Workshop
 
 __all__ = ["PORT", "make_server", "serve"]
 
@@ -27,7 +27,7 @@ PORT = 7860
 
 
 def serve(
-    open_restorer: Callable[[Choice], Restorer],
+    open_restorer: Callable[[NetworkChoice], Restorer],
     say: Callable[[str], None],
     *,
     host: str = LOOPBACK,

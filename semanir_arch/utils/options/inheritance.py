@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.utils.options.loading import Source, find_references, load_file
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join, shown
 from semanir_arch.utils.options.roles import (
     BASE_KEY,
@@ -24,6 +23,7 @@ from semanir_arch.utils.options.roles import (
     leave_out_variables,
     split_test,
 )
+from semanir_arch.utils.options.yaml_reading import Source, find_references, load_file
 from semanir_arch.utils.shipped import renamed
 from semanir_arch.utils.values import show
 

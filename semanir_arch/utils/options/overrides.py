@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from semanir_arch.utils.options.inheritance import Merged
-from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join
+from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.values import show
 
 COMMAND_LINE = "command line"

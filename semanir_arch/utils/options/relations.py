@@ -9,7 +9,7 @@ from semanir_arch.utils.options.problems import KeyPath
 from semanir_arch.utils.values import matches, show
 
 if TYPE_CHECKING:
-    from semanir_arch.utils.options.validation import Catalogue
+    from semanir_arch.utils.options.option_checks import Catalogue
 
 __all__ = ["Report", "find_contradictions"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from semanir_arch.utils.options.loading import Source, find_references
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, shown
+from semanir_arch.utils.options.yaml_reading import Source, find_references
 from semanir_arch.utils.values import show
 
 __all__ = [

@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from semanir_arch.utils.options import basicsr_keys as host
-from semanir_arch.utils.options import engine_keys as engine
-from semanir_arch.utils.options.declaration import Option
+from semanir_arch.utils.options import own_keys
+from semanir_arch.utils.options.option_checks import Catalogue
+from semanir_arch.utils.options.option_types import Option
 from semanir_arch.utils.options.roles import BASE_KEY, TEST_KEY, TRAINING_ROOT
 from semanir_arch.utils.options.substitution import VARS_KEY
-from semanir_arch.utils.options.validation import Catalogue
 from semanir_arch.utils.values import Bounds, Entries, FileName, Length, OneOf, Strength
 
 __all__ = ["build_schema", "type_schema"]
@@ -53,7 +53,7 @@ def build_schema(catalogue: Catalogue) -> Schema:
     }
     sections = {
         "path": host.PATH,
-        "logger": {**host.LOGGER, **engine.LOGGER},
+        "logger": {**host.LOGGER, **own_keys.LOGGER},
         "val": host.VAL,
         "train": host.TRAIN,
     }
@@ -101,7 +101,7 @@ def build_schema(catalogue: Catalogue) -> Schema:
 
 def _definitions(catalogue: Catalogue) -> Schema:
     """Blocks that name a class."""
-    training = {**host.TRAIN_DATASET, **engine.TRAIN_DATASET}
+    training = {**host.TRAIN_DATASET, **own_keys.TRAIN_DATASET}
     return {
         "reference": {"type": "string", "pattern": r"\$\{[^${}]+\}"},
         "network": _typed(catalogue.networks),

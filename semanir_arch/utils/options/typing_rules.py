@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any
 
-from semanir_arch.utils.options.declaration import REQUIRED, Option
+from semanir_arch.utils.options.option_types import REQUIRED, Option
 
 __all__ = ["declare", "signature_options"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_io import decode_image, load_image, load_mosaic, write_image
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.data.files.made import DNG_WHITE, dng, saved, seen_through
 
 resource = pytest.importorskip("resource", reason="not on Windows")

@@ -15,7 +15,13 @@ from PIL.ExifTags import IFD
 from semanir_arch.data.files.image_encoding import encode_image, lost_metadata
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.data.files.image_metadata import Metadata
-from semanir_arch.data.files.profiles import BT709, SRGB_CURVE, Curve, color_from_gray, make_profile
+from semanir_arch.data.files.profiles import (
+    BT709,
+    SRGB_CURVE,
+    ToneCurve,
+    color_from_gray,
+    make_profile,
+)
 from tests.data.files.made import bmp_v5, plain_png, png, saved, with_opencv
 from tests.helpers import make_image
 
@@ -221,7 +227,7 @@ def test_our_srgb_profile_is_that_of_others():
     np.testing.assert_allclose(seen(profile, grid.astype(np.uint8)), grid, atol=1)
     assert color_from_gray(profile) is None
     assert color_from_gray(b"") is None
-    assert make_profile(BT709, Curve(2.2), "a", gray=True)[16:20] == b"GRAY"
+    assert make_profile(BT709, ToneCurve(2.2), "a", gray=True)[16:20] == b"GRAY"
 
 
 def test_what_a_format_cannot_hold_is_noted():

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from semanir_arch.data.files.image_io import decode_image, load_image
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.data.files.made import png, saved, with_opencv
 from tests.helpers import make_image
 

@@ -18,7 +18,7 @@ from semanir_arch.data.files.fast_png import encode_fast_png
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image, load_image
 from semanir_arch.data.sources.lmdb_values import summarize, unpack
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.data.files.made import dng, heic, plain_png, seen_through, with_opencv
 from tests.helpers import make_image
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.sources.lmdb_store import LmdbWriter, read_keys, reading, write_lmdb
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.helpers import ROOT, make_image
 
 lmdb = pytest.importorskip("lmdb")

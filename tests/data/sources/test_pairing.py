@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from semanir_arch.data.sources.base import ImageSource
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.name_rules import parse_name_rule
 from semanir_arch.data.sources.name_table import NameTable
 from semanir_arch.data.sources.pairing import ListFile, find_pairs

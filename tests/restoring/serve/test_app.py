@@ -13,7 +13,7 @@ import pytest
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.restoring.diagnosis import choose, diagnose
-from semanir_arch.restoring.serve import app, work
+from semanir_arch.restoring.serve import app, job_queue
 from tests.data.files.test_image_fuzz import FILES
 from tests.helpers import make_image
 
@@ -125,7 +125,7 @@ def huge(width, height):
     [((6000, 4001), "same", "24 megapixels"), ((3000, 2001), "large", "6 megapixels, because")],
 )
 def test_huge_photos_are_refused_before_they_are_decoded(running, monkeypatch, size, task, limit):
-    monkeypatch.setattr("semanir_arch.restoring.serve.codec.Codec.decode", None)
+    monkeypatch.setattr("semanir_arch.restoring.serve.codec.CodecProcess.decode", None)
     status, answer = running.send(huge(*size), "huge.png", task)
     assert status == 422
     assert f"{size[0]} x {size[1]} pixels; this page takes up to {limit}" in answer["error"]
@@ -184,7 +184,7 @@ def test_two_photos_at_once_wait_for_each_other_and_are_not_mixed(running):
 
 
 def test_more_than_may_wait_are_asked_to_come_back(running, monkeypatch):
-    monkeypatch.setattr(work, "MAX_WAITING", 2)
+    monkeypatch.setattr(job_queue, "MAX_WAITING", 2)
     running.allowed.clear()
     first = running.send(encoded("a.png"))[1]
     wait_until(lambda: running.request("GET", f"/api/jobs/{first['id']}")[1]["state"] == "working")

@@ -7,8 +7,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from semanir_arch.commands.options import main
-from semanir_arch.runs.catalogue import build_catalogue
-from semanir_arch.utils.options.loading import load_file
+from semanir_arch.runs.class_schemas import build_catalogue
+from semanir_arch.utils.options.yaml_reading import load_file
 from tests.helpers import ROOT
 
 FILES = sorted((ROOT / "options").rglob("*.yml"))

@@ -10,7 +10,7 @@ import pytest
 from torch import Tensor
 
 from semanir_arch.utils.options import REQUIRED, read_options, signature_options
-from semanir_arch.utils.options.declaration import Option
+from semanir_arch.utils.options.option_types import Option
 from semanir_arch.utils.values import describe, matches
 
 

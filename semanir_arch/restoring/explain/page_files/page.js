@@ -1,6 +1,6 @@
 "use strict";
 
-// Where a pixel looks. The numbers are packed as semanir_arch/inference/explain/packing.py says.
+// Where a pixel looks. The numbers are packed as semanir_arch/restoring/explain/packed_keys.py says.
 
 const find = (id) => document.getElementById(id);
 const facts = JSON.parse(find("facts").textContent);

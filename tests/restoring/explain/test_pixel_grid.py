@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from semanir_arch.restoring.explain.sampling import choose_area, choose_grid
+from semanir_arch.restoring.explain.pixel_grid import choose_area, choose_grid
 
 
 def test_photos_up_to_a_megapixel_are_taken_whole():

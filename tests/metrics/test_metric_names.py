@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from semanir_arch.metrics import PROTOCOLS
-from semanir_arch.metrics.naming import is_lower_better, name_metrics, protocol_scores
+from semanir_arch.metrics.metric_names import is_lower_better, name_metrics, protocol_scores
 
 PSNR = {"type": "calculate_psnr", "crop_border": 0}
 

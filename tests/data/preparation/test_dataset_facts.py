@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from datasets_prep.prepare import CATALOGUE
-from semanir_arch.data.preparation.catalogue import Rule, load_catalogue
+from semanir_arch.data.preparation.dataset_facts import Rule, load_catalogue
 
 EXPECTED = {
     *("DIV2K", "Flickr2K", "WED", "BSD400", "Set5", "Set14", "BSD100", "Urban100", "Manga109"),

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from semanir_arch.training.observer import Facts, Observer, Times
+from semanir_arch.training.observer import Observer, Times, TrainingFacts
 from semanir_arch.utils import processes
 from semanir_arch.utils.memory import describe_peak
 
@@ -42,7 +42,7 @@ class ProgressLine(Observer):
         self._next = 0.0
         self._handlers: list[tuple[logging.Logger, logging.Handler, logging.Handler]] = []
 
-    def started(self, facts: Facts) -> None:
+    def started(self, facts: TrainingFacts) -> None:
         """Show the line."""
         if processes.rank() != 0 or not self._stream.isatty():
             return
@@ -53,7 +53,7 @@ class ProgressLine(Observer):
         self._bar = tqdm(
             desc=facts.options["name"],
             initial=facts.done,
-            total=facts.plan.total_iter,
+            total=facts.schedule.total_iter,
             file=self._stream,
             bar_format=_LAYOUT,
             dynamic_ncols=True,

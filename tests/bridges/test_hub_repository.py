@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from semanir_arch.archs import build_network
-from semanir_arch.bridges import hub
+from semanir_arch.bridges import hub_repository
 from semanir_arch.commands.hub import main
 from semanir_arch.restoring.cli import main as restore
 from semanir_arch.restoring.loading import load_network
@@ -41,7 +41,7 @@ def cache(tmp_path, monkeypatch):
     for name in ("main", "v1"):
         (repo / "refs" / name).write_text(COMMIT)
     save_weights(tmp_path / "net.pth", TINY_UNET)
-    hub.pack(tmp_path / "net.pth", snapshot)
+    hub_repository.pack(tmp_path / "net.pth", snapshot)
     shutil.copy(tmp_path / "net.pth", snapshot / "other.pth")
     return repo
 
@@ -81,7 +81,7 @@ def test_the_command_restores_with_an_address(cache, tmp_path, capsys):
 )
 def test_what_is_no_address_or_not_there_is_told(cache, address, message):
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)):
-        hub.fetch(address)
+        hub_repository.fetch(address)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_answers_of_the_hub_become_one_message(monkeypatch, error, message):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(OSError, match=f"^hf:a/b@v2: .*{message}"):
-        hub.fetch("hf:a/b@v2")
+        hub_repository.fetch("hf:a/b@v2")
 
 
 def test_without_the_package_the_remedy_is_told(monkeypatch):
-    monkeypatch.setattr(hub.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(hub_repository.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"hf:a/b: this needs huggingface_hub: pip install"):
-        hub.fetch("hf:a/b")
+        hub_repository.fetch("hf:a/b")
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
@@ -136,18 +136,18 @@ def test_networks_come_back_as_they_were_saved(tmp_path, name):
 
 
 def test_arguments_of_the_caller_come_first_and_other_networks_are_refused(tmp_path):
-    from semanir_arch.bridges.hub_networks import SemanIR, SemanIRUNet
+    from semanir_arch.bridges.hub_networks import HubSemanIR, HubSemanIRUNet
 
     save_weights(tmp_path / "net.pth", TINY_UNET)
-    hub.pack(tmp_path / "net.pth", tmp_path / "repo")
-    assert SemanIRUNet.from_pretrained(tmp_path / "repo", k=2, backend="naive").k == 2
+    hub_repository.pack(tmp_path / "net.pth", tmp_path / "repo")
+    assert HubSemanIRUNet.from_pretrained(tmp_path / "repo", k=2, backend="naive").k == 2
     with pytest.raises(ValueError, match=r"weights are of SemanIRUNet; load them with SemanIRUNet"):
-        SemanIR.from_pretrained(tmp_path / "repo")
+        HubSemanIR.from_pretrained(tmp_path / "repo")
 
 
 def test_pushing_uploads_the_packed_folder(tmp_path, monkeypatch, capsys):
     """The hub is a folder: what is sent, comes back."""
-    from semanir_arch.bridges.hub_networks import SemanIR
+    from semanir_arch.bridges.hub_networks import HubSemanIR
 
     made = []
 
@@ -164,9 +164,9 @@ def test_pushing_uploads_the_packed_folder(tmp_path, monkeypatch, capsys):
     network = save_weights(tmp_path / "net.pth", TINY_SR)
     assert main(["push", str(tmp_path / "net.pth"), "me/x2", "--private"]) == 0
     assert "https://huggingface.co/me/x2/commit/1" in capsys.readouterr().out
-    again = SemanIR.from_pretrained(tmp_path / "hub" / "me" / "x2")
+    again = HubSemanIR.from_pretrained(tmp_path / "hub" / "me" / "x2")
     again.push_to_hub("me/second")
-    third = SemanIR.from_pretrained(tmp_path / "hub" / "me" / "second")
+    third = HubSemanIR.from_pretrained(tmp_path / "hub" / "me" / "second")
     x = torch.rand(1, 3, 9, 7)
     with torch.no_grad():
         assert torch.equal(third(x), network(x))
@@ -234,5 +234,5 @@ def test_the_text_of_a_file_cannot_break_a_table(tmp_path):
     record = {"scores": [score], "task": "denoise"}
     content = {"params": network.state_dict(), "network_g": TINY_UNET, "metadata": record}
     save_checkpoint(tmp_path / "net.pth", content)
-    hub.pack(tmp_path / "net.pth", tmp_path / "repo")
+    hub_repository.pack(tmp_path / "net.pth", tmp_path / "repo")
     assert "| a / b # c | - | p | - | 1.5 | 0.5 |" in (tmp_path / "repo" / "README.md").read_text()

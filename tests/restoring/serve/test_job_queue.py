@@ -4,14 +4,14 @@ import threading
 
 import pytest
 
-from semanir_arch.restoring.serve import work
-from semanir_arch.restoring.serve.work import BusyError, Job, Outcome, Queue
+from semanir_arch.restoring.serve import job_queue
+from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, RestoredPhoto
 
 from .conftest import wait_until
 
 
 def outcome(job):
-    return Outcome(job.name, "image/png", job.name.encode(), b"before", b"after", {})
+    return RestoredPhoto(job.name, "image/png", job.name.encode(), b"before", b"after", {})
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_jobs_are_done_one_at_a_time_in_their_order(make_queue):
         return outcome(job)
 
     queue = make_queue(do)
-    jobs = [Job("task", str(number), b"data") for number in range(5)]
+    jobs = [PhotoJob("task", str(number), b"data") for number in range(5)]
     for job in jobs:
         queue.submit(job)
     wait_until(lambda: all(job.state == "done" for job in jobs))
@@ -55,7 +55,7 @@ def test_a_failure_is_told_and_ends_only_its_job(make_queue, error):
         return outcome(job)
 
     queue = make_queue(do)
-    bad, good = Job("task", "bad", b""), Job("task", "good", b"")
+    bad, good = PhotoJob("task", "bad", b""), PhotoJob("task", "good", b"")
     queue.submit(bad)
     queue.submit(good)
     wait_until(lambda: good.finished)
@@ -73,7 +73,7 @@ def test_a_defect_is_reported_and_the_next_job_is_done(make_queue, monkeypatch, 
         return outcome(job)
 
     queue = make_queue(do)
-    jobs = [Job("task", name, b"") for name in "abc"]
+    jobs = [PhotoJob("task", name, b"") for name in "abc"]
     for job in jobs:
         queue.submit(job)
     wait_until(lambda: all(job.finished for job in jobs))
@@ -91,11 +91,11 @@ def test_photos_nobody_asks_about_are_given_up(make_queue, monkeypatch):
         return outcome(job)
 
     queue = make_queue(do)
-    first, second = Job("task", "a", b"data"), Job("task", "b", b"data")
+    first, second = PhotoJob("task", "a", b"data"), PhotoJob("task", "b", b"data")
     queue.submit(first)
     wait_until(lambda: first.state == "working")
     queue.submit(second)
-    monkeypatch.setattr(work, "ABANDONED_SECONDS", 0.0)
+    monkeypatch.setattr(job_queue, "ABANDONED_SECONDS", 0.0)
     assert queue.find(second.id) is None
     released.set()
     assert (second.state, second.data) == ("cancelled", b"")
@@ -104,15 +104,15 @@ def test_photos_nobody_asks_about_are_given_up(make_queue, monkeypatch):
 
 
 def test_old_results_make_room(make_queue, monkeypatch):
-    monkeypatch.setattr(work, "KEPT_BYTES", 30)
+    monkeypatch.setattr(job_queue, "KEPT_BYTES", 30)
     queue = make_queue(outcome)
-    jobs = [Job("task", str(number) * 9, b"") for number in range(3)]
+    jobs = [PhotoJob("task", str(number) * 9, b"") for number in range(3)]
     for job in jobs:
         queue.submit(job)
         wait_until(lambda job=job: job.finished)
     assert [queue.find(job.id) is not None for job in jobs] == [False, False, True]
     with pytest.raises(BusyError):
-        queue.submit(Job("task", "large", bytes(31)))
+        queue.submit(PhotoJob("task", "large", bytes(31)))
 
 
 def test_closing_cancels_what_waits_and_what_is_in_work():
@@ -120,7 +120,7 @@ def test_closing_cancels_what_waits_and_what_is_in_work():
         assert job.cancelled.wait(5)
 
     queue = Queue(do)
-    jobs = [Job("task", "a", b""), Job("task", "b", b"")]
+    jobs = [PhotoJob("task", "a", b""), PhotoJob("task", "b", b"")]
     for job in jobs:
         queue.submit(job)
     wait_until(lambda: jobs[0].state == "working")

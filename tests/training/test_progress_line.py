@@ -9,7 +9,7 @@ import pytest
 
 from semanir_arch import host
 from semanir_arch.training.observer import Times
-from semanir_arch.training.progress import ProgressLine
+from semanir_arch.training.progress_line import ProgressLine
 from tests.training.watching import facts
 
 OPTIONS = {

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from semanir_arch.restoring.progress import Reporter
+from semanir_arch.restoring.reporter import Reporter
 
 
 class Terminal(io.TextIOWrapper):

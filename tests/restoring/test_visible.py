@@ -7,9 +7,9 @@ import PIL.Image
 import pytest
 
 from semanir_arch.restoring import cli
-from semanir_arch.restoring.hidden_colors import with_visible_colors
 from semanir_arch.restoring.pixels import split
 from semanir_arch.restoring.restorer import Restorer
+from semanir_arch.restoring.visible import with_visible_colors
 from semanir_arch.weights import available
 
 WHITE = {np.uint8: 255, np.uint16: 65535, np.float32: 1.0}

@@ -7,8 +7,8 @@ import math
 import pytest
 import yaml
 
-from semanir_arch.utils.options.loading import load_file, parse_value, to_yaml
 from semanir_arch.utils.options.problems import OptionError
+from semanir_arch.utils.options.yaml_reading import load_file, parse_value, to_yaml
 
 
 @pytest.mark.parametrize(

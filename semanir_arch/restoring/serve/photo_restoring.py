@@ -16,10 +16,10 @@ from semanir_arch.data.files.image_encoding import check_format, lost_metadata
 from semanir_arch.restoring.diagnosis import choose, diagnose_data
 from semanir_arch.restoring.looking import candidates, interesting_part
 from semanir_arch.restoring.restorer import Restorer
-from semanir_arch.restoring.serve.choices import Choice, split_choice
-from semanir_arch.restoring.serve.codec import Codec
+from semanir_arch.restoring.serve.choices import NetworkChoice, split_choice
+from semanir_arch.restoring.serve.codec import CodecProcess
+from semanir_arch.restoring.serve.job_queue import PhotoJob, RestoredPhoto
 from semanir_arch.restoring.serve.watch import StoppedError, Watch
-from semanir_arch.restoring.serve.work import Job, Outcome
 from semanir_arch.restoring.visible import visible
 from semanir_arch.tasks import TASKS
 from semanir_arch.utils.ensemble import ORIENTATIONS
@@ -41,12 +41,12 @@ class Workshop:
     """
 
     def __init__(
-        self, choices: Sequence[Choice], open_restorer: Callable[[Choice], Restorer]
+        self, choices: Sequence[NetworkChoice], open_restorer: Callable[[NetworkChoice], Restorer]
     ) -> None:
         self._choices = {choice.name: choice for choice in choices}
         self._open = open_restorer
         self._restorers: dict[str, Restorer] = {}
-        self._codec = Codec()
+        self._codec = CodecProcess()
 
     def close(self) -> None:
         """End what runs beside."""
@@ -62,7 +62,7 @@ class Workshop:
             self._restorers[task] = self._open(self._choices[task])
         return self._restorers[task]
 
-    def work(self, job: Job) -> Outcome | None:
+    def work(self, job: PhotoJob) -> RestoredPhoto | None:
         """Restore a job's file, or try all tasks on a part of it; None if it was cancelled.
 
         Raises:
@@ -74,7 +74,7 @@ class Workshop:
         except StoppedError:
             return None
 
-    def _work(self, job: Job) -> Outcome:
+    def _work(self, job: PhotoJob) -> RestoredPhoto:
         image = self._codec.decode(job.data, job.name, job.cancelled)
         chain = split_choice(job.task, self._choices)
         restored = self._restore(job, image.pixels, chain, 0.0, 1.0)
@@ -88,7 +88,7 @@ class Workshop:
         )
         # of a mosaic, the photo itself is no step on the way
         blends = not self.restorer(chain[0].name).demosaics
-        return Outcome(
+        return RestoredPhoto(
             name=name,
             media_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
             result=result,
@@ -108,7 +108,7 @@ class Workshop:
             scale=width // image.pixels.shape[1],
         )
 
-    def _try_all(self, job: Job) -> Outcome:
+    def _try_all(self, job: PhotoJob) -> RestoredPhoto:
         image = self._codec.decode(job.data, job.name, job.cancelled)
         part = interesting_part(image.color)
         known = [name for name in self._choices if name in TASKS]
@@ -120,7 +120,7 @@ class Workshop:
             chain = [self._choices[name] for name in names]
             ends = place / len(chains), (place + 1) / len(chains)
             samples.append(self._sample(job, self._restore(job, part, chain, *ends)))
-        return Outcome(
+        return RestoredPhoto(
             name=job.name,
             media_type="image/png",
             result=b"",
@@ -134,14 +134,14 @@ class Workshop:
             samples=tuple(samples),
         )
 
-    def _sample(self, job: Job, pixels: npt.NDArray[Any]) -> bytes:
+    def _sample(self, job: PhotoJob, pixels: npt.NDArray[Any]) -> bytes:
         return self._codec.encode(visible(pixels), "screen.png", None, job.cancelled)
 
     def _restore(
         self,
-        job: Job,
+        job: PhotoJob,
         pixels: npt.NDArray[Any],
-        chain: Sequence[Choice],
+        chain: Sequence[NetworkChoice],
         begin: float,
         end: float,
     ) -> npt.NDArray[Any]:
@@ -177,7 +177,7 @@ def _passes(restorer: Restorer, channels: int) -> int:
     return (channels if by_channel else 1) * (ORIENTATIONS if restorer.ensemble else 1)
 
 
-def _result_name(name: str, chain: Sequence[Choice], restored: npt.NDArray[Any]) -> str:
+def _result_name(name: str, chain: Sequence[NetworkChoice], restored: npt.NDArray[Any]) -> str:
     """The file's name and the task; .png for a suffix whose format cannot hold the result."""
     path = Path(name)
     label = "+".join(choice.weights.stem if choice.weights else choice.name for choice in chain)

@@ -19,8 +19,8 @@ from markupsafe import Markup
 
 from semanir_arch.report.html import content_policy, load_template, read_page_file
 from semanir_arch.restoring.explain.heat import PALETTE
-from semanir_arch.restoring.explain.packing import describe, pack
-from semanir_arch.restoring.explain.sampling import Grid
+from semanir_arch.restoring.explain.packed_keys import describe, pack
+from semanir_arch.restoring.explain.pixel_grid import Grid
 from semanir_arch.restoring.explain.semantics import StageSemantics
 
 __all__ = ["Explanation", "make_page"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semanir_arch.data.files.image_encoding import encode_image
-from semanir_arch.restoring.comparison import fitting_picture, side_by_side
+from semanir_arch.restoring.comparison_picture import fitting_picture, side_by_side
 from tests.helpers import make_image
 
 

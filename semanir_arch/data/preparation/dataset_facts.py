@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.utils.options.loading import load_file
+from semanir_arch.utils.options.yaml_reading import load_file
 
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
 _KEYS = {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-__all__ = ["BusyError", "Job", "Outcome", "Queue"]
+__all__ = ["BusyError", "PhotoJob", "Queue", "RestoredPhoto"]
 
 State = Literal["waiting", "working", "done", "failed", "cancelled"]
 
@@ -34,7 +34,7 @@ class BusyError(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RestoredPhoto:
     """What is kept of a restored photo.
 
     Attributes:
@@ -69,7 +69,7 @@ class Outcome:
 
 
 @dataclass
-class Job:
+class PhotoJob:
     """One photo of one page.
 
     Attributes:
@@ -96,7 +96,7 @@ class Job:
     progress: float = 0.0
     started: float = 0.0
     message: str = ""
-    outcome: Outcome | None = None
+    outcome: RestoredPhoto | None = None
     asked: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -120,14 +120,14 @@ class Queue:
             message of a failed job; None is returned for a cancelled one.
     """
 
-    def __init__(self, work: Callable[[Job], Outcome | None]) -> None:
+    def __init__(self, work: Callable[[PhotoJob], RestoredPhoto | None]) -> None:
         self._work = work
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: OrderedDict[str, PhotoJob] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
         self._start()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: PhotoJob) -> None:
         """Add a job.
 
         Raises:
@@ -141,7 +141,7 @@ class Queue:
             self._jobs[job.id] = job
             self._changed.notify_all()
 
-    def find(self, job_id: str) -> Job | None:
+    def find(self, job_id: str) -> PhotoJob | None:
         """The job of that id, None if it is unknown or forgotten; it counts as asked for."""
         with self._changed:
             self._tidy()
@@ -150,7 +150,7 @@ class Queue:
                 job.asked = time.monotonic()
             return job
 
-    def ahead(self, job: Job) -> int:
+    def ahead(self, job: PhotoJob) -> int:
         """How many jobs come before this one."""
         with self._changed:
             ids = list(self._jobs)
@@ -185,7 +185,7 @@ class Queue:
             # the name would keep its result until the next job comes
             del job
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: PhotoJob) -> None:
         try:
             outcome = self._work(job)
         except (OSError, ValueError, TypeError, MemoryError, ArithmeticError) as error:
@@ -198,7 +198,7 @@ class Queue:
                 self._finish(job, "failed", message="the network failed on this photo")
                 self._start()
 
-    def _next(self) -> Job | None:
+    def _next(self) -> PhotoJob | None:
         """Wait for a job; None once the queue is closed."""
         with self._changed:
             while not self._closed:
@@ -211,7 +211,7 @@ class Queue:
             return None
 
     def _finish(
-        self, job: Job, state: State, outcome: Outcome | None = None, message: str = ""
+        self, job: PhotoJob, state: State, outcome: RestoredPhoto | None = None, message: str = ""
     ) -> None:
         with self._changed:
             job.data = b""
@@ -243,7 +243,7 @@ class Queue:
         return sum(job.size for job in self._jobs.values())
 
 
-def _cancel(job: Job) -> None:
+def _cancel(job: PhotoJob) -> None:
     job.cancelled.set()
     if job.state == "waiting":
         job.state = "cancelled"

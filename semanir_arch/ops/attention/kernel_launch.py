@@ -1,7 +1,7 @@
 """How the fused kernels are laid over the work: blocks, arguments, and what they write.
 
-A plan is made without running anything, on any device, so that the same launches can be started on
-a GPU, stepped through in the interpreter, or compiled and counted where there is no GPU.
+A launch is prepared without running anything, on any device, so that the same launches can be
+started on a GPU, stepped through in the interpreter, or compiled and counted where there is no GPU.
 """
 
 from __future__ import annotations

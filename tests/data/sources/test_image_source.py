@@ -7,7 +7,7 @@ import pytest
 
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.data.sources.lmdb_store import write_lmdb
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.helpers import make_image
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from semanir_arch.data.files.image_io import Image, convert_channels
 from semanir_arch.data.randomness import integer, named_generator
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 
 __all__ = ["LARGEST", "PACKED", "Pack", "pack"]
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from semanir_arch.data.sources.base import FolderSource, ImageSource, JoinedSource
+from semanir_arch.data.sources.image_source import FolderSource, ImageSource, JoinedSource
 
 __all__ = ["open_source"]
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from semanir_arch.data.preparation import work
-from semanir_arch.data.preparation.work import Progress, run_jobs
+from semanir_arch.data.preparation import parallel_jobs
+from semanir_arch.data.preparation.parallel_jobs import Progress, run_jobs
 from semanir_arch.utils.atomic import remove_leftovers, replacing
 
 
@@ -79,7 +79,7 @@ def test_impossible_numbers_of_processes_are_refused():
 
 def test_progress_is_shown_now_and_then(capsys, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(parallel_jobs.time, "monotonic", lambda: now[0])
     progress = Progress(seconds=5)
     for number in range(13):
         progress(f"{number}")
@@ -99,8 +99,8 @@ WORKERS = """
 import sys
 from pathlib import Path
 from semanir_arch.data.preparation import work
-from semanir_arch.data.preparation.work import run_jobs
-from tests.data.preparation.test_work import write_for_ever
+from semanir_arch.data.preparation.parallel_jobs import run_jobs
+from tests.data.preparation.test_parallel_jobs import write_for_ever
 list(run_jobs(write_for_ever, [Path(sys.argv[1], name) for name in "abc"], 3))
 """
 

@@ -1,11 +1,11 @@
-"""The options that the engine adds to those of BasicSR, with type, range and unit."""
+"""The options that this package adds to those of BasicSR, with type, range and unit."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from semanir_arch.utils.options.basicsr_keys import ITERATIONS
-from semanir_arch.utils.options.declaration import Bounds, Entries, Length, Option
+from semanir_arch.utils.options.option_types import Bounds, Entries, Length, Option
 
 _STAGE = Annotated[
     dict[str, object],

@@ -13,7 +13,7 @@ from typing import Any
 
 from semanir_arch.metrics.protocols import PROTOCOLS
 
-__all__ = ["Extra", "is_lower_better", "name_metrics", "protocol_scores"]
+__all__ = ["ExtraMetric", "is_lower_better", "name_metrics", "protocol_scores"]
 
 _ADDED = "_metrics"
 
@@ -24,7 +24,7 @@ _STANDARD_LPIPS = {"type": "semanir_lpips", "net": "alex", "crop_border": 0}
 
 
 @dataclass(frozen=True)
-class Extra:
+class ExtraMetric:
     """A score beside those of the protocol.
 
     Args:
@@ -64,7 +64,7 @@ def protocol_scores(protocol: str | None) -> tuple[str, ...]:
 
 def name_metrics(
     metrics: Mapping[str, Mapping[str, Any]] | None, protocol: str | None
-) -> dict[str, Extra]:
+) -> dict[str, ExtraMetric]:
     """The entries of `val.metrics` by their names in results.
 
     Args:
@@ -78,11 +78,11 @@ def name_metrics(
         while label.lower() in taken:
             label += _ADDED
         taken.add(label.lower())
-        named[label] = Extra(label, str(name), dict(block))
+        named[label] = ExtraMetric(label, str(name), dict(block))
     return named
 
 
-def is_lower_better(name: str, extras: Mapping[str, Extra]) -> bool:
+def is_lower_better(name: str, extras: Mapping[str, ExtraMetric]) -> bool:
     """Whether lower values of a score are better.
 
     Args:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from semanir_arch.utils.options import basicsr_keys as host
-from semanir_arch.utils.options import engine_keys as engine
-from semanir_arch.utils.options.declaration import Option
+from semanir_arch.utils.options import own_keys
+from semanir_arch.utils.options.option_types import Option
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, add, hint
 from semanir_arch.utils.options.relations import Report, find_contradictions
 from semanir_arch.utils.options.resolution import Resolved
@@ -125,7 +125,7 @@ class _Checker:
         find_contradictions(self._options, self._catalogue, self._is_train, self._relation(wrong))
 
     def _training(self) -> None:
-        self._section("logger", {**host.LOGGER, **engine.LOGGER})
+        self._section("logger", {**host.LOGGER, **own_keys.LOGGER})
         self._section("train", host.TRAIN)
         self._typed_block(("train", "optim_g"), self._catalogue.optimizers)
         if self._find(("train", "optim_d")) is not None:
@@ -154,7 +154,7 @@ class _Checker:
     def _root(self) -> None:
         required = {
             **host.ROOT,
-            **engine.ROOT,
+            **own_keys.ROOT,
             **(host.TRAIN_ROOT if self._is_train else host.TEST_ROOT),
             **(declared := self._declared_by_model("")),
         }
@@ -179,7 +179,7 @@ class _Checker:
                 key,
                 f"a {run} reads datasets called {' or '.join(allowed)} (and {allowed[-1]}_2, ...)",
             )
-        training = {**host.TRAIN_DATASET, **engine.TRAIN_DATASET}
+        training = {**host.TRAIN_DATASET, **own_keys.TRAIN_DATASET}
         common = {**host.DATASET, **(training if phase == "train" else {})}
         # BasicSR adds the scale itself; loader settings of training are harmless elsewhere.
         self._typed_block(

@@ -8,13 +8,13 @@ import pytest
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.restoring.restorer import Restorer
-from semanir_arch.restoring.serve import restoring
-from semanir_arch.restoring.serve.choices import Choice
-from semanir_arch.restoring.serve.restoring import Workshop
-from semanir_arch.restoring.serve.work import Job
+from semanir_arch.restoring.serve import photo_restoring
+from semanir_arch.restoring.serve.choices import NetworkChoice
+from semanir_arch.restoring.serve.job_queue import PhotoJob
+from semanir_arch.restoring.serve.photo_restoring import Workshop
 from tests.helpers import TINY_UNET, make_image, save_weights
 
-CHOICES = [Choice("a", "A", strength="sigma"), Choice("b", "B")]
+CHOICES = [NetworkChoice("a", "A", strength="sigma"), NetworkChoice("b", "B")]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def workshop(tmp_path, opened):
 
 
 def restored(workshop, image, **arguments):
-    job = Job("a", "photo.png", encode_image(image, Path("a.png")), **arguments)
+    job = PhotoJob("a", "photo.png", encode_image(image, Path("a.png")), **arguments)
     outcome = workshop.work(job)
     assert job.progress == 1
     return decode_image(outcome.result, "result").pixels, outcome
@@ -62,7 +62,7 @@ def test_a_network_is_loaded_once_when_it_is_first_needed(workshop, opened):
 
 
 def test_large_photos_are_reduced_for_the_screen_alone(workshop, monkeypatch):
-    monkeypatch.setattr(restoring, "_SHOWN_PIXELS", 100)
+    monkeypatch.setattr(photo_restoring, "_SHOWN_PIXELS", 100)
     result, outcome = restored(workshop, make_image((20, 45, 3)))
     assert result.shape == (20, 45, 3)
     for shown in (outcome.before, outcome.after):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from semanir_arch.evaluation.restoring import Restoring
+from semanir_arch.evaluation.image_restoring import Restoring
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.utils.ensemble import self_ensemble
 

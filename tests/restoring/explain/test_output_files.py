@@ -10,8 +10,8 @@ import torch
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.restoring import cli
 from semanir_arch.restoring.explain.explanation import explain
-from semanir_arch.restoring.explain.files import explain_file, read_pixel
 from semanir_arch.restoring.explain.heat import PALETTE
+from semanir_arch.restoring.explain.output_files import explain_file, read_pixel
 from semanir_arch.restoring.explain.semantics import key_semantics
 from tests.helpers import TINY, TINY_SR, TINY_UNET, make_image
 
