@@ -64,16 +64,20 @@ PAGE = ROOT / "docs" / "tasks.md"
 
 def table():
     """The table of docs/tasks.md."""
-    columns = "task", "what it is", "options", "damages", "protocols", "strength", "network"
+    columns = "task", "what it is", "options", "damages", "data sets", "strength", "network"
     rows = [columns, ("---",) * len(columns)]
     for task in TASKS.values():
         strength = "{} {:g} to {:g}".format(task.strength, *task.levels) if task.levels else "-"
         network = "demonstration" if task.demonstration else "yes" if task.has_network else "-"
-        protocols = (name for name, protocol in PROTOCOLS.items() if protocol.task == task.name)
+        makers = (
+            name
+            for name, kind in DATASETS.items()
+            if (made := getattr(kind, "DAMAGE", None)) and made.name in task.damages
+        )
         rows.append(
             (
                 *(f"`{task.name}`", task.title, f"`{task.folder}/`" if task.folder else "-"),
-                *(", ".join(f"`{name}`" for name in names) for names in (task.damages, protocols)),
+                *(", ".join(f"`{name}`" for name in names) for names in (task.damages, makers)),
                 *(strength, network),
             )
         )

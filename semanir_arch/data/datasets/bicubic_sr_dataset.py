@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor
-from semanir_arch.data.degradations.bicubic import ROUNDINGS, SETTINGS
+from semanir_arch.data.degradations.bicubic import DAMAGE, ROUNDINGS, SETTINGS
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
 from semanir_arch.utils.options import Option
 
@@ -25,6 +26,8 @@ class BicubicSRDataset(CleanImageDataset):
     `lq` is a crop of the reduced image, to the last bit. See `CleanImageDataset`; `opt` has `scale`
     too, an integer of 2 or more.
     """
+
+    DAMAGE: ClassVar[Damage | None] = DAMAGE
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,

@@ -9,7 +9,7 @@ of their own: `bicubic_sr_dataset`, `demosaicking_dataset`, `gaussian_denoising_
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,9 +46,6 @@ class DegradedDataset(CleanImageDataset):
     blocks of JPEG begin anywhere.
     """
 
-    DAMAGE: ClassVar[Damage]
-    """What is done to an image."""
-
     def __init_subclass__(cls, damage: Damage | None = None) -> None:
         """Take over the settings of a damage as options, before those of the class.
 
@@ -77,8 +74,9 @@ class DegradedDataset(CleanImageDataset):
         Raises:
             ValueError: One has a value that is not allowed.
         """
-        self.settings = parse_settings(self.DAMAGE.settings, self.options)
-        for name, setting in self.DAMAGE.settings.items():
+        declared = self.DAMAGE.settings if self.DAMAGE else {}
+        self.settings = parse_settings(declared, self.options)
+        for name, setting in declared.items():
             if isinstance(setting, Number) and setting.constant:
                 self.constant_level(self.settings[name], name)
         self.scale = 1

@@ -12,7 +12,16 @@ from torch import Tensor
 from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor, without_margin
-from semanir_arch.data.degradations.bayer import PHASE, PHASES, REACH, demosaic_linear, mosaic, pack
+from semanir_arch.data.degradations.bayer import (
+    INTERPOLATED,
+    PHASE,
+    PHASES,
+    REACH,
+    demosaic_linear,
+    mosaic,
+    pack,
+)
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
 from semanir_arch.utils.options import Bounds, Option
 
@@ -30,6 +39,8 @@ class DemosaickingDataset(CleanImageDataset):
     Patches are recorded after they are cropped and turned, so that every item has the same phase.
     `lq` has the size of `gt`, or half of it for `packed`. See `CleanImageDataset`.
     """
+
+    DAMAGE: ClassVar[Damage | None] = INTERPOLATED
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,

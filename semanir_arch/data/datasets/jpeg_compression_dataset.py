@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.declaration import as_options
 from semanir_arch.data.degradations.jpeg import (
     CHROMA,
+    DAMAGE,
     ENCODERS,
     SETTINGS,
     compress_jpeg,
@@ -30,6 +32,8 @@ class JpegCompressionDataset(CleanImageDataset):
     patch, as it does in files. 16-bit images are rounded to the 8 bits that JPEG holds. See
     `CleanImageDataset`.
     """
+
+    DAMAGE: ClassVar[Damage | None] = DAMAGE
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,

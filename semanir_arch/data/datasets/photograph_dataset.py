@@ -19,6 +19,7 @@ from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.training_patch import TrainingPatch
 from semanir_arch.data.degradations import camera, correlated_noise
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -37,7 +38,7 @@ from semanir_arch.data.randomness import named_generator, numpy_generator
 from semanir_arch.utils.options import Bounds, Option, hint
 
 Pixels = NDArray[np.float32]
-Damage = Callable[[Pixels, "np.random.Generator | None"], Pixels]
+Imitation = Callable[[Pixels, "np.random.Generator | None"], Pixels]
 """Makes the damaged picture, or, without a generator, its target of the same size."""
 
 KINDS = Shares(
@@ -76,6 +77,8 @@ class PhotographDataset(CleanImageDataset):
     input. In training, every patch draws its source's size, its kind and everything else. In
     evaluation, images of one name always get the same; they keep at most their size. Colour only.
     """
+
+    DAMAGE: ClassVar[Damage | None] = camera.DAMAGE
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
@@ -168,7 +171,7 @@ class PhotographDataset(CleanImageDataset):
 
     def _draw_damage(
         self, kind: str, rng: np.random.Generator, generator: torch.Generator
-    ) -> tuple[Damage, float]:
+    ) -> tuple[Imitation, float]:
         """What happens to a source, and by which factor it changes the size."""
         if kind == "camera":
             drawn = camera.draw_camera(self.camera, rng)
