@@ -17,7 +17,7 @@ from semanir_arch.utils.options import find_leaves, resolve
 from tests.helpers import ROOT
 
 OPTIONS = ROOT / "options"
-FRAGMENTS = sorted(OPTIONS.glob("_base_/*/*.yml"))
+FRAGMENTS = sorted(OPTIONS.rglob("_base_/*/*.yml"))
 LEAVES = [*find_leaves(OPTIONS)]
 
 

@@ -263,15 +263,17 @@ def test_every_fragment_is_used(fragments):
 
 
 def test_leaves_are_short_and_take_one_fragment_of_each_kind(fragments):
+    """What is tested stands in the fragment of data, in one of test sets, or in the leaf."""
     wrong = [name_of(leaf) for leaf in LEAVES if len(leaf.read_text().splitlines()) > 30]
     for (leaf, role), listed in fragments.items():
-        kinds = sorted(fragment.parent.name for fragment in listed)
-        needed = ["benchmark", "network", "runtime"]
-        needed += ["data", "schedule"] if leaf in TRAIN_LEAVES else []
+        kinds = [fragment.parent.name for fragment in listed if fragment.parent.name != "testsets"]
+        needed = ["runtime", "network"] + (["data", "schedule"] if leaf in TRAIN_LEAVES else [])
         # a leaf may also name its own data sets, all of them
-        alone = {*needed} - {"benchmark", "data"}
-        if kinds not in (sorted(needed), sorted(alone)):
+        alone = [kind for kind in needed if kind != "data"]
+        if kinds not in (needed, alone) or len(listed) > len(kinds) + 1:
             wrong.append(f"{name_of(leaf)} ({role}): {kinds}")
+        if {*options_of(leaf, role)["datasets"]} <= {"train"}:
+            wrong.append(f"{name_of(leaf)} ({role}): nothing is scored")
     assert not wrong, "\n".join(wrong)
 
 
@@ -304,14 +306,16 @@ def test_a_test_takes_what_its_training_wrote_and_no_setting_of_it():
 
 
 def test_a_block_for_tests_says_nothing_that_holds_without_it(tmp_path):
-    (tmp_path / "_base_").symlink_to(OPTIONS / "_base_")
+    for folder in ("", "shipped"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "_base_").symlink_to(OPTIONS / folder / "_base_")
     wrong = []
     for leaf in LEAVES:
         block = load_file(leaf).data.get("test", {})
         for key in block:
             data = load_file(leaf).data
             del data["test"][key]
-            copy = tmp_path / "task" / leaf.name
+            copy = tmp_path / leaf.parent.name / leaf.name
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(json.dumps({"name": leaf.stem, **data}))
             try:

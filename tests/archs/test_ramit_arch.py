@@ -106,7 +106,7 @@ def test_sizes_and_costs_are_the_published_ones(
 def test_the_option_fragment_is_the_published_network(
     task: str, channels: int, parameters: int
 ) -> None:
-    network = from_fragment("ramit", channels=channels, task=task)
+    network = from_fragment("ramit", channels=channels, task=task, mobivari=2)
     assert sum(p.numel() for p in network.parameters()) == parameters
 
 
@@ -114,13 +114,14 @@ def test_the_option_fragment_is_the_published_network(
     ("fragment", "preset", "task"),
     [
         ("ramit", "RAMiT", "sr_x2"),
-        ("ramit_1", "RAMiT-1", "sr_x3"),
+        ("ramit", "RAMiT-1", "sr_x3"),
         ("ramit_slim_sr", "RAMiT-slimSR", "sr_x4"),
         ("ramit_slim_lle", "RAMiT-slimLLE", "low_light"),
     ],
 )
 def test_the_option_fragments_are_the_presets(fragment: str, preset: str, task: str) -> None:
-    network = from_fragment(fragment, channels=3, task=task)
+    version = 1 if preset == "RAMiT-1" else 2
+    network = from_fragment(fragment, channels=3, task=task, mobivari=version)
     with torch.device("meta"):
         expected = RAMiT(task=task, **RAMIT_PRESETS[preset])
     assert {n: p.shape for n, p in network.named_parameters()} == {

@@ -57,18 +57,20 @@ def test_costs_are_the_published_ones(variant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "channels", "parameters"),
+    ("norm", "channels", "parameters"),
     [
-        ("restormer_denoising", 1, 26_109_076),
-        ("restormer_denoising", 3, 26_111_668),
-        ("restormer", 3, 26_126_644),
+        ("BiasFree", 1, 26_109_076),
+        ("BiasFree", 3, 26_111_668),
+        ("WithBias", 3, 26_126_644),
     ],
 )
-def test_the_option_fragments_are_the_published_networks(
-    name: str, channels: int, parameters: int
+def test_the_option_fragment_is_the_published_networks(
+    norm: str, channels: int, parameters: int
 ) -> None:
-    fragment = ROOT / "options" / "_base_" / "network" / f"{name}.yml"
-    text = Template(fragment.read_text()).substitute(channels=channels)
+    fragment = ROOT / "options" / "_base_" / "network" / "restormer.yml"
+    text = Template(fragment.read_text()).substitute(
+        channels=channels, out_channels=channels, LayerNorm_type=norm
+    )
     with torch.device("meta"):
         network = build_network(yaml.safe_load(text)["network_g"])
     assert sum(p.numel() for p in network.parameters()) == parameters

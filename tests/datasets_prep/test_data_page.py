@@ -90,7 +90,7 @@ def test_option_files_read_what_the_scripts_make():
             made |= {f"{f.path}/{r.pattern}" for f in part for r in f.rules if ".mat" in r.pattern}
     roots = {
         root
-        for path in (ROOT / "options/_base_").rglob("*.yml")
+        for path in (ROOT / "options").rglob("*.yml")
         for root in data_roots(load_file(path).data)
         # the quickstart's and the shipped networks' data have commands of their own
         if not root.startswith(("datasets/quickstart/", "datasets/packed/"))

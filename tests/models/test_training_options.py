@@ -72,7 +72,7 @@ def resolved(tmp_path):
         (tmp_path / "recipe.yml").write_text(text, encoding="utf-8")
         named = ("runtime/train", "network/semanir_unet_light", "data/denoising")
         base = [str(FRAGMENTS / f"{name}.yml") for name in named]
-        base += [str(FRAGMENTS / "benchmark/denoising_color.yml"), str(tmp_path / "recipe.yml")]
+        base += [str(FRAGMENTS / "testsets/denoising_color.yml"), str(tmp_path / "recipe.yml")]
         leaf = {"_base_": base, "vars": {"channels": 3, "sigma": 25}}
         (tmp_path / "leaf.yml").write_text(to_yaml(leaf))
         return complete_options(str(tmp_path / "leaf.yml"), [], is_train=True).options

@@ -6,12 +6,11 @@ from collections import defaultdict
 from importlib import resources
 
 import pytest
-import yaml
 
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.report.published import load_published, parse_published
 from semanir_arch.tasks import TASKS
-from tests.helpers import ROOT
+from tests.leaves import LEAVES, options_of
 
 PUBLISHED = load_published()
 PLAUSIBLE = {"psnr": (18, 48), "ssim": (0.7, 1), "mae": (0.01, 0.1), "lpips": (0.05, 0.3)}
@@ -110,9 +109,8 @@ def test_papers_that_quote_one_network_agree_within_a_tenth_of_a_decibel():
 
 
 def test_sets_have_the_names_of_the_option_files():
-    benchmarks = (ROOT / "options" / "_base_" / "benchmark").glob("*.yml")
-    blocks = [yaml.safe_load(path.read_text())["datasets"] for path in benchmarks]
-    ours = {block.get("name") for group in blocks for block in group.values()}
+    blocks = [options_of(leaf, "test")["datasets"] for leaf in LEAVES]
+    ours = {block["name"] for group in blocks for block in group.values()}
     shared = {figure.dataset for figure in PUBLISHED.figures} & ours
     assert len(shared) >= 20
     # sets that no option file measures: what a benchmark server scores, and parts of a set

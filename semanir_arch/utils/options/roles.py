@@ -3,11 +3,12 @@
 A leaf describes both. A training is the leaf without its block `test`. A test is the leaf without
 what only a training reads, changed by the block `test`; fragments that this block lists replace
 those of the leaf from the same folder, so that a test on other data names other data alone.
+A fragment may have a block `test` too, which changes that fragment alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ __all__ = [
     "leave_out_training",
     "leave_out_variables",
     "only_training",
+    "override",
     "split_test",
 ]
 
@@ -86,11 +88,29 @@ def leave_out_training(source: Source, *, is_leaf: bool = False) -> Source:
     return Source(source.path, data, lines)
 
 
+def override(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Change options in place: mappings merge, everything else replaces."""
+    for name, value in changes.items():
+        if isinstance(target.get(name), dict) and isinstance(value, dict):
+            override(target[name], value)
+        else:
+            target[name] = value
+
+
 def choose_fragments(listed: Iterable[Path], instead: Iterable[Path]) -> list[Path]:
-    """Fragments of a test: those of the leaf, and where folders are the same, those of its test."""
+    """Fragments of a test: those of the leaf, and where folders are the same, those of its test.
+
+    `_base_/benchmark`, which is not there any more, counts as `_base_/testsets`.
+    """
     instead = list(instead)
-    replaced = {fragment.parent for fragment in instead}
-    return [*(fragment for fragment in listed if fragment.parent not in replaced), *instead]
+    replaced = {_folder(fragment) for fragment in instead}
+    return [*(fragment for fragment in listed if _folder(fragment) not in replaced), *instead]
+
+
+def _folder(fragment: Path) -> Path:
+    folder = fragment.parent
+    former = folder.name == "benchmark" and folder.parent.name == BASE_KEY
+    return folder.with_name("testsets") if former else folder
 
 
 def leave_out_variables(

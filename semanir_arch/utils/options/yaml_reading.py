@@ -203,13 +203,23 @@ def _construct(loader: _Loader, node: yaml.Node) -> Any:
         yaml.YAMLError: A value is not what its tag says.
     """
     try:
-        return loader.construct_document(node)
+        return _unshare(loader.construct_document(node))
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         # PyYAML's constructors do not expect what an explicit tag (!!int abc) may stand before
         raise yaml.MarkedYAMLError(
             problem=f"a value does not have the form of its tag ({error})",
             problem_mark=node.start_mark,
         ) from error
+
+
+def _unshare(value: Any) -> Any:
+    """A copy in which no two places share a block, as those of YAML's aliases do.
+
+    What overrides one place would change the other.
+    """
+    if isinstance(value, dict):
+        return {name: _unshare(item) for name, item in value.items()}
+    return [_unshare(item) for item in value] if isinstance(value, list) else value
 
 
 def find_references(value: Any) -> set[str]:

@@ -7,6 +7,7 @@ import math
 import pytest
 import yaml
 
+from semanir_arch.utils.options import resolve
 from semanir_arch.utils.options.problems import OptionError
 from semanir_arch.utils.options.yaml_reading import load_file, parse_value, to_yaml
 
@@ -109,3 +110,10 @@ def test_what_is_written_reads_back_the_same_here_and_in_basicsr():
 def test_shared_values_are_written_out():
     shared = {"type": "disk"}
     assert "&" not in to_yaml({"a": shared, "b": shared})
+
+
+def test_places_that_an_alias_fills_are_changed_apart(write):
+    text = "_base_: []\nvals:\n  a: &a {io: {type: disk}}\n  b: {<<: *a}\nc: *a\n"
+    options = resolve(write("x.yml", text), ["vals:a:io:type=lmdb"]).options
+    assert options["vals"]["a"] == {"io": {"type": "lmdb"}}
+    assert options["vals"]["b"] == options["c"] == {"io": {"type": "disk"}}
