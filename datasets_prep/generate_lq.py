@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.data.degradations.damages import DAMAGES, find_damage
-from semanir_arch.data.files.image_io import scan_images
 from semanir_arch.data.preparation.degrading import (
     Degradation,
     DegradingJob,
@@ -43,7 +42,7 @@ from semanir_arch.data.preparation.parallel_jobs import (
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import patch_path
 from semanir_arch.data.preparation.preview import write_preview
-from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES
+from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES, scan_images
 from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.same_names import first_clash
 from semanir_arch.utils.suggestions import did_you_mean

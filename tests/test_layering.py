@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "ops": {"utils"},
     "modules": {"ops"},
     "archs": {"modules", "ops", "tasks", "utils"},
-    "data": {"utils"},
+    "data": {"tasks", "utils"},
     "losses": {"utils"},
     "metrics": {"utils"},
     "weights": {"tasks", "utils"},
@@ -141,6 +141,19 @@ def test_a_part_uses_only_what_lies_below_it():
         for path in FILES
         if part_of(path) != "__init__"
         and (upward := parts_used(path) - MAY_IMPORT[part_of(path)] - {part_of(path)})
+    ]
+    assert not wrong
+
+
+def test_the_rooms_of_data_use_only_those_before_them():
+    rooms = ("randomness", "files", "sources", "degradations", "datasets", "preparation")
+    wrong = [
+        f"{name_of(path)} imports {name}"
+        for path in (PACKAGE / "data").rglob("*.py")
+        if (room := path.relative_to(PACKAGE / "data").with_suffix("").parts[0]) in rooms
+        for name in imported(path)
+        if name.startswith("semanir_arch.data.")
+        and rooms.index(name.split(".")[2]) > rooms.index(room)
     ]
     assert not wrong
 

@@ -10,7 +10,8 @@ import torch
 
 from datasets_prep import generate_lq
 from semanir_arch.data.degradations.damages import DAMAGES
-from semanir_arch.data.files.image_io import load_image, scan_images, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.data.sources.scanning import scan_images
 from tests.helpers import ROOT, make_image
 
 SET5 = ROOT / "datasets/test/Set5"
