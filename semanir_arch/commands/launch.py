@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Exit, Parser, open_streams
 from semanir_arch.utils.suggestions import did_you_mean
 from semanir_arch.utils.threads import wait_idly
 
@@ -25,6 +25,7 @@ __all__ = [
     "restore",
     "run",
     "score",
+    "show_overview",
     "test",
     "train",
 ]
@@ -103,6 +104,12 @@ def overview() -> str:
         spelled = f"semanir-{name}" if command.is_script else f"python -m semanir_arch {name}"
         lines.append(f"  {spelled:36} {command.purpose}")
     return "\n".join(lines) + "\n"
+
+
+def show_overview() -> None:
+    """Write the overview to stdout."""
+    open_streams()
+    sys.stdout.write(overview())
 
 
 def data() -> int:

@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from semanir_arch.restoring.reporter import Reporter, one_line
 from semanir_arch.restoring.restore_arguments import build_parser, parse_arguments
-from semanir_arch.utils.command_line import Exit, open_streams
+from semanir_arch.utils.command_line import Exit
 from semanir_arch.utils.threads import wait_idly
 
 __all__ = ["build_parser", "main"]
@@ -38,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if a file could not be restored; 2 if nothing could, because of the arguments or the
         weights; 130 after an interruption, which leaves no half-written file.
     """
-    open_streams()
     arguments = parse_arguments(argv)
     reporter = Reporter(total=0)
     with _quiet_libraries(), _interruptible():
@@ -47,10 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             reporter.complain("interrupted; files reported above are complete")
             return INTERRUPTED
-        except BrokenPipeError:
-            # the reader of our lines has gone, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return SOME_FAILED
 
 
 def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from semanir_arch.bridges.opening import find_weights
 from semanir_arch.data.degradations.bayer import PHASES
+from semanir_arch.modules.padding import pad_around
 from semanir_arch.restoring.loading import (
     choose_device,
     describe,
@@ -47,6 +48,9 @@ from semanir_arch.weights import find
 
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
+_MARGIN = 8
+"""Pixels that enlarging networks see beyond the border at least. They make all of the result
+themselves, and their convolutions take what lies beyond the image for black."""
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, from 0 to 1."""
@@ -321,9 +325,14 @@ class Restorer:
 
     def _apply(self, x: Tensor) -> Tensor:
         reduced = self.precision == "bf16"
+        multiple = self.network.size_multiple
+        # windows lie as they would without it
+        margin = -(-_MARGIN // multiple) * multiple if self.upscale > 1 else 0
+        seen = pad_around(x, margin) if margin else x
         with torch.autocast(self.device.type, torch.bfloat16) if reduced else nullcontext():
-            restored: Tensor = self.network(x.to(self.device))
-        return restored.float()
+            restored: Tensor = self.network(seen.to(self.device))
+        top, rows, columns = (self.upscale * n for n in (margin, *x.shape[-2:]))
+        return restored[..., top : top + rows, top : top + columns].float()
 
     @staticmethod
     def _colors(

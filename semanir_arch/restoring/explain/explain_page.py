@@ -79,7 +79,9 @@ def make_page(explanation: Explanation) -> str:
     return load_template(_HERE, "page.html").render(
         title=explanation.title,
         area=area,
-        spacing="every pixel has" if step == 1 else f"every {step} pixels there is one",
+        spacing="Every pixel can be chosen."
+        if step == 1
+        else f"Every {step} pixels there is one that can be chosen; the nearest is taken.",
         notes=explanation.notes,
         picture=explanation.picture,
         facts=Markup(json.dumps(facts)),

@@ -16,6 +16,7 @@ from semanir_arch.restoring.pixels import split
 from semanir_arch.restoring.serve.codec import CodecProcess
 from semanir_arch.restoring.serve.job_queue import BusyError, RestoredPhoto
 from semanir_arch.restoring.strength import keep_share
+from semanir_arch.restoring.visible import with_visible_colors
 
 __all__ = ["Desk"]
 
@@ -89,7 +90,10 @@ class Desk:
         with self._admitted():
             image = self._codec.decode(outcome.original, outcome.name, self._ended)
             blended = outcome.restored.copy()
-            keep_share(split(image.pixels), blended, share, outcome.scale)
+            given = split(image.pixels)
+            # as the command: the network did not see hidden colours, unless all is wanted back
+            before = given if share == 0 else with_visible_colors(given)
+            keep_share(before, blended, share, outcome.scale)
             return self._codec.encode(blended, outcome.name, image.metadata, self._ended)
 
     @contextmanager

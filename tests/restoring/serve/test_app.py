@@ -313,6 +313,22 @@ def test_a_share_of_the_change_is_a_blend_with_the_enlarged_photo(running, dtype
         assert running.request("GET", f"/api/jobs/{job}/result?share={wrong}")[0] == 400
 
 
+def test_a_blend_does_not_bring_hidden_colors_back(running):
+    """Beside 0 the photo counts as the network, here one that changes nothing, saw it."""
+    photo = make_image((24, 32, 4))
+    photo[..., 3] = np.where(np.arange(32) < 16, 255, 0)
+    photo[:, :16, :3] = 200
+    job = running.finished(running.send(encode_image(photo, Path("a.png")), "a.png")[1]["id"])
+
+    def result(share):
+        address = f"/api/jobs/{job['id']}/result?share={share}"
+        return decode_image(running.request("GET", address)[1], "").pixels
+
+    assert (result(1)[..., :3] == 200).all()
+    np.testing.assert_array_equal(result(0.5), result(1))
+    np.testing.assert_array_equal(result(0), photo)
+
+
 def test_every_task_is_tried_on_the_interesting_part(running):
     photo = np.full((300, 400, 3), 128, np.uint8)
     photo[100:292, 200:392] = make_image((192, 192, 3))

@@ -194,7 +194,9 @@ function show() {
 }
 
 function number(value) {
-  return Number(value.toPrecision(3)).toString();
+  const size = Math.abs(value);
+  // features of some networks are huge; fifteen digits say less than three and an exponent
+  return size >= 1e6 || (size > 0 && size < 1e-4) ? value.toExponential(2) : Number(value.toPrecision(3)).toString();
 }
 
 /** Choose the pixel with data that is nearest to a place of the area. */
