@@ -44,18 +44,17 @@ __all__ = [
     "SyntheticSnowDataset",
 ]
 
-DATASETS: dict[str, type] = {
-    entry.__name__: entry
-    for entry in (
-        BicubicSRDataset,
-        DemosaickingDataset,
-        DualPixelDefocusDataset,
-        GaussianDenoisingDataset,
-        JpegCompressionDataset,
-        PairedRestorationDataset,
-        PhotographDataset,
-        SubmissionDataset,
-        *DEGRADED,
-    )
-}
+_CLASSES: tuple[type, ...] = (
+    BicubicSRDataset,
+    DemosaickingDataset,
+    DualPixelDefocusDataset,
+    GaussianDenoisingDataset,
+    JpegCompressionDataset,
+    PairedRestorationDataset,
+    PhotographDataset,
+    SubmissionDataset,
+    *DEGRADED,
+)
+
+DATASETS: dict[str, type] = {entry.__name__: entry for entry in _CLASSES}
 """Data sets that `semanir_arch.registration` registers."""
