@@ -306,7 +306,7 @@ class _Named(ImageSource):
         return self._names[index]
 
     def read(self, index: int) -> NDArray[Any]:
-        """Not possible."""
+        """Raise an error: this source cannot be read."""
         raise FileNotFoundError(self.path(index))
 
 

@@ -141,7 +141,7 @@ def measure(method: Method, pairs: list[tuple[Picture, Picture]]) -> tuple[list[
 
 
 def psnr(restored: Picture, truth: Picture) -> float:
-    """By the protocol of real pairs."""
+    """PSNR by the protocol of real pairs."""
     planes = [torch.from_numpy(image.transpose(2, 0, 1).copy()) for image in (restored, truth)]
     return PROTOCOLS["denoise_rgb"].evaluate(planes[0], planes[1])["psnr"]
 

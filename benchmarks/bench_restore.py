@@ -86,7 +86,7 @@ def report_speed(tasks: list[Task], side: int, rounds: int) -> list[str]:
 
 
 def report_tiles(tasks: list[Task]) -> list[str]:
-    """How much the score of a restored photograph depends on the tiles."""
+    """Report how much the score of a restored photograph depends on the tiles."""
     clean = read_photo("astronaut.png")
     rows = []
     for task in tasks:
@@ -150,7 +150,7 @@ def damaged(clean: Picture, task: Task) -> Picture:
 
 
 def psnr(image: Picture, clean: Picture) -> float:
-    """In decibels, of 8-bit images."""
+    """PSNR in decibels, of 8-bit images."""
     error = np.square(image.astype(np.float64) - clean).mean()
     return float(10 * np.log10(255**2 / error)) if error else math.inf
 

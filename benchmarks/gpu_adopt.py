@@ -54,10 +54,10 @@ def adopt(folder: Path, root: Path) -> list[str]:
 
     Args:
         folder: Output of the run.
-        root: Of the checkout.
+        root: Root of the checkout.
 
     Returns:
-        What was done, and what speaks against doing more.
+        Actions done, and reasons against doing more.
 
     Raises:
         FileNotFoundError: There is no record, or no report.

@@ -31,10 +31,10 @@ class Candidate(NamedTuple):
     """A network to measure.
 
     Args:
-        build: Makes it.
+        build: Function that builds the network.
         side: Pixels of the image it restores; a few seconds' work for a CPU.
-        parameters: As published, in millions.
-        cost: As published, 10^9 multiply-adds, with the size they are of.
+        parameters: Published number of parameters, in millions.
+        cost: Published cost, 10^9 multiply-adds, with the size it is for.
     """
 
     build: Callable[[], nn.Module]

@@ -43,6 +43,7 @@ from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import patch_path
 from semanir_arch.data.preparation.preview import write_preview
 from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES, scan_images
+from semanir_arch.utils.errors import InputError, UserError, message_of
 from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.same_names import first_clash
 from semanir_arch.utils.suggestions import did_you_mean
@@ -55,8 +56,8 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
 
     Args:
         source: An image, or a folder.
-        output: For an image: a folder, or a file name that ends in .png. For a folder: a folder,
-            in which the sub-folders are repeated.
+        output: Output for an image: a folder, or a file name that ends in .png. For a folder: a
+            folder, in which the sub-folders are repeated.
         template: Name of a result without suffix, where {} is that of its image.
 
     Raises:
@@ -65,10 +66,10 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
             other or the source.
     """
     if template.count("{}") != 1:
-        raise ValueError(f"--template must have one {{}}, received {template!r}")
+        raise InputError(f"--template must have one {{}}, received {template!r}")
     if source.is_file():
         if output.suffix.lower() in IMAGE_SUFFIXES and output.suffix.lower() != ".png":
-            raise ValueError(f"{output}: results are PNG files, name it .png")
+            raise InputError(f"{output}: results are PNG files, name it .png")
         is_file_name = output.suffix.lower() == ".png" and not output.is_dir()
         target = output if is_file_name else output / f"{template.format(source.stem)}.png"
         jobs = {source.name: (source, target)}
@@ -84,11 +85,11 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
         same = "differ only in their suffix"
         if one != other:
             same = f"would become {one} and {other}, which are one name on some systems"
-        raise ValueError(f"{source}: two images {same}")
+        raise InputError(f"{source}: two images {same}")
     targets = {target.resolve() for _, target in jobs.values()}
     for clean, _ in jobs.values():
         if clean.resolve() in targets:
-            raise ValueError(f"{clean}: the result would replace it; choose another output")
+            raise InputError(f"{clean}: the result would replace it; choose another output")
     return jobs
 
 
@@ -102,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> list[str]:
     if arguments.preview is not None:
         return _run_preview(arguments)
     if arguments.output is None:
-        raise ValueError("an output is needed, or --preview FILE for a contact sheet")
+        raise InputError("an output is needed, or --preview FILE for a contact sheet")
     degradation = parse_degradation(arguments.damage, _parameters(arguments))
     jobs = [
         DegradingJob(name, source, target, degradation, arguments.seed)
@@ -116,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> list[str]:
 
 def _run_preview(arguments: argparse.Namespace) -> list[str]:
     if arguments.output is not None:
-        raise ValueError(f"--preview writes nothing else: leave out {arguments.output}")
+        raise InputError(f"--preview writes nothing else: leave out {arguments.output}")
     write_preview(
         arguments.preview,
         arguments.input,
@@ -135,8 +136,8 @@ def _run_image(
     for job in jobs:
         try:
             degrade_file(job)
-        except (OSError, ValueError) as error:
-            return [str(error)]
+        except (UserError, OSError) as error:
+            return [message_of(error)]
         say(str(job.target))
     return []
 
@@ -156,7 +157,7 @@ def _run_folder(
         workers = min(arguments.workers, max(1, len(pending)))
         for job, result in run_jobs(degrade_file, pending, workers):
             if isinstance(result, Exception):
-                problems.append(str(result))
+                problems.append(message_of(result))
             else:
                 manifest.add(job.name, result)
             progress(f"{len(manifest.images)} of {len(jobs)} images")
@@ -176,7 +177,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     for text in arguments.set:
         name, sign, value = text.partition("=")
         if not sign:
-            raise ValueError(f"--set takes NAME=VALUE, received {text!r}")
+            raise InputError(f"--set takes NAME=VALUE, received {text!r}")
         given[name] = parse_value(value)
     return given
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from semanir_arch.data.preparation import layout
 from semanir_arch.data.preparation.dataset_facts import DataSet, load_catalogue
 from semanir_arch.data.preparation.parallel_jobs import Progress, run_script, say
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.suggestions import did_you_mean
 
 CATALOGUE = Path(__file__).with_name("datasets.yml")
@@ -53,7 +54,7 @@ def _prepare(data_set: DataSet, archives: Sequence[Path], root: Path) -> list[st
         for archive in archives:
             say(layout.verify(archive, data_set, progress))
             if layout.unpack(archive, data_set, root, progress) == 0:
-                raise ValueError(f"{archive}: holds nothing that belongs to {data_set.name}")
+                raise InputError(f"{archive}: holds nothing that belongs to {data_set.name}")
     problems = layout.finish(data_set, root)
     say(_progress_table(data_set, root))
     return problems
@@ -66,10 +67,10 @@ def _is_complete(data_set: DataSet, root: Path) -> bool:
 
 def _find(catalogue: dict[str, DataSet], name: str | None) -> DataSet:
     if name is None:
-        raise ValueError("name a data set, or use --list")
+        raise InputError("name a data set, or use --list")
     if name not in catalogue:
         hint = did_you_mean(name, catalogue, cutoff=0.4) or "; --list shows all"
-        raise ValueError(f"{name}: no such data set{hint}")
+        raise InputError(f"{name}: no such data set{hint}")
     return catalogue[name]
 
 

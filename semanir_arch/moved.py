@@ -138,7 +138,7 @@ def find_present(name: str) -> str | None:
     """The present name of a module, or of a package that contains it, that had moved.
 
     Args:
-        name: Below `semanir_arch`.
+        name: Module name below `semanir_arch`.
     """
     head, tail = name, ""
     while head:
@@ -153,7 +153,7 @@ class _Alias(InspectLoader):
     """Loads the module of another name.
 
     Args:
-        present: Its full name.
+        present: Full present name.
     """
 
     def __init__(self, present: str) -> None:
@@ -167,11 +167,11 @@ class _Alias(InspectLoader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is left to run; the import system's change of the spec is undone."""
+        """Run nothing; undo the import system's change of the spec."""
         module.__spec__ = self._spec
 
     def get_source(self, fullname: str) -> str:  # noqa: ARG002
-        """What `python -m` with the old name runs."""
+        """Code that `python -m` runs for the old name."""
         return f"import runpy\nrunpy.run_module({self._present!r}, run_name='__main__')\n"
 
     def get_code(self, fullname: str) -> CodeType:
@@ -190,12 +190,12 @@ class _Empty(InspectLoader):
         """Let the import system make it."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to run."""
+        """Run nothing; undo the import system's change of the spec."""
 
     def get_source(self, fullname: str) -> str:  # noqa: ARG002
         """No code."""
         return ""
 
     def is_package(self, fullname: str) -> bool:  # noqa: ARG002
-        """It is one."""
+        """Whether it is a package: always."""
         return True

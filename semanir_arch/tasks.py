@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
+from semanir_arch.utils.errors import InputError, InputTypeError
 from semanir_arch.utils.suggestions import nearest
 
 __all__ = ["NETWORK_TASKS", "TASKS", "Task", "find_task", "get_task", "suggest_task"]
@@ -24,17 +25,17 @@ class Task:
     Args:
         name: The word that commands, files and messages use.
         title: One line for people.
-        looks: What people see in a picture that needs it.
+        looks: Sight of a picture that needs it, in plain words.
         folder: Folder below `options` with its option files; empty where there are none yet.
         damages: Names of the damages that it repairs, as `semanir-data degrade --damage` takes
             them.
-        channels: Of its input: 1 for gray, 3 for RGB, 6 for the two views of a dual-pixel sensor.
-        scale: How many times larger the result is; 0 where `strength` says it.
+        channels: Number of input channels: 1 for gray, 3 for RGB, 6 for the two views of a dual-pixel sensor.
+        scale: Factor by which the result is larger; 0 where `strength` says it.
         strength: Option of the damage that tables list and commands bound ("sigma", "quality",
             "scale"); None where there is no such number.
         levels: Lowest and highest strength that networks are trained for.
-        input: What an image must be so that the package's network helps; empty where the package
-            neither ships nor trains one (`options/shipped/NAME.yml`).
+        input: Condition that an image must meet so that the package's network helps; empty where
+            the package neither ships nor trains one (`options/shipped/NAME.yml`).
         demonstration: Whether that network was trained on synthetic damage only, to show the task
             rather than to compete.
         sweep: Strengths at which that network is scored, as `test.py --sweep` takes them; those of
@@ -42,7 +43,7 @@ class Task:
         starts_from: Tasks whose network it is first trained from, the best first.
         tags: OpenModelDB's words for it; empty for those that its scale implies.
         aliases: Other spellings that a file or command has accepted; all stay readable.
-        words: What people call the damage or the remedy; a command suggests the task for them.
+        words: Everyday words for the damage or the remedy, for which a command suggests the task.
     """
 
     name: str
@@ -312,7 +313,7 @@ def find_task(word: object) -> Task | None:
     """The task that a word of a file names: its name or one of its `aliases`.
 
     Args:
-        word: As it was written; None, for example, names no task.
+        word: Word as it was written; anything but text names no task.
     """
     return _ALIASES.get(word) if isinstance(word, str) else None
 
@@ -323,7 +324,7 @@ def get_task(word: str) -> Task:
     An alias is read, and told once on standard error.
 
     Args:
-        word: As a user wrote it.
+        word: Word as a user wrote it.
 
     Raises:
         TypeError: It is no text.
@@ -331,7 +332,7 @@ def get_task(word: str) -> Task:
             are.
     """
     if not isinstance(word, str):
-        raise TypeError(f"task={word!r}: {type(word).__name__}; the name of a task is needed")
+        raise InputTypeError(f"task={word!r}: {type(word).__name__}; the name of a task is needed")
     task = find_task(word)
     if task is not None and task.has_network:
         if word != task.name:
@@ -340,16 +341,16 @@ def get_task(word: str) -> Task:
     close = suggest_task(word, [*NETWORK_TASKS, "auto"])
     hint = f"; did you mean {close!r}?" if close else ""
     if task is None:
-        raise ValueError(f"task {word!r} is unknown; available: {', '.join(NETWORK_TASKS)}{hint}")
+        raise InputError(f"task {word!r} is unknown; available: {', '.join(NETWORK_TASKS)}{hint}")
     files = f"those of options/{task.folder} train one for --weights" if task.folder else "none yet"
-    raise ValueError(f"task {word!r} has no network in the package; option files: {files}{hint}")
+    raise InputError(f"task {word!r} has no network in the package; option files: {files}{hint}")
 
 
 def suggest_task(word: str, known: Collection[str]) -> str | None:
     """The task that a word may mean; None if nothing is near.
 
     Args:
-        word: As a person wrote it.
+        word: Word as a person wrote it.
         known: Names of the tasks there are, perhaps with `auto`.
     """
     plain = word.strip().lower().replace("-", "_").replace(" ", "_")

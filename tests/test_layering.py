@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "tasks": {"utils"},
     "host": {"utils"},
     "ops": {"utils"},
-    "modules": {"ops"},
+    "modules": {"ops", "utils"},
     "archs": {"modules", "ops", "tasks", "utils"},
     "data": {"tasks", "utils"},
     "losses": {"utils"},

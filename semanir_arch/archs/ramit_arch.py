@@ -22,6 +22,7 @@ from semanir_arch.modules.reciprocal import ReciprocalStage
 from semanir_arch.modules.state_names import numbered, under
 from semanir_arch.modules.window import window_partition
 from semanir_arch.tasks import TASKS, find_task
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import Bounds, Length, OneOf
 
 from .argument_types import Channels, Depths, Expansion, Groups, Heads, Window
@@ -31,12 +32,12 @@ __all__ = ["RAMIT_PRESETS", "RAMIT_TASKS", "RAMiT", "RAMiTTask"]
 
 
 class RAMiTTask(NamedTuple):
-    """What the authors' models of a task have in common.
+    """Facts that the authors' models of a task share.
 
     Args:
         upscale: Enlargement.
-        mean: Subtracted from images in [0, 1], per channel; empty for nothing.
-        std: Divides them afterwards.
+        mean: Mean subtracted from images in [0, 1], per channel; empty for nothing.
+        std: Standard deviations by which the channels are divided afterwards.
         helper: Whether each block's attention helps that of the next.
     """
 
@@ -99,8 +100,8 @@ class RAMiT(RestorationNetwork):
     defaults are the published RAMiT for super-resolution x2.
 
     Args:
-        task: One of `RAMIT_TASKS`, or another word for it, such as the authors' "denoising_color";
-            decides the enlargement and how images are normalised.
+        task: Task name, a key of `RAMIT_TASKS`, or another word for it, such as the authors'
+            "denoising_color"; sets the enlargement and how images are normalized.
         in_chans: Channels in and out; those of the task, any for "real_denoise".
         embed_dim: Channels of the body; a multiple of 16.
         depths: Blocks of the stages: at full, half and quarter resolution, and at full again.
@@ -111,7 +112,8 @@ class RAMiT(RestorationNetwork):
         bottleneck_expansion: Hidden channels per channel of the MobiVari (version 2) that joins the
             first three stages.
         bottleneck_groups: Groups of its first convolution.
-        mix_expansion: As above, of the MobiVari that joins the attention of all stages.
+        mix_expansion: Hidden width of the MobiVari that joins the attention of all stages, in
+            multiples of its input's.
         mix_groups: Groups of its first convolution.
         helper: Whether each block's attention helps that of the next; None for the task's own.
 
@@ -172,7 +174,7 @@ class RAMiT(RestorationNetwork):
         self.to_target = _Reconstructor(embed_dim, in_chans, self.upscale, mobivari)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of `size_multiple`."""
+        """Restore images whose sides are multiples of `size_multiple`; see `forward`."""
         x = (x - self.mean) / self.std
         shallow = self.shallow(x)
         out1, mixed1 = self.stage1(shallow)
@@ -189,14 +191,14 @@ class RAMiT(RestorationNetwork):
 def _check(task: str, in_chans: int, embed_dim: int) -> RAMiTTask:
     found = find_task(task)
     if found is None or found.name not in RAMIT_TASKS:
-        raise ValueError(f"task={task!r} is unknown; allowed: {', '.join(map(repr, RAMIT_TASKS))}")
+        raise InputError(f"task={task!r} is unknown; allowed: {', '.join(map(repr, RAMIT_TASKS))}")
     settings = RAMIT_TASKS[found.name]
     if settings.mean and in_chans != len(settings.mean):
-        raise ValueError(
+        raise InputError(
             f"in_chans={in_chans}: images of task {task!r} have {len(settings.mean)} channels"
         )
     if embed_dim < 16 or embed_dim % 16:
-        raise ValueError(f"embed_dim={embed_dim} must be a multiple of 16")
+        raise InputError(f"embed_dim={embed_dim} must be a multiple of 16")
     return settings
 
 

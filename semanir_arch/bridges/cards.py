@@ -28,13 +28,13 @@ class Publication:
     """One network that is made public.
 
     Args:
-        name: Of the model, such as `denoise`.
+        name: Name of the model, such as `denoise`.
         network: The network.
-        checkpoint: Its file's contents.
-        record: How it was trained and measured, as the .json files beside the shipped weights; at
-            least `metadata` of the checkpoint.
+        checkpoint: Contents of the model's file.
+        record: Record of training and scores, in the form of the .json files next to the shipped
+            weights; at least the `metadata` of the checkpoint.
         repo: `USER/REPO` on the hub, if it is to be there.
-        author: Who publishes it, as OpenModelDB knows them.
+        author: Publisher, as OpenModelDB knows them.
         license: SPDX expression; None if nothing is stated.
         date: Day of publication, yyyy-mm-dd.
         size: Bytes of the file.
@@ -69,7 +69,7 @@ class Publication:
 
     @property
     def trainings(self) -> list[Mapping[str, Any]]:
-        """What is known of its trainings, the first one first."""
+        """Known facts of its trainings, the first one first."""
         last = self.record.get("training")
         earlier = self.record.get("earlier_trainings") or ()
         return [one for one in (*earlier, last) if isinstance(one, Mapping)]
@@ -102,7 +102,8 @@ def open_model_db(publication: Publication) -> dict[str, Any]:
     """Write an entry for OpenModelDB, a file of `data/models`.
 
     Returns:
-        The entry. Its `architecture` is one that OpenModelDB must add for this package's networks.
+        Entry of OpenModelDB. Its `architecture` is one that OpenModelDB must add for this package's
+        networks.
     """
     network, trainings = publication.network, publication.trainings
     entry: dict[str, Any] = {

@@ -10,15 +10,11 @@ import torch
 from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.archs.base import RestorationNetwork
 from semanir_arch.bridges import basicsr_networks, spandrel_reader
+from semanir_arch.bridges.hub_download import fetch
 from semanir_arch.tasks import find_task
-from semanir_arch.utils.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    align,
-    check_fit,
-    load_into,
-)
+from semanir_arch.utils.checkpoint import Checkpoint, align, check_fit, load_into
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import CheckpointError, InputError
 from semanir_arch.weights import find
 
 __all__ = ["check_usable", "find_weights", "open_network", "weights_or_shipped"]
@@ -39,13 +35,11 @@ def find_weights(given: str | Path) -> Path:
         given: A file, or `hf:USER/REPO[@REVISION]`.
 
     Raises:
-        ValueError: The address is not one, or the hub cannot be used; see `hub.fetch`.
+        ValueError: The address is not one, or the hub cannot be used; see `hub_download.fetch`.
         FileNotFoundError: The hub has no such weights, or cannot be reached.
     """
     if not str(given).startswith("hf:"):
         return Path(given)
-    from semanir_arch.bridges.hub_repository import fetch
-
     return fetch(str(given))
 
 
@@ -53,8 +47,8 @@ def weights_or_shipped(given: str) -> Path:
     """The file of what a command names, or the shipped one of a task.
 
     Args:
-        given: As in `find_weights`, or the name of a task with shipped weights; a file of that name
-            comes first.
+        given: File or address as in `find_weights`, or the name of a task with shipped weights; a
+            file of that name comes first.
 
     Raises:
         ValueError: As in `find_weights`.
@@ -75,7 +69,7 @@ def open_network(
     by spandrel, or built by BasicSR from these options, whichever is installed and knows them.
 
     Args:
-        checkpoint: From `load_checkpoint`.
+        checkpoint: Result of `load_checkpoint`.
         accept: Raises, if the network is none that the caller can use; called before weights are
             compared, which says more about a network that was mistaken for another.
 
@@ -137,7 +131,7 @@ def _build(checkpoint: Checkpoint) -> RestorationNetwork:
     try:
         return build_network(checkpoint.network or {})
     except (TypeError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"{checkpoint.source}: its network is not known to this version: {error}"
         ) from error
 

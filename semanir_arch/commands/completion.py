@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from semanir_arch.commands.launch import COMMANDS
 from semanir_arch.utils.command_line import Parser, run_guarded
+from semanir_arch.utils.errors import MissingPackageError
 
 __all__ = ["build_parser", "main"]
 
@@ -47,7 +48,7 @@ def _print(shell: str, name: str | None) -> None:
     try:
         import shtab
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "completion needs shtab: pip install 'semanir-arch[completion]'"
         ) from error
     for each in COMMANDS if name is None else [name]:

@@ -17,7 +17,7 @@ import yaml
 from semanir_arch.bridges.converting import SUFFIXES, convert
 from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.checkpoint import describe_network
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.options.yaml_reading import parse_value
 
 __all__ = ["build_parser", "convert", "main", "read_network"]
@@ -30,24 +30,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 if something given cannot be used.
     """
     arguments = build_parser().parse_args(argv)
-    try:
-        path = weights_or_shipped(arguments.source)
-        read = convert(
-            path,
-            arguments.target,
-            param_key=arguments.param_key,
-            prefix=arguments.prefix,
-            network=arguments.network,
-            task=arguments.task,
-        )
-    except (OSError, ValueError, TypeError) as error:
-        sys.stderr.write(f"convert: {error}\n")
-        return Exit.REFUSED
+    return run_guarded("convert", lambda: _convert(arguments))
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    path = weights_or_shipped(arguments.source)
+    read = convert(
+        path,
+        arguments.target,
+        param_key=arguments.param_key,
+        prefix=arguments.prefix,
+        network=arguments.network,
+        task=arguments.task,
+    )
     sys.stdout.write(
         f"{path}: recognised as {read.layout}; {len(read.params)} weights of "
         f"{describe_network(read.network)} -> {arguments.target}\n"
     )
-    return 0
 
 
 def read_network(text: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import semanir_arch
 from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.repairs import (
     COMMAND,
     Repair,
@@ -88,7 +89,7 @@ class Defect:
 
     Attributes:
         what: The finding.
-        repair: What repairs it: words, or commands that `--repair` runs.
+        repair: Remedy: words, or commands that `--repair` runs.
         broken: Whether something fails; otherwise a part is merely not there, such as training.
     """
 
@@ -125,7 +126,7 @@ def check_python() -> Iterator[Defect]:
 
 
 def check_torch() -> Iterator[Defect]:
-    """Nothing works without torch."""
+    """Check PyTorch, without which nothing works."""
     if installed("torch") is None and find_spec("torch") is None:
         yield Defect("torch is not installed", "pip install torch torchvision")
     elif reason := failure("torch"):
@@ -334,7 +335,7 @@ def _repair() -> int:
             _say(f"problem: {problem.what}")
             try:
                 problem.repair.run(_say)
-            except RuntimeError as error:
+            except UserError as error:
                 sys.stderr.write(f"semanir-doctor: not repaired: {error}\n")
                 return Exit.REFUSED
             repaired.append(problem.what)

@@ -6,13 +6,14 @@ network; `push` uploads it.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from semanir_arch.bridges import hub_repository
 from semanir_arch.bridges.opening import weights_or_shipped
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Parser, run_guarded
 
 __all__ = ["build_parser", "main"]
 
@@ -24,28 +25,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 if something given cannot be used or the hub refused.
     """
     arguments = build_parser().parse_args(argv)
+    return run_guarded("hub", lambda: _publish(arguments))
+
+
+def _publish(arguments: argparse.Namespace) -> None:
     facts = {"name": arguments.name, "author": arguments.author, "license": arguments.license}
-    try:
-        weights = weights_or_shipped(arguments.weights)
-        if arguments.action == "push":
-            address = hub_repository.push(
-                weights, arguments.target, private=arguments.private, **facts
-            )
-            sys.stdout.write(f"{weights} -> {address}\n")
-            return 0
-        written = hub_repository.pack(
-            weights,
-            Path(arguments.target),
-            repo=arguments.repo,
-            overwrite=arguments.overwrite,
-            **facts,
-        )
-    except (OSError, ValueError, TypeError) as error:
-        sys.stderr.write(f"hub: {error}\n")
-        return Exit.REFUSED
+    weights = weights_or_shipped(arguments.weights)
+    if arguments.action == "push":
+        address = hub_repository.push(weights, arguments.target, private=arguments.private, **facts)
+        sys.stdout.write(f"{weights} -> {address}\n")
+        return
+    written = hub_repository.pack(
+        weights,
+        Path(arguments.target),
+        repo=arguments.repo,
+        overwrite=arguments.overwrite,
+        **facts,
+    )
     for path in written:
         sys.stdout.write(f"{path}\n")
-    return 0
 
 
 def build_parser() -> Parser:

@@ -36,8 +36,8 @@ class Command:
     """One command.
 
     Args:
-        module: Has `main(argv)`, which returns the exit code, and `build_parser()`.
-        purpose: What it is for, in one line.
+        module: Module with `main(argv)`, which returns the exit code, and `build_parser()`.
+        purpose: Purpose in one line.
         is_script: Whether an installation puts it on the PATH, as `semanir-NAME`.
     """
 
@@ -84,10 +84,10 @@ def run(name: str, argv: Sequence[str]) -> int:
 
     Args:
         name: Key of `COMMANDS`.
-        argv: Its arguments.
+        argv: Arguments of the command.
 
     Returns:
-        Its exit code; 2 if there is no such command.
+        Exit code of the command; 2 if there is no such command.
     """
     if name not in COMMANDS:
         near = did_you_mean(name, COMMANDS) or f"; allowed: {', '.join(COMMANDS)}"

@@ -19,7 +19,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from semanir_arch.tasks import find_task
-from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.utils.command_line import Parser, run_guarded
+from semanir_arch.utils.errors import ExistingFileError, InputError
 from semanir_arch.utils.options.overview import find_leaves, overview
 from semanir_arch.utils.shipped import find_option_file, shipped_folder, was_of_tests
 
@@ -69,11 +70,11 @@ def main(argv: Sequence[str]) -> int:
         Exit code: 0, or 2 when something given cannot be used.
     """
     arguments = build_parser().parse_args(argv)
-    if arguments.leaf:
-        return _print_complete(arguments.leaf, arguments.force_yml, arguments.test)
 
     def work() -> None:
-        if arguments.list is not None:
+        if arguments.leaf:
+            _print_complete(arguments.leaf, arguments.force_yml, arguments.test)
+        elif arguments.list is not None:
             sys.stdout.writelines(f"{line}\n" for line in list_options(arguments.list))
         elif arguments.copy:
             copied = copy_options(arguments.copy)
@@ -93,7 +94,7 @@ def list_options(word: str = "") -> Iterator[str]:
         word: Name of a task, or part of the path; all files if empty.
 
     Yields:
-        `options/denoising/SemanIR_color.yml  Title`.
+        Lines such as `options/denoising/SemanIR_color.yml  Title`.
 
     Raises:
         ValueError: No file has such a path.
@@ -109,7 +110,7 @@ def list_options(word: str = "") -> Iterator[str]:
             title = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
             yield f"{name:60} {title}"
     if not found:
-        raise ValueError(f"--list {word}: no option file has this in its path; --list shows all")
+        raise InputError(f"--list {word}: no option file has this in its path; --list shows all")
 
 
 def copy_options(target: Path) -> int:
@@ -125,7 +126,7 @@ def copy_options(target: Path) -> int:
         FileExistsError: There is something of this name.
     """
     if target.exists():
-        raise FileExistsError(f"--copy {target}: exists already; nothing was copied")
+        raise ExistingFileError(f"--copy {target}: exists already; nothing was copied")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         copy = Path(folder) / "options"
@@ -134,20 +135,15 @@ def copy_options(target: Path) -> int:
     return sum(1 for _ in target.rglob("*.yml"))
 
 
-def _print_complete(given: str, overrides: Sequence[str], is_test: bool) -> int:
-    from semanir_arch.host import HostError
-    from semanir_arch.runs.prepare import complete_options, report_refusal
+def _print_complete(given: str, overrides: Sequence[str], is_test: bool) -> None:
+    from semanir_arch.runs.prepare import complete_options
     from semanir_arch.utils.options import resolve, to_yaml
 
-    try:
-        leaf = find_option_file(given)
-        is_test |= was_of_tests(given, leaf)
-        is_train = not is_test and "train" in resolve(leaf, overrides).options
-        resolved = complete_options(leaf, overrides, is_train)
-    except (ValueError, FileNotFoundError, HostError) as error:
-        return report_refusal(error)
+    leaf = find_option_file(given)
+    is_test |= was_of_tests(given, leaf)
+    is_train = not is_test and "train" in resolve(leaf, overrides).options
+    resolved = complete_options(leaf, overrides, is_train)
     sys.stdout.write(to_yaml(resolved.options, complete=resolved.inherits))
-    return Exit.DONE
 
 
 def _schema() -> str:

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semanir_arch.host import HostError
 from semanir_arch.tasks import NETWORK_TASKS, Task, get_task
-from semanir_arch.training.checkpointing import SaveError
-from semanir_arch.training.loaders import LoadingError
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Parser, run_guarded
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights.catalogue import FOLDER, TRAIN_COMMAND, ShippedWeights, available
 
 if TYPE_CHECKING:
@@ -32,14 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, 2 if something given cannot be used, or 130 if a training was interrupted.
     """
     arguments = build_parser().parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted; the same command continues.\n")
-        return Exit.INTERRUPTED
-    except (OSError, ValueError, HostError, LoadingError, SaveError) as error:
-        sys.stderr.write(f"weights: {error}\n")
-        return Exit.REFUSED
+    return run_guarded(
+        "weights",
+        lambda: int(arguments.run(arguments)),
+        interrupted="interrupted; the same command continues",
+    )
 
 
 def build_parser() -> Parser:
@@ -133,7 +128,7 @@ def _publish(arguments: argparse.Namespace) -> int:
     experiment = find_experiment(task)
     attempt = read_attempt(experiment)
     if attempt is None or not attempt.is_finished:
-        raise ValueError(
+        raise InputError(
             f"{experiment}: no finished training; `{TRAIN_COMMAND.format(task=task.name)}` "
             "starts or continues one"
         )

@@ -48,7 +48,7 @@ class Validation(SRModel):
         evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
         examples: First image of every dataset in the latest evaluation of a training; in the first
             process.
-        keeper: Is told every image, and may know the scores of some.
+        keeper: Keeper that is told every image, and may know the scores of some.
         tile: Side in pixels of the tiles in which the latest image was restored; None if whole.
     """
 
@@ -100,7 +100,7 @@ class Validation(SRModel):
         on the number of processes.
 
         Args:
-            dataloader: One image per batch.
+            dataloader: Loader of one image per batch.
             current_iter: Iteration, or in a test the name of the run.
             tb_logger: TensorBoard writer, or None.
             save_img: Whether to write the restored images.
@@ -145,7 +145,7 @@ class Validation(SRModel):
             self._log_validation_metric_values(current_iter, dataset, tb_logger)
 
     def _find_submission(self, dataset: Any, name: str) -> Submission | None:
-        """Where the results of a test go whose targets a server keeps."""
+        """Find the destination of a test whose targets a server keeps."""
         if self.is_train or not hasattr(dataset, "submission"):
             return None
         found: Submission = dataset.submission(
@@ -282,7 +282,7 @@ def _host_metric(extra: ExtraMetric, image: Tensor, target: Tensor | None) -> fl
     Args:
         extra: Entry of `val.metrics`.
         image: Shape (C, H, W), RGB or gray, range [0, 1]; clamped and rounded here.
-        target: As `image`; None for metrics that need none.
+        target: Target image, as `image`; None for metrics that need none.
     """
     to_image = host.load("basicsr.utils").tensor2img
     arguments = {key: value for key, value in extra.block.items() if key != "better"}

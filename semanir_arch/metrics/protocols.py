@@ -20,6 +20,7 @@ from semanir_arch.metrics.mae import mae
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
 from semanir_arch.metrics.ssim import KINDS, ssim
+from semanir_arch.utils.errors import InputError
 
 _EXTRAS: dict[str, Callable[..., Tensor]] = {"psnr_b": psnr_b, "mae": mae}
 
@@ -33,18 +34,18 @@ class Protocol:
     it.
 
     Args:
-        name: What option files and tables call it.
-        task: What it measures, a key of `semanir_arch.tasks.TASKS`.
+        name: Name in option files and tables.
+        task: Task that it measures, a key of `semanir_arch.tasks.TASKS`.
         color: Channels compared: 'rgb', 'y' (BT.601 studio range, not rounded), 'y_rounded' (the
             same in 8 bits) or 'gray'.
-        ssim_kind: One of `ssim.KINDS`.
-        source: Which published code measures like this.
+        ssim_kind: Variant of SSIM, one of `ssim.KINDS`.
+        source: Published code that measures like this.
         rounding: Whether restored image and target are rounded to 8 bits first; the restored image
             is clamped to [0, 1] in any case.
         crop_border: Pixels left out at each edge; 'scale' stands for the scale of super-resolution.
         extras: Scores beside PSNR and SSIM: 'psnr_b' and 'mae'.
         aligned: Whether the restored image is first aligned with its target (`alignment`).
-        averaging: What the score of a set is the mean of.
+        averaging: Unit over which the scores of a set are averaged.
     """
 
     name: str
@@ -87,17 +88,17 @@ class Protocol:
             restored: (C, H, W) or (1, C, H, W), gray or RGB; float in [0, 1], which it may exceed,
                 or uint8 or uint16 as a file stores it.
             target: The same shape.
-            scale: Of super-resolution; needed where `crop_border` is 'scale'.
+            scale: Scale of super-resolution; needed if `crop_border` is 'scale'.
 
         Returns:
-            As `evaluate_batch`, one number each.
+            Scores as from `evaluate_batch`, one number each.
 
         Raises:
             TypeError: See `evaluate_batch`.
             ValueError: There are several images, or see `evaluate_batch`.
         """
         if restored.dim() == 4 and len(restored) != 1:
-            raise ValueError(f"evaluate takes one image, received {len(restored)}: evaluate_batch")
+            raise InputError(f"evaluate takes one image, received {len(restored)}: evaluate_batch")
         scores = self.evaluate_batch(restored, target, scale)
         return {name: value.item() for name, value in scores.items()}
 
@@ -110,7 +111,7 @@ class Protocol:
             restored: (B, C, H, W) or (C, H, W); otherwise as in `evaluate`. Images of several sizes
                 are several batches: padding would be compared too.
             target: The same shape.
-            scale: As in `evaluate`.
+            scale: Scale of super-resolution, as for `evaluate`.
 
         Returns:
             (B,) float64 each: `psnr` in decibel, `inf` for identical images; `ssim`; what `extras`
@@ -148,7 +149,7 @@ class Protocol:
         """Pixels left out at each edge.
 
         Args:
-            scale: Of super-resolution; ignored where the border does not depend on it.
+            scale: Scale of super-resolution; ignored if the border does not depend on it.
 
         Raises:
             ValueError: The border depends on the scale, and that is missing or below 1.
@@ -156,9 +157,9 @@ class Protocol:
         if self.crop_border != "scale":
             return self.crop_border
         if scale is None:
-            raise ValueError(f"protocol {self.name} cuts a border of scale pixels: give the scale")
+            raise InputError(f"protocol {self.name} cuts a border of scale pixels: give the scale")
         if scale < 1:
-            raise ValueError(f"scale must be 1 or more, received {scale}")
+            raise InputError(f"scale must be 1 or more, received {scale}")
         return scale
 
 

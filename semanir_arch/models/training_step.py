@@ -44,7 +44,7 @@ class TrainingStep(TrainingSetup):
         """One training step on the batch of `feed_data`.
 
         Args:
-            current_iter: Counted from 1.
+            current_iter: Iteration, counted from 1.
 
         Raises:
             NonFiniteError: Too many steps had no finite loss or gradient.

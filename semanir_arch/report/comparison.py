@@ -22,10 +22,10 @@ class _Grid:
     """Rows and columns of one table.
 
     Args:
-        metric: What the cells hold.
+        metric: Metric in the cells.
         columns: Measurements of one column by its title; several where only the setting differs.
         images: Number of images of whole sets.
-        notes: What the reader must know, once each.
+        notes: Remarks for the reader, once each.
     """
 
     metric: str
@@ -43,7 +43,7 @@ def compare(measurements: Sequence[Measurement], published: Published | None = N
     A table that would hold nothing but one row of ours is left out.
 
     Args:
-        measurements: Of one run.
+        measurements: Measurements of one run.
         published: Figures of papers; None for those that come with the package.
     """
     published = published or load_published()

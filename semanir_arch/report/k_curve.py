@@ -31,7 +31,7 @@ def draw_k_curves(measurements: Sequence[Measurement]) -> list[KCurve]:
     """A curve for each score and for time; none where k was not swept.
 
     Args:
-        measurements: Of one run.
+        measurements: Measurements of one run.
     """
     swept = [one for one in measurements if "k" in one.setting]
     if not swept:

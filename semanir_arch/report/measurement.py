@@ -19,15 +19,15 @@ class Subject:
     """The network that was measured.
 
     Args:
-        network: Its class.
-        parameters: How many values it has learned.
+        network: Class of the network.
+        parameters: Number of learned values.
         weights: The file; None for random weights.
         sha256: Digest of the file.
-        layout: What the file was recognised as.
+        layout: Layout that the file was recognized as.
         k: Keys kept per token; None for networks without.
         ensemble: Whether the eight orientations were averaged.
-        tile: What was asked for: side of the tiles in pixels, `auto`, or None for whole images.
-        fresh: How many of its weights are random although there is a file, and how many it has.
+        tile: Requested tiling: side of the tiles in pixels, `auto`, or None for whole images.
+        fresh: Number of weights that are random despite a file, and number of all weights.
     """
 
     network: str
@@ -62,11 +62,11 @@ class Measurement:
 
     Args:
         evaluation: The scores.
-        subject: What was measured.
+        subject: Network that was measured.
         setting: Values of the swept options by name.
-        task: Name in `semanir_arch.tasks.TASKS`; None where nothing says it.
+        task: Task name, a key of `semanir_arch.tasks.TASKS`; None where nothing says it.
         level: Strength of the degradation, or scale; None for tasks without.
-        reused: How many images an earlier, interrupted run had measured.
+        reused: Number of images that an earlier, interrupted run had measured.
         examples: Files with the `input`, `output` and `target` of some images, by the image's place
             in the set.
     """
@@ -102,7 +102,7 @@ def measured_task(protocol: str | None, dataset: object) -> str | None:
     """Task of which a data set gave scores: its own, where it says so, or its protocol's.
 
     Args:
-        protocol: Of the evaluation; None for one without.
+        protocol: Protocol of the evaluation; None for one without.
         dataset: Data set; `TASK` of ours names the task that it is for, where it serves but one.
     """
     own: str | None = getattr(dataset, "TASK", None)
@@ -115,9 +115,9 @@ def measured_level(task: str | None, block: Mapping[str, Any], scale: int) -> fl
     """Level at which a data set is degraded.
 
     Args:
-        task: From `measured_task`.
+        task: Result of `measured_task`.
         block: Options of the data set.
-        scale: Of super-resolution.
+        scale: Scale of super-resolution.
     """
     option = TASKS[task].strength if task is not None else None
     value = scale if option == "scale" else block.get(option or "")

@@ -16,7 +16,7 @@ def list_tasks(folder: Path = FOLDER) -> str:
     """All tasks, a line each: what a picture looks like, and what is done.
 
     Args:
-        folder: Where the shipped networks are.
+        folder: Folder of the shipped networks.
     """
     shipped = {weights.task.name for weights in available(folder)}
     lines = [f"{'auto':13} any picture: looks at it and takes what helps (the default)"]
@@ -32,7 +32,7 @@ def list_scores(folder: Path = FOLDER) -> str:
     """All tasks with their shipped networks, measured scores and origin.
 
     Args:
-        folder: Where the shipped networks are.
+        folder: Folder of the shipped networks.
     """
     shipped = {weights.task.name: weights for weights in available(folder)}
     lines = []

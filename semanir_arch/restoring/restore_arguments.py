@@ -8,6 +8,7 @@ from pathlib import Path
 
 from semanir_arch.tasks import NETWORK_TASKS, get_task
 from semanir_arch.utils.command_line import Parser
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
 __all__ = ["FORMATS", "build_parser", "parse_arguments"]
@@ -236,11 +237,11 @@ def _check_task(arguments: argparse.Namespace) -> None:
     if names != ["auto"]:
         for name in names:
             if name == "auto":
-                raise ValueError("--task auto chooses by itself and cannot be part of a chain")
+                raise InputError("--task auto chooses by itself and cannot be part of a chain")
             get_task(name)
     one = arguments.serve or arguments.explain is not None or arguments.weights is not None
     if one and (len(names) > 1 or names == ["auto"]):
-        raise ValueError(f"--task {arguments.task}: one network is needed here; name its task")
+        raise InputError(f"--task {arguments.task}: one network is needed here; name its task")
 
 
 def _check_auto(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ def visible(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Any layout and type as 8-bit RGB (H, W, 3), transparent parts over white.
 
     Args:
-        image: As `Restorer.restore` takes.
+        image: Image that `Restorer.restore` takes.
 
     Raises:
         TypeError, ValueError: As `pixels.split`.
@@ -36,7 +36,7 @@ def with_visible_colors(pixels: Pixels, tick: Callable[[], None] = lambda: None)
 
     Args:
         pixels: An image.
-        tick: Called now and then; what it raises ends the work.
+        tick: Function called now and then; an error it raises ends the work.
 
     Returns:
         The same object where nothing is hidden or nothing visible; else a copy, of the same layout

@@ -22,6 +22,7 @@ from semanir_arch.ops import native
 from semanir_arch.ops.backend import choose_freely, keep_to, list_offered
 from semanir_arch.report.provenance import describe_computer
 from semanir_arch.utils import devices, processes
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Arithmetic", "agree", "observe"]
 
@@ -30,14 +31,14 @@ _GO_ON = "--force_yml other_arithmetic=true"
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What decides about the last digits of results.
+    """Choices that affect the last digits of results.
 
     Args:
         device: `cpu` or `cuda`.
-        backends: Of the attention, in the order of the automatic choice, each with its kernels;
-            empty for networks without it.
+        backends: Backends of the attention, in the order of the automatic choice, each with its
+            kernels; empty for networks without attention.
         facts: Versions, processor and threads: no run can repeat those of another computer.
-        notes: What differs from what was to be repeated; for people.
+        notes: Differences from what was to be repeated, for people.
     """
 
     device: str
@@ -63,7 +64,7 @@ class Arithmetic:
                 dict(content["facts"]),
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"received {content!r}, which is no arithmetic") from error
+            raise InputError(f"received {content!r}, which is no arithmetic") from error
 
     def write_to(self, logger: logging.Logger) -> None:
         """Log what is computed with, and what differs."""
@@ -75,7 +76,7 @@ class Arithmetic:
 
 
 def observe(options: Mapping[str, Any]) -> Arithmetic:
-    """What this process would compute with, if nothing is to be repeated.
+    """Find what this process would compute with, if nothing is to be repeated.
 
     Args:
         options: Complete options.
@@ -94,11 +95,11 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
 
     Args:
         options: Complete options.
-        recorded: What an earlier part of the run computed with; None or empty where that is not
-            known. Ignored in all processes but the first.
+        recorded: Arithmetic of an earlier part of the run; None or empty if unknown. Ignored in all
+            processes but the first.
 
     Returns:
-        What this process computes with from now on.
+        Arithmetic of this process from now on.
 
     Raises:
         ValueError: A process cannot repeat it, and `other_arithmetic` is false.
@@ -116,7 +117,7 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
     ]
     if problems and not options.get("other_arithmetic", False):
         choose_freely()
-        raise ValueError(_refusal(problems))
+        raise InputError(_refusal(problems))
     if problems:
         choose_freely()
     notes = [f"{problem}. Going on, as other_arithmetic says." for problem in problems]

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from semanir_arch.data.sources.item_names import ItemNames
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import OptionError, Problem, Resolved
 
 __all__ = ["check_item_names", "check_set_names"]
@@ -40,7 +41,7 @@ def check_item_names(datasets: Mapping[str, Any], options: Mapping[str, Any], mo
     Args:
         datasets: The evaluated data sets by name.
         options: Complete options of the run.
-        model: What will restore them.
+        model: Model that will restore them.
 
     Raises:
         ValueError: Two results would have the same name.
@@ -53,7 +54,7 @@ def check_item_names(datasets: Mapping[str, Any], options: Mapping[str, Any], mo
     files = Counter(_files_of_basicsr(datasets, is_train=bool(options.get("is_train"))))
     twice = [name for name, count in files.items() if count > 1]
     if twice:
-        raise ValueError(
+        raise InputError(
             f"val:save_img: {options.get('model_type')} writes every image by its file name alone, "
             f"so that {len(twice)} would replace others, the first is {twice[0]}; use "
             "model_type: RestorationModel, which keeps folders, or save_img: false"

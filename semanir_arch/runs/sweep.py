@@ -46,8 +46,8 @@ class SweepPoint:
     Args:
         setting: Values of the swept options by name; empty if nothing is swept.
         run: The test.
-        weights: What is tested; None for random weights.
-        missing: By the name of each data set that was left out, why.
+        weights: File of weights to test; None for random weights.
+        missing: Reason for each data set that was left out, by its name.
     """
 
     setting: dict[str, Any]
@@ -76,7 +76,7 @@ class Sweep:
 
     Args:
         name: Folder below results/.
-        points: At least one, in the order of the command.
+        points: Points, at least one, in the order of the command.
     """
 
     name: str
@@ -89,8 +89,8 @@ class _Axis:
 
     Args:
         name: Short name, for tables.
-        key: Where it stands in the option file, as `--force_yml` writes it.
-        values: At least one.
+        key: Place in the option file, as `--force_yml` writes it.
+        values: Values, at least one.
     """
 
     name: str
@@ -107,7 +107,7 @@ def prepare_sweep(arguments: Namespace) -> Sweep:
     """Complete and check the options of all tests before the first begins.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
 
     Raises:
         OptionError: Options are wrong, or name files or devices that are not there.

@@ -22,6 +22,7 @@ from semanir_arch.evaluation.score_cache import ScoreCache, Set
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.report.measurement import Measurement, Subject, measured_level, measured_task
 from semanir_arch.runs.arithmetic import Arithmetic, agree
+from semanir_arch.runs.building import build_loader, build_model
 from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.sweep import Sweep, SweepPoint
 from semanir_arch.utils import processes
@@ -45,11 +46,11 @@ class Testing:
     """All tests of one command.
 
     Args:
-        sweep: What is tested.
+        sweep: Sweep to test.
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
-        rank: Set by the run: number of this process.
-        arithmetic: Set by the run: what it computes with.
+        rank: Number of this process, set by the run.
+        arithmetic: Arithmetic of the run, which sets it.
     """
 
     sweep: Sweep
@@ -60,7 +61,7 @@ class Testing:
 
     @property
     def folder(self) -> Path:
-        """Where everything is written."""
+        """Folder of all results."""
         return self.root / "results" / self.sweep.name
 
     def __call__(self) -> list[Measurement]:
@@ -92,7 +93,7 @@ class Testing:
             return measurements
 
     def _make_keys(self, point: SweepPoint) -> dict[str, Set]:
-        """What is measured under one setting, by the name of the data set."""
+        """Sets to measure under one setting, by the name of the data set."""
         options = point.run.options
         digest = point.weights.sha256 if point.weights else None
         return {
@@ -168,7 +169,7 @@ class Testing:
         counts = [len(loader.dataset) for loader in loaders]  # type: ignore[arg-type]
         save_img = bool(options["val"].get("save_img", False))
         cache.begin(sets, sum(counts), save_img)
-        model = host.load("basicsr.models").build_model(options)
+        model = build_model(options)
         datasets = {loader.dataset.opt["name"]: loader.dataset for loader in loaders}  # type: ignore[attr-defined]
         check_item_names(datasets, options, model)
         subject = _describe(model, point, options)
@@ -189,7 +190,7 @@ def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
 
 
 def _read_begun(folder: Path) -> Any:
-    """What a test was to measure that has not ended; None where there is none."""
+    """Read what an unfinished test was to measure; None if there is none."""
     try:
         return json.loads((folder / _BEGUN).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -198,12 +199,11 @@ def _read_begun(folder: Path) -> Any:
 
 def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:
     """One loader per data set, one image per batch."""
-    data = host.load("basicsr.data")
     loaders = []
-    for block in options["datasets"].values():
-        dataset = data.build_dataset(block)
-        loaders.append(data.build_dataloader(dataset, block))
-        _LOGGER.info("Number of test images in %s: %d", block["name"], len(dataset))
+    for phase, block in options["datasets"].items():
+        loaders.append(loader := build_loader(phase, block))
+        images = len(loader.dataset)  # type: ignore[arg-type]
+        _LOGGER.info("Number of test images in %s: %d", block["name"], images)
     return loaders
 
 
@@ -216,7 +216,7 @@ def _collect(
     cache: ScoreCache,
     subject: Subject,
 ) -> list[Measurement]:
-    """What a model has measured, with everything that tells what it is."""
+    """Collect what a model has measured, with everything that identifies it."""
     blocks = {block["name"]: block for block in options["datasets"].values()}
     measurements = []
     # Models of BasicSR keep no scores.

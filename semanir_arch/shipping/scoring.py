@@ -30,8 +30,8 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     """Test the shipped weights of a task, and keep the scores in their record.
 
     Args:
-        task: Its weights are shipped.
-        folder: Of the shipped weights.
+        task: Task with shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
         A score for each data set and strength.

@@ -30,8 +30,8 @@ class Start:
     """Weights to start from.
 
     Args:
-        file: That the training loads.
-        origin: Where they come from, in words.
+        file: File that the training loads.
+        origin: Origin of the weights, in words.
     """
 
     file: Path
@@ -44,14 +44,14 @@ def prepare_start(
     """Choose the weights to start from, and write them in the shape of the network.
 
     Args:
-        task: That is to be trained.
+        task: Task to train.
         network: Option block of its network.
         wanted: A weights file, "none" for random weights, or None for the shipped weights of the
             task or else of the related one.
-        folder: Of the shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
-        None for random weights.
+        Weights to start from; None for random weights.
 
     Raises:
         FileNotFoundError: `wanted` does not exist.
@@ -118,10 +118,10 @@ def start_by_interpolating(network: nn.Module) -> bool:
     the image is small. This spares the training its first thousands of iterations.
 
     Args:
-        network: Changed in place, if it is of a kind for which there is a way.
+        network: Network, changed in place if there is a way for its kind.
 
     Returns:
-        Whether it was.
+        Whether the network was changed.
     """
     if not (isinstance(network, SemanIR) and isinstance(network.reconstruct, PixelShuffleDirect)):
         return False

@@ -82,7 +82,7 @@ def check(opt: dict[str, Any]) -> None:
     What only this package reads is named in the log, because the script does without it.
 
     Args:
-        opt: As BasicSR parsed them.
+        opt: Options as BasicSR parsed them.
 
     Raises:
         OptionError: An option is unknown, missing, or has a value that is not allowed.

@@ -19,6 +19,7 @@ from semanir_arch import host
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.batch_schedule import BatchSchedule
+from semanir_arch.runs.building import build_model
 from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.run import Run
 from semanir_arch.training.checkpointing import Saver, restore
@@ -45,9 +46,9 @@ class Training:
     """One training.
 
     Args:
-        run: What the command line asks for.
-        observers: Told what happens.
-        model: Set by the run: the model it built.
+        run: Run that the command line asks for.
+        observers: Objects that are told what happens.
+        model: Model that the run built; set by the run.
     """
 
     run: Run
@@ -127,7 +128,7 @@ class Training:
             validation = build_validation_loaders(options, _LOGGER)
             schedule = _continue_data(schedule, manifest)
             _log_statistics(schedule, options)
-            self.model = host.load("basicsr.models").build_model(options)
+            self.model = build_model(options)
             sets = {loader.dataset.opt["name"]: loader.dataset for loader in validation}  # type: ignore[attr-defined]
             check_item_names(sets, options, self.model)
             epoch = schedule.epoch(done + 1)
@@ -184,7 +185,7 @@ def _continue_data(schedule: BatchSchedule, manifest: Manifest | None) -> BatchS
 
 
 def _log_statistics(schedule: BatchSchedule, options: dict[str, Any]) -> None:
-    """What BasicSR logs, with passes that are counted right, and the stages."""
+    """Log what BasicSR logs, with passes counted right, and the stages."""
     block = options["datasets"]["train"]
     lines = [
         "Training statistics:",

@@ -9,7 +9,7 @@ __all__ = ["first_clash", "folded"]
 
 
 def folded(name: str) -> str:
-    """What two names share that macOS or Windows may take for one.
+    """Form of a name that is equal for names macOS or Windows may take for one.
 
     Capitals become small, and letters with accents one character (NFC) instead of two (NFD, as
     macOS writes them).

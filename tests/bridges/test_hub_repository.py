@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from semanir_arch.archs import build_network
-from semanir_arch.bridges import hub_repository
+from semanir_arch.bridges import hub_download, hub_repository
 from semanir_arch.commands.hub import main
 from semanir_arch.restoring.cli import main as restore
 from semanir_arch.restoring.loading import load_network
@@ -81,7 +81,7 @@ def test_the_command_restores_with_an_address(cache, tmp_path, capsys):
 )
 def test_what_is_no_address_or_not_there_is_told(cache, address, message):
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)):
-        hub_repository.fetch(address)
+        hub_download.fetch(address)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_answers_of_the_hub_become_one_message(monkeypatch, error, message):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(OSError, match=f"^hf:a/b@v2: .*{message}"):
-        hub_repository.fetch("hf:a/b@v2")
+        hub_download.fetch("hf:a/b@v2")
 
 
 def test_without_the_package_the_remedy_is_told(monkeypatch):
-    monkeypatch.setattr(hub_repository.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(hub_download.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"hf:a/b: this needs huggingface_hub: pip install"):
-        hub_repository.fetch("hf:a/b")
+        hub_download.fetch("hf:a/b")
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
@@ -141,7 +141,7 @@ def test_arguments_of_the_caller_come_first_and_other_networks_are_refused(tmp_p
     save_weights(tmp_path / "net.pth", TINY_UNET)
     hub_repository.pack(tmp_path / "net.pth", tmp_path / "repo")
     assert HubSemanIRUNet.from_pretrained(tmp_path / "repo", k=2, backend="naive").k == 2
-    with pytest.raises(ValueError, match=r"weights are of SemanIRUNet; load them with SemanIRUNet"):
+    with pytest.raises(ValueError, match="are of SemanIRUNet; load them with HubSemanIRUNet"):
         HubSemanIR.from_pretrained(tmp_path / "repo")
 
 

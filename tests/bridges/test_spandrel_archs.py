@@ -9,8 +9,9 @@ from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.bridges import spandrel_reader
 from semanir_arch.bridges.converting import convert
 from semanir_arch.utils import stamp
-from semanir_arch.utils.checkpoint import CheckpointError, load_checkpoint
+from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import CheckpointError
 from semanir_arch.utils.tensor_file import read_tensors, write_tensors
 from semanir_arch.weights import available
 from tests.helpers import TINY, TINY_SR, TINY_UNET, save_weights

@@ -14,12 +14,8 @@ from semanir_arch.archs import RAMiT, Restormer, build_network
 from semanir_arch.bridges.converting import convert
 from semanir_arch.commands.convert import main
 from semanir_arch.restoring.loading import load_network
-from semanir_arch.utils.checkpoint import (
-    CheckpointError,
-    load_checkpoint,
-    load_into,
-    save_checkpoint,
-)
+from semanir_arch.utils.checkpoint import load_checkpoint, load_into, save_checkpoint
+from semanir_arch.utils.errors import CheckpointError
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.tensor_file import write_tensors
 from semanir_arch.weights import find

@@ -17,12 +17,8 @@ from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.modules.key_count import draw_k
-from semanir_arch.utils.checkpoint import (
-    CheckpointError,
-    load_checkpoint,
-    load_state,
-    save_checkpoint,
-)
+from semanir_arch.utils.checkpoint import load_checkpoint, load_state, save_checkpoint
+from semanir_arch.utils.errors import CheckpointError
 from tests.helpers import TINY_SR, TINY_UNET
 
 

@@ -398,6 +398,6 @@ def test_missing_arguments_are_explained_without_loading_torch(tmp_path):
 def test_restoring_needs_neither_basicsr_nor_torchvision():
     code = (
         "import sys; sys.modules.update(basicsr=None, torchvision=None); "
-        "from semanir_arch.restoring import cli, comparison, jobs, pixels, restorer"
+        "from semanir_arch.restoring import cli, comparison_picture, jobs, pixels, restorer"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

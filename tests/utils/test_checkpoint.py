@@ -12,13 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from semanir_arch.utils.checkpoint import (
-    CheckpointError,
-    load_checkpoint,
-    load_into,
-    load_state,
-    save_checkpoint,
-)
+from semanir_arch.utils.checkpoint import load_checkpoint, load_into, load_state, save_checkpoint
+from semanir_arch.utils.errors import CheckpointError
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor
 from semanir_arch.data.degradations.bicubic import DAMAGE, ROUNDINGS, SETTINGS
 from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Option
 
 # pixels of the reduced image: the kernel reaches over two of them, from a centre between two
@@ -44,7 +45,7 @@ class BicubicSRDataset(CleanImageDataset):
         self.rounding = checked_choice(self.options, "rounding", tuple(ROUNDINGS))
         scale = self.opt.get("scale")
         if not isinstance(scale, int) or scale < 2:
-            raise ValueError(f"scale must be an integer of 2 or more, received {scale!r}")
+            raise InputError(f"scale must be an integer of 2 or more, received {scale!r}")
         self.scale = scale
 
     @property

@@ -34,6 +34,7 @@ from semanir_arch.data.degradations.shuffled import DAMAGE as SHUFFLED
 from semanir_arch.data.degradations.snow import DAMAGE as SNOW
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
+from semanir_arch.utils.errors import InputError
 
 _BLOCK = 8
 
@@ -84,7 +85,7 @@ class DegradedDataset(CleanImageDataset):
             self.scale = self.opt.get(SCALE, 1)
             if self.scale not in self._scales():
                 allowed = ", ".join(map(str, self._scales()))
-                raise ValueError(f"scale must be one of {allowed}, received {self.scale!r}")
+                raise InputError(f"scale must be one of {allowed}, received {self.scale!r}")
 
     @property
     def step(self) -> int:

@@ -23,6 +23,7 @@ from semanir_arch.data.degradations.bayer import (
 )
 from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Option
 
 INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
@@ -78,7 +79,7 @@ class DemosaickingDataset(CleanImageDataset):
         self.input = checked_choice(self.options, "input", tuple(INPUTS))
         self.modulo = self.options["modulo"]
         if self.modulo < 2 or self.modulo % 2:
-            raise ValueError(f"modulo must be even, 2 or more, received {self.modulo}")
+            raise InputError(f"modulo must be even, 2 or more, received {self.modulo}")
 
     @property
     def step(self) -> int:

@@ -35,6 +35,7 @@ from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Option, hint
 
 Pixels = NDArray[np.float32]
@@ -102,7 +103,7 @@ class PhotographDataset(CleanImageDataset):
     def configure(self) -> None:
         """Check and keep the options of this class."""
         if self.channels != 3:
-            raise ValueError("channels must be 3: cameras are imitated in colour only")
+            raise InputError("channels must be 3: cameras are imitated in colour only")
         self.kinds = KINDS.parse("mixture", self.options["mixture"])
         self.sources = self._block("sources", SOURCES)
         self.camera = self._block("camera", camera.SETTINGS)
@@ -154,11 +155,11 @@ class PhotographDataset(CleanImageDataset):
         given = self.options[key]
         for name in given:
             if name not in declared:
-                raise ValueError(f"{key}:{name} is unknown; {hint(str(name), declared)}")
+                raise InputError(f"{key}:{name} is unknown; {hint(str(name), declared)}")
         try:
             return parse_settings(declared, given)
         except ValueError as error:
-            raise ValueError(f"{key}:{error}") from error
+            raise InputError(f"{key}:{error}") from error
 
     def _draw_source(self, kind: str, rng: np.random.Generator) -> tuple[float, str]:
         """Factor by which the source is resized, and how."""
@@ -172,7 +173,7 @@ class PhotographDataset(CleanImageDataset):
     def _draw_damage(
         self, kind: str, rng: np.random.Generator, generator: torch.Generator
     ) -> tuple[Imitation, float]:
-        """What happens to a source, and by which factor it changes the size."""
+        """Draw the damage of a source, and the factor by which it changes the size."""
         if kind == "camera":
             drawn = camera.draw_camera(self.camera, rng)
             return lambda image, noise: camera.photograph(image, drawn, noise), _scale(drawn)

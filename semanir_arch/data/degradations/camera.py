@@ -49,6 +49,7 @@ from semanir_arch.data.degradations.declaration import (
 from semanir_arch.data.degradations.demosaicking import METHODS
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["SETTINGS", "Camera", "draw_camera", "photograph", "taken_by_camera"]
 
@@ -94,15 +95,15 @@ class Camera:
     """One camera and how its picture is passed on; 0 leaves a step out.
 
     Args:
-        look: How it makes colours of light.
-        phase: Of its colour filter, one of `bayer.PHASES`.
-        noise: Of its sensor.
-        demosaicking: One of `demosaicking.METHODS`.
+        look: Conversion from light to stored colors.
+        phase: Phase of the color filter, one of `bayer.PHASES`.
+        noise: Noise of the sensor.
+        demosaicking: Demosaicking method, one of `demosaicking.METHODS`.
         blur: Standard deviation in pixels, in linear light.
         chroma: Standard deviation of the smoothing of colour, in pixels.
         luma: Contrast up to which brightness is smoothed.
         sharpening: Amount, and standard deviation in pixels.
-        sharing: What happens to the finished picture.
+        sharing: Resizing and compression of the finished picture.
     """
 
     look: Look
@@ -120,7 +121,7 @@ def draw_camera(settings: Settings, rng: np.random.Generator) -> Camera:
     """Draw a camera.
 
     Args:
-        settings: Of `SETTINGS`, from `parse_settings`.
+        settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
 
@@ -166,7 +167,7 @@ def photograph(image: Pixels, camera: Camera, rng: np.random.Generator | None) -
 
     Args:
         image: (H, W, 3) RGB float32, range [0, 1]: the scene, without noise; sides of 3 or more.
-        camera: That takes it.
+        camera: Camera that takes the picture.
         rng: Source of the noise. None for what the camera would have made without noise, and
             without compression: the target of a training.
 
@@ -185,18 +186,18 @@ def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator)
 
     Args:
         image: (H, W, 3) RGB float32, range [0, 1].
-        settings: Of `SETTINGS`, from `parse_settings`. With `resize_prob` or `again_prob` above 0
-            the size may change.
+        settings: Values of `SETTINGS`, from `parse_settings`. With `resize_prob` or `again_prob`
+            above 0 the size may change.
         rng: Source of randomness.
 
     Returns:
-        As `photograph`.
+        Picture as `photograph` returns it.
 
     Raises:
         ValueError: The image is gray.
     """
     if image.shape[-1] != 3:
-        raise ValueError("a camera takes pictures in colour, received a gray one")
+        raise InputError("a camera takes pictures in colour, received a gray one")
     return photograph(image, draw_camera(settings, rng), rng)
 
 
@@ -206,7 +207,7 @@ def _record(light: Pixels, camera: Camera) -> Pixels:
 
 
 def _develop(plane: Pixels, camera: Camera) -> Pixels:
-    """From a mosaic to a finished picture."""
+    """Develop a mosaic to a finished picture."""
     balance = torch.from_numpy(camera.look.balance / np.float32(camera.look.exposure))
     factors = mosaic(balance.reshape(3, 1, 1).expand(3, *plane.shape), camera.phase)
     balanced = torch.from_numpy(plane)[None] * factors

@@ -48,8 +48,8 @@ def smooth_chroma(image: Pixels, sigma: float) -> Pixels:
     """Blur of colour without brightness, the commonest noise reduction of cameras.
 
     Args:
-        image: See above.
-        sigma: Of a Gaussian in pixels, 0 or more.
+        image: Picture as described above.
+        sigma: Standard deviation of the Gaussian in pixels, 0 or more.
     """
     if sigma <= 0:
         return image
@@ -66,9 +66,9 @@ def smooth_luma(image: Pixels, contrast: float, sigma: float = 1.5) -> Pixels:
     Images, ICCV 1998.
 
     Args:
-        image: See above.
+        image: Picture as described above.
         contrast: Standard deviation among values; differences well above it are kept.
-        sigma: Among pixels.
+        sigma: Standard deviation among pixels.
     """
     if contrast <= 0:
         return image

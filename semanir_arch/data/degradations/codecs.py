@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.jpeg import compress_jpeg
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["CODECS", "Codec", "compress", "compress_webp", "to_8_bit"]
 
@@ -18,12 +19,12 @@ CODECS = ("jpeg", "webp")
 
 @dataclass(frozen=True)
 class Codec:
-    """How a file is compressed.
+    """Codec and settings of a compressed file.
 
     Args:
-        name: One of `CODECS`.
-        quality: 1 (worst) to 100.
-        chroma: Of JPEG: "4:2:0" or "4:4:4".
+        name: Name of the codec, one of `CODECS`.
+        quality: Quality from 1 (worst) to 100.
+        chroma: Chroma of JPEG: "4:2:0" or "4:4:4".
     """
 
     name: str
@@ -41,7 +42,7 @@ def compress(pixels: NDArray[np.uint8], codec: Codec) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, 3) RGB.
-        codec: How.
+        codec: Codec and its settings.
 
     Raises:
         ValueError: A setting is not allowed.
@@ -50,7 +51,7 @@ def compress(pixels: NDArray[np.uint8], codec: Codec) -> NDArray[np.uint8]:
         return compress_jpeg(pixels, codec.quality, chroma=codec.chroma)
     if codec.name == "webp":
         return compress_webp(pixels, codec.quality)
-    raise ValueError(f"codec must be one of {', '.join(CODECS)}, received {codec.name!r}")
+    raise InputError(f"codec must be one of {', '.join(CODECS)}, received {codec.name!r}")
 
 
 def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
@@ -58,13 +59,13 @@ def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
     Args:
         pixels: (H, W, 3) RGB.
-        quality: 1 (worst) to 100.
+        quality: Quality from 1 (worst) to 100.
 
     Raises:
         ValueError: The quality is not allowed. OpenCV would take more than 100 for lossless.
     """
     if not 1 <= quality <= 100:
-        raise ValueError(f"quality must be an integer from 1 to 100, received {quality!r}")
+        raise InputError(f"quality must be an integer from 1 to 100, received {quality!r}")
     settings = [cv2.IMWRITE_WEBP_QUALITY, int(quality)]
     data = cv2.imencode(".webp", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), settings)[1]
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)

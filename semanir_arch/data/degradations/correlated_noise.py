@@ -41,7 +41,7 @@ SETTINGS: Declared = {
 
 @dataclass(frozen=True)
 class CorrelatedNoise:
-    """How a picture is made noisy.
+    """Noise with a covariance among colors and pixels.
 
     Args:
         sigma: Root mean square of the standard deviations of the colours in the mid-tones, of
@@ -51,7 +51,7 @@ class CorrelatedNoise:
         blurs: Standard deviations in pixels of the blur of the noise of brightness, and of colour.
         slope: The strength at brightness x is `sigma` (1 + slope (2 x - 1)).
         sharpening: Amount, and standard deviation in pixels.
-        sharing: What happens to the picture afterwards.
+        sharing: Resizing and compression of the noisy picture.
     """
 
     sigma: float
@@ -66,7 +66,7 @@ def draw_correlated_noise(settings: Settings, rng: np.random.Generator) -> Corre
     """Draw a kind of noise.
 
     Args:
-        settings: Of `SETTINGS`, from `parse_settings`.
+        settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
 
@@ -99,11 +99,11 @@ def add_correlated_noise(
 
     Args:
         image: (H, W, 3) RGB float32, range [0, 1], without noise.
-        noise: What is added.
+        noise: Noise to add.
         rng: Source of the noise; None for the picture without noise and compression.
 
     Returns:
-        As `camera.photograph`.
+        Picture as `camera.photograph` returns it.
     """
     if rng is not None:
         white = rng.standard_normal(image.shape, np.float32)

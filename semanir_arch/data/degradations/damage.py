@@ -26,6 +26,7 @@ from semanir_arch.data.degradations.levels import Level
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
 from semanir_arch.data.files.image_io import to_float, to_integer
 from semanir_arch.data.randomness import numpy_generator
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "Damage",
@@ -70,8 +71,8 @@ class Damage:
     """One way to degrade images.
 
     Args:
-        name: What `semanir-data degrade --damage` takes, and `Task.damages` names.
-        help: What it makes, in a few words.
+        name: Word that `semanir-data degrade --damage` takes, and `Task.damages` names.
+        help: Result in a few words.
         settings: Limits, default and help of every parameter.
         examples: Rows of a contact sheet, from weak to strong.
         aliases: Former names, which stay readable.
@@ -108,13 +109,13 @@ class Damage:
         known = self.parameters
         for name in given:
             if name not in known:
-                raise ValueError(
+                raise InputError(
                     f"there is no parameter {name}; allowed: {', '.join(known) or 'none'}"
                 )
         for name, setting in known.items():
             if isinstance(setting, Number) and setting.required and given.get(name) is None:
                 limits = f"{setting.lowest:g} to {setting.highest:g}"
-                raise ValueError(f"{name} is needed, a number from {limits}")
+                raise InputError(f"{name} is needed, a number from {limits}")
         return parse_settings(known, given)
 
     def draw(self, settings: Values, generator: torch.Generator) -> dict[str, Any]:
@@ -128,8 +129,8 @@ class Damage:
         """Degrade stored pixels.
 
         Args:
-            pixels: As a file holds them.
-            values: From `draw`.
+            pixels: Pixels as a file holds them.
+            values: Result of `draw`.
             generator: Source of randomness.
 
         Raises:
@@ -143,9 +144,9 @@ class DrawnDamage(Damage):
     """A function of a tensor and of values that are drawn once per image.
 
     Args:
-        apply: From an image (C, H, W) float32 in [0, 1], the value of every setting and a generator
-            to an image of that form, perhaps of other channels.
-        reach: From the levels to how many pixels around a patch decide about it.
+        apply: Function from an image (C, H, W) float32 in [0, 1], the value of every setting and a
+            generator to an image of that form, perhaps of other channels.
+        reach: Number of pixels around a patch that decide about it, from the levels.
     """
 
     apply: Callable[[Tensor, Values, torch.Generator], Tensor]
@@ -163,10 +164,10 @@ class Recipe(Damage):
     """Many steps that draw from their settings themselves, with NumPy's randomness; 8 bits.
 
     Args:
-        apply: From an image, whose sides are multiples of the scale, the settings as
-            `parse_settings` gives them with `scale` beside them, and a generator, to the damaged
-            image and to what can be expected back.
-        scales: How many times smaller than the clean image the damaged one may be.
+        apply: Function from an image, whose sides are multiples of the scale, the settings as
+            `parse_settings` gives them with `scale` beside them, and a generator to the damaged
+            image and the one that can be expected back.
+        scales: Factors by which the damaged image may be smaller than the clean one.
         surroundings: Pixels of the result around a patch that decide about it, 8 or more.
     """
 
@@ -200,7 +201,7 @@ class PixelDamage(Damage):
     """A function of stored pixels, without randomness of its own.
 
     Args:
-        apply: From pixels and the value of every setting to pixels.
+        apply: Function from pixels and the value of every setting to pixels.
     """
 
     apply: Callable[[Pixels, Values], Pixels]
@@ -215,8 +216,8 @@ def examples(name: str, *values: Any, **fixed: Any) -> tuple[PreviewRow, ...]:
     """Examples in which one setting grows.
 
     Args:
-        name: Of the setting.
-        *values: That it takes.
+        name: Name of the setting.
+        *values: Values of the setting, from weak to strong.
         **fixed: Other parameters, the same in all of them.
     """
     return tuple(PreviewRow(f"{name} {value}", {name: value, **fixed}) for value in values)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 
 from semanir_arch.data.degradations.levels import Level, parse_level
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import REQUIRED, Option, hint
 from semanir_arch.utils.values import Bounds, Entries, OneOf, Strength
 
@@ -50,8 +51,8 @@ class Number:
         default: Value where none is given, in one of the three forms; `REQUIRED` for none.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
-        help: One line with the unit.
-        source: Where the default comes from; `OURS` where no paper gives it.
+        help: Description in one line, with the unit.
+        source: Source of the default; `OURS` if no paper gives it.
         whole: Whether only whole numbers make sense.
         log: Whether the logarithm of a range is drawn uniformly.
         constant: Whether test sets give one number, as published tables do.
@@ -80,7 +81,7 @@ class Number:
         return parse_level(value, name, self.lowest, self.highest, whole=self.whole, log=self.log)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         limits = f"{self.lowest:g} to {self.highest:g}"
         text = f"{self.help} ({limits})" if self.required else _line(self, limits)
         evaluation = self.kind.number if self.constant else None
@@ -97,9 +98,9 @@ class Chance:
     """A probability.
 
     Args:
-        default: Between 0 and 1.
-        help: One line: of what.
-        source: As in `Number`.
+        default: Probability between 0 and 1.
+        help: Description in one line: what is drawn with this probability.
+        source: Source of the default, as for `Number`.
     """
 
     default: float
@@ -113,11 +114,11 @@ class Chance:
             ValueError: It is no number from 0 to 1.
         """
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a number from 0 to 1, received {value!r}")
+            raise InputError(f"{name} must be a number from 0 to 1, received {value!r}")
         return float(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(self.kind, default=self.default, help=_line(self, "0 to 1"))
 
     @property
@@ -128,12 +129,12 @@ class Chance:
 
 @dataclass(frozen=True)
 class Shares:
-    """How often each of several kinds is drawn.
+    """Frequency of each of several kinds.
 
     Args:
         default: Share of every kind that there is, 0 for those that only users ask for.
-        help: One line: kinds of what.
-        source: As in `Number`.
+        help: Description in one line: what the kinds are.
+        source: Source of the default, as for `Number`.
     """
 
     default: Mapping[str, float]
@@ -147,24 +148,24 @@ class Shares:
             ValueError: A kind is unknown, a share is negative or no number, or all are 0.
         """
         if not isinstance(value, Mapping):
-            raise ValueError(
+            raise InputError(
                 f"{name} must be shares such as {_example(self.default)}, received {value!r}"
             )
         for kind, share in value.items():
             if kind not in self.default:
-                raise ValueError(f"{name}: {kind!r} is unknown; {hint(str(kind), self.default)}")
+                raise InputError(f"{name}: {kind!r} is unknown; {hint(str(kind), self.default)}")
             number = isinstance(share, (int, float)) and not isinstance(share, bool)
             if not number or not 0 <= share < float("inf"):
-                raise ValueError(
+                raise InputError(
                     f"{name}: the share of {kind} must be 0 or more, received {share!r}"
                 )
         total = sum(value.values())
         if total <= 0:
-            raise ValueError(f"{name}: one share must be above 0, received {dict(value)!r}")
+            raise InputError(f"{name}: one share must be above 0, received {dict(value)!r}")
         return {kind: value.get(kind, 0) / total for kind in self.default}
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         kinds = ", ".join(self.default)
         return Option(self.kind, default=dict(self.default), help=_line(self, kinds))
 
@@ -181,9 +182,9 @@ class Choice:
 
     Args:
         default: The word where none is given.
-        allowed: All of them.
-        help: One line.
-        source: As in `Number`.
+        allowed: Values that may be chosen.
+        help: Description in one line.
+        source: Source of the default, as for `Number`.
     """
 
     default: str
@@ -199,11 +200,11 @@ class Choice:
         """
         if value not in self.allowed:
             allowed = ", ".join(self.allowed)
-            raise ValueError(f"{name} must be one of {allowed}, received {value!r}")
+            raise InputError(f"{name} must be one of {allowed}, received {value!r}")
         return str(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(
             str,
             default=self.default,
@@ -229,11 +230,11 @@ def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, An
     """Check the values given, and fill in the defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         given: Values by name; names that are not declared must have been refused before.
 
     Returns:
-        For every name a `Level`, a probability, probabilities by kind, or a word.
+        Settings by name: a `Level`, a probability, probabilities by kind, or a word.
 
     Raises:
         ValueError: A value is not allowed; the message names the setting.
@@ -248,9 +249,9 @@ def as_block(declared: Declared, default: Mapping[str, Any], help_text: str) -> 
     """The settings as one option, a block of those that differ from their defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         default: The block where none is given.
-        help_text: One line.
+        help_text: Description in one line.
     """
     kinds = {name: setting.kind for name, setting in declared.items()}
     kind = Annotated[dict[str, Any], Entries(kinds, required=())]

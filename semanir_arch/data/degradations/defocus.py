@@ -26,7 +26,7 @@ def disc_kernel(radius: float) -> NDArray[np.float32]:
     """The image of a point out of focus under an ideal round aperture.
 
     Args:
-        radius: Of the circle of confusion in pixels, 0 to 32; 0 does not blur.
+        radius: Radius of the circle of confusion in pixels, 0 to 32; 0 does not blur.
 
     Returns:
         Square with an odd side, sum 1; pixels on the edge count with the part that the disc covers.

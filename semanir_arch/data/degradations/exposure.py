@@ -75,7 +75,7 @@ def photographic_blur(image: Floats, settings: Settings, rng: np.random.Generato
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB, sharp.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
@@ -106,8 +106,8 @@ def draw_motion(
     """Positions and angles of a camera at equal intervals of time.
 
     Args:
-        length: Of the path in pixels, 0 or more.
-        shake: 0 for a straight line, 1 for a hand that trembles.
+        length: Length of the path in pixels, 0 or more.
+        shake: Amount of shake: 0 for a straight line, 1 for a trembling hand.
         rotation: Difference between the largest and the smallest angle in degrees.
         center: "extent" puts the middle of the path's extent at 0, "time" its place in the middle
             of the exposure.
@@ -141,9 +141,9 @@ def move(
     Args:
         light: (H, W, C) float32, amounts of light.
         path: Positions in pixels, as `draw_motion` gives them.
-        angles: In radians, as many.
+        angles: Angles in radians, one for each position.
         field: (H, W), factor of the positions at every place.
-        rng: Draws the point that stays where it is while the camera turns.
+        rng: Source of randomness; draws the point that stays in place while the camera turns.
 
     Returns:
         (H, W, C) float32. Beyond the border the picture is mirrored.
@@ -173,7 +173,7 @@ def defocus(light: Floats, radius: float, field: Floats) -> Floats:
 
     Args:
         light: (H, W, C) float32.
-        radius: Where the field is 1, in pixels, 0 to 32.
+        radius: Radius in pixels where the field is 1, 0 to 32.
         field: (H, W), factor of the radius. Between the smallest and the largest disc, pictures
             are mixed.
 
@@ -197,7 +197,7 @@ def expose(light: Floats, electrons: float, read_noise: float, rng: np.random.Ge
 
     Args:
         light: (H, W, C) float32, white is 1; brighter places are counted up to the clipping.
-        electrons: At white.
+        electrons: Electrons counted at white.
         read_noise: Standard deviation in electrons.
         rng: Source of randomness.
 

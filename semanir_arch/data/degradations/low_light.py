@@ -36,7 +36,7 @@ def low_light(
     Args:
         image: (C, H, W) float32, range [0, 1], well exposed.
         exposure: Part of the light that is left, above 0 to 1.
-        electrons: What the sensor counts at white, above 0; fewer mean more noise.
+        electrons: Electrons that the sensor counts at white, above 0; fewer mean more noise.
         read_noise: Standard deviation in electrons, 0 or more.
         generator: Source of randomness.
 

@@ -37,8 +37,9 @@ def motion_kernel(length: float, shake: float, generator: torch.Generator) -> ND
     """Draw the trace of a point seen by a moving camera.
 
     Args:
-        length: Of the trajectory in pixels, 0 to 64; 0 does not blur.
-        shake: 0 for a straight line at constant speed, 1 for a hand that trembles and jerks.
+        length: Length of the trajectory in pixels, 0 to 64; 0 does not blur.
+        shake: Amount of shake: 0 for a straight line at constant speed, 1 for a hand that trembles
+            and jerks.
         generator: Source of randomness.
 
     Returns:
@@ -60,7 +61,7 @@ def trajectory(shake: float, generator: torch.Generator) -> NDArray[np.complex12
     """Draw positions in the complex plane at equal intervals of time, in any unit.
 
     Args:
-        shake: As in `motion_kernel`.
+        shake: Amount of shake, as for `motion_kernel`.
         generator: Source of randomness.
 
     Returns:

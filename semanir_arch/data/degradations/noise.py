@@ -25,6 +25,7 @@ from torch import Tensor
 from semanir_arch.data.degradations.damage import DrawnDamage, examples
 from semanir_arch.data.degradations.declaration import Declared, Number
 from semanir_arch.data.degradations.levels import Level
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import REQUIRED
 
 MAX_SIGMA = 255.0
@@ -46,7 +47,7 @@ def gaussian_noise(image: Tensor, sigma: float, generator: torch.Generator) -> T
     """Add white Gaussian noise.
 
     Args:
-        image: Any shape, float, range [0, 1].
+        image: Image of any shape, float, range [0, 1].
         sigma: Standard deviation on the 0-255 scale.
         generator: Source of randomness.
 
@@ -86,7 +87,7 @@ def benchmark_noise(image: Tensor, sigma: float, convention: str, file_name: str
     """
     if convention not in NOISE_CONVENTIONS:
         allowed = ", ".join(NOISE_CONVENTIONS)
-        raise ValueError(f"noise convention {convention!r} is unknown; allowed: {allowed}")
+        raise InputError(f"noise convention {convention!r} is unknown; allowed: {allowed}")
     noise = NOISE_CONVENTIONS[convention](tuple(image.shape), file_name)
     # the scripts add in double precision and round the sum once
     return (image.double() + noise.double() * (sigma / 255)).to(image.dtype)

@@ -71,7 +71,7 @@ def age(
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
@@ -113,7 +113,7 @@ def fade(image: Floats, part: float) -> Floats:
 
     Args:
         image: (H, W, C) float32 in [0, 1].
-        part: Of the contrast that is lost where it is complete, 0 to 1.
+        part: Share of the contrast that is lost where fading is complete, 0 to 1.
 
     Returns:
         (H, W, C) float32 in [0, 1], a linear function of the image.
@@ -150,7 +150,7 @@ def halftone(image: Floats, pitch: float, rng: np.random.Generator) -> Floats:
     Args:
         image: (H, W, C) float32 in [0, 1].
         pitch: Pixels between the centres of the dots, 2 or more.
-        rng: Draws where the screens begin.
+        rng: Source of randomness; draws where the screens begin.
 
     Returns:
         (H, W, C) float32 in [0, 1], of nearly the same local mean.

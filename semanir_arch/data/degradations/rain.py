@@ -46,8 +46,9 @@ def rain_streaks(
     Args:
         image: (C, H, W) float32, range [0, 1].
         amount: Streaks per 10,000 pixels in the far layer, 0 or more; the near one has a quarter.
-        length: Of the nearest streaks in pixels, 1 to 64.
-        angle: Of the rain to the vertical in degrees, -60 to 60; every layer drifts a little.
+        length: Length of the nearest streaks in pixels, 1 to 64.
+        angle: Angle between the rain and the vertical in degrees, -60 to 60; every layer drifts a
+            little.
         brightness: Opacity of the brightest streaks, 0 to 1.
         generator: Source of randomness.
 

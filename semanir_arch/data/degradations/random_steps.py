@@ -17,6 +17,7 @@ from semanir_arch.data.degradations.levels import Level
 from semanir_arch.data.degradations.noise_kinds import add_gaussian, add_poisson, add_speckle
 from semanir_arch.data.degradations.recompression import compress
 from semanir_arch.data.degradations.resampling import resize
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "NOISES",
@@ -99,7 +100,7 @@ def rescale(
     Args:
         image: (H, W, C) float32.
         size: Rows and columns that a factor of 1 stands for.
-        shares: Of "up", "down" and "keep".
+        shares: Shares of "up", "down" and "keep".
         factor: Range of which "up" takes the part above 1, and "down" the part below.
         modes: Shares of the ways of resizing.
         strength: Exponent of the factor drawn.
@@ -133,8 +134,8 @@ def add_noise(
     Args:
         image: (H, W, C) float32.
         kind: "gaussian", "poisson", "speckle", or a key of `NOISES`.
-        sigma: Of Gaussian noise and speckle, on the 0-255 scale.
-        scale: Of Poisson noise.
+        sigma: Standard deviation of Gaussian noise and speckle, on the 0-255 scale.
+        scale: Factor of Poisson noise.
         colorings: Shares of the colorings.
         strength: Factor of the standard deviation.
         rng: Source of randomness.
@@ -156,7 +157,7 @@ def add_noise(
         noisy = NOISES[kind](np.clip(image, 0, 1), strength, rng)
     else:
         known = ", ".join(["gaussian", "speckle", "poisson", *NOISES])
-        raise ValueError(f"noise of the kind {kind!r} is not here; available: {known}")
+        raise InputError(f"noise of the kind {kind!r} is not here; available: {known}")
     return np.clip(noisy, 0, 1)
 
 
@@ -174,10 +175,10 @@ def recompress(
 
     Args:
         image: (H, W, C) float32.
-        quality: Whole numbers from 1 to 100.
+        quality: Range of qualities, whole numbers from 1 to 100.
         webp: Probability of WebP instead of JPEG.
         full_chroma: Probability of 4:4:4 where it is JPEG.
-        strength: 1 takes the quality drawn, 0 a quality of 100.
+        strength: Strength: 1 takes the quality drawn, 0 a quality of 100.
         rng: Source of randomness.
         shifted: Whether the grid of blocks begins anywhere, instead of at the corner.
 

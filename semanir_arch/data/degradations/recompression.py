@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.jpeg import compress_jpeg
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["CODECS", "compress"]
 
@@ -33,8 +34,8 @@ def compress(
 
     Args:
         image: (H, W, C) float32, gray or RGB; clipped to [0, 1].
-        quality: 1 (worst) to 100.
-        codec: One of `CODECS`; WebP is lossy at every quality.
+        quality: Quality from 1 (worst) to 100.
+        codec: Name of the codec, one of `CODECS`; WebP is lossy at every quality.
         chroma: "4:2:0" or "4:4:4"; WebP has 4:2:0 only.
         shift: Rows and columns of the image before the first whole block, 0 or more.
 
@@ -45,9 +46,9 @@ def compress(
         ValueError: An argument is not allowed.
     """
     if codec not in CODECS:
-        raise ValueError(f"codec must be one of {', '.join(CODECS)}, received {codec!r}")
+        raise InputError(f"codec must be one of {', '.join(CODECS)}, received {codec!r}")
     if min(shift) < 0:
-        raise ValueError(f"shift must be 0 or more, received {shift}")
+        raise InputError(f"shift must be 0 or more, received {shift}")
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     down, right = shift
     padded = np.pad(pixels, ((down, 0), (right, 0), (0, 0)), mode="edge")
@@ -60,9 +61,9 @@ def compress(
 
 def _webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     if not 1 <= quality <= 100:
-        raise ValueError(f"quality must be from 1 to 100, received {quality!r}")
+        raise InputError(f"quality must be from 1 to 100, received {quality!r}")
     if max(pixels.shape[:2]) > _LARGEST_WEBP:
-        raise ValueError(f"WebP holds up to {_LARGEST_WEBP} pixels a side, received {pixels.shape}")
+        raise InputError(f"WebP holds up to {_LARGEST_WEBP} pixels a side, received {pixels.shape}")
     # WebP stores colour only
     color = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     # lossy: OpenCV is lossless above 100 only

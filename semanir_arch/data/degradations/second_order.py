@@ -140,9 +140,9 @@ def second_order(image: Floats, scale: int, settings: Settings, rng: np.random.G
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB.
-        scale: How many times smaller the result is, 1 or more; the sides of the image are multiples
-            of it.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        scale: Factor by which the result is smaller, 1 or more; the sides of the image are
+            multiples of it.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
@@ -172,7 +172,7 @@ def draw_kernel(settings: Settings, end: str, strength: float, rng: np.random.Ge
     """A random blur kernel of one stage.
 
     Args:
-        settings: As in `second_order`.
+        settings: Settings, as for `second_order`.
         end: "" for the first stage, "2" for the second.
         strength: Factor of the widths, and of the distance of a cutoff from pi.
         rng: Source of randomness.

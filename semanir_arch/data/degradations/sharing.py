@@ -45,7 +45,7 @@ class Again:
     Args:
         shift: Rows and columns that are cut off at the top left, so that grids do not align.
         scale: Factor of the size.
-        codec: Of the second file.
+        codec: Codec of the second file.
     """
 
     shift: tuple[int, int]
@@ -55,13 +55,13 @@ class Again:
 
 @dataclass(frozen=True)
 class Sharing:
-    """What happens to a picture.
+    """Resizing and compression of a finished picture.
 
     Args:
         scale: Factor of the size.
-        method: How it is resized, one of `camera_finish.FILTERS`.
-        codec: None for an uncompressed file.
-        again: None for none.
+        method: Interpolation of the resizing, one of `camera_finish.FILTERS`.
+        codec: Codec of the file; None for an uncompressed file.
+        again: Second resizing and compression; None for none.
     """
 
     scale: float = 1.0
@@ -83,7 +83,7 @@ def draw_sharing(settings: Settings, rng: np.random.Generator) -> Sharing:
     """Draw what happens to one picture.
 
     Args:
-        settings: Of `SETTINGS`, from `parse_settings`.
+        settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
     scale = settings["resize"].at(rng.random())
@@ -106,7 +106,7 @@ def share(image: Pixels, sharing: Sharing, *, is_lossy: bool = True) -> Pixels:
 
     Args:
         image: (H, W, 3) RGB, range [0, 1]; others are clipped.
-        sharing: What happens.
+        sharing: Steps to apply.
         is_lossy: Whether it is compressed and rounded; otherwise it is only cut and resized, to
             the same size.
 

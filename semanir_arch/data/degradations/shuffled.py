@@ -78,9 +78,9 @@ def shuffled(image: Floats, scale: int, settings: Settings, rng: np.random.Gener
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB.
-        scale: How many times smaller the result is, 1 or more; the sides of the image are multiples
-            of it.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        scale: Factor by which the result is smaller, 1 or more; the sides of the image are
+            multiples of it.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
@@ -104,7 +104,7 @@ def shuffled(image: Floats, scale: int, settings: Settings, rng: np.random.Gener
 def _steps(
     size: tuple[int, int], settings: Settings, strength: float, rng: np.random.Generator
 ) -> list[Step]:
-    """What is to be shuffled; each step draws when it is its turn."""
+    """Steps to shuffle; each draws when it is its turn."""
     steps: list[Step] = [
         lambda image: _blur(image, settings, "iso_sigma", strength, rng),
         lambda image: _blur(image, settings, "aniso_sigma", strength, rng),

@@ -32,19 +32,20 @@ from semanir_arch.data.files.profiles import (
     ToneCurve,
     make_profile,
 )
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Colors", "read_colors"]
 
 
 @dataclass(frozen=True)
 class Colors:
-    """What a file says.
+    """Color description of a file.
 
     Args:
         profile: An ICC profile, found or made; None: the colours are sRGB, or nothing is said.
         srgb_intent: Rendering intent of PNG's chunk sRGB, 0 to 3; None where there is none.
         cicp: Primaries and transfer in codes of H.273, where no profile can say the same.
-        notes: What could not be kept, in words.
+        notes: Facts that could not be kept, in words.
     """
 
     profile: bytes | None = None
@@ -98,9 +99,9 @@ def read_colors(file: PIL.Image.Image, data: bytes, exif: PIL.Image.Exif) -> Col
     """Find the description that counts.
 
     Args:
-        file: Opened by Pillow.
-        data: Its contents.
-        exif: Its EXIF data, those of a TIFF file its tags.
+        file: File opened by Pillow.
+        data: Contents of the file.
+        exif: EXIF data of the file; for a TIFF file its tags.
     """
     gray = len(file.getbands()) <= 2 and file.mode not in ("P", "PA")
     own = _FORMATS.get(file.format or "", _nothing)
@@ -168,7 +169,7 @@ def _from_png(data: bytes, gray: bool) -> Colors:
 
 def _checked_gamma(gamma: float) -> float:
     if not 0.1 <= gamma <= 10:
-        raise ValueError(f"gamma {gamma:g} makes no sense")
+        raise InputError(f"gamma {gamma:g} makes no sense")
     return gamma
 
 
@@ -182,7 +183,7 @@ def _from_avif(data: bytes, gray: bool) -> Colors:
 
 
 def _from_heic(info: dict[Any, Any], gray: bool) -> Colors:
-    """As pillow-heif found them for the main picture."""
+    """Colors as pillow-heif found them for the main picture."""
     codes = info.get("nclx_profile")
     if codes is None:
         return Colors()

@@ -34,10 +34,10 @@ _HEAD = 4096
 
 
 def name_of_foreign(data: bytes) -> str | None:
-    """What a file is that no decoder here takes, with what to do; None where that is not known.
+    """Name a file that no decoder here reads, and what to do with it; None if it is unknown.
 
     Args:
-        data: Its contents, of none of the `extra_formats`.
+        data: Contents of the file, in none of the `extra_formats`.
     """
     for beginning, text in _BEGINNINGS.items():
         if data.startswith(beginning):

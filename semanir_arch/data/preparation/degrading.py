@@ -16,6 +16,7 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.patches import Record
 from semanir_arch.data.randomness import named_generator
+from semanir_arch.utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Degradation:
 
     Args:
         damage: A key of `DAMAGES`.
-        settings: As `Damage.parse` gives them.
+        settings: Settings, as `Damage.parse` gives them.
     """
 
     damage: str
@@ -60,11 +61,11 @@ class DegradingJob:
     """One file to make.
 
     Args:
-        name: Of the image within the run, which decides about its randomness.
+        name: Name of the image within the run, which decides about its randomness.
         source: The clean image; alpha is dropped.
         target: The PNG file.
-        degradation: What happens to it.
-        seed: Of the run.
+        degradation: Degradation to apply.
+        seed: Seed of the run.
     """
 
     name: str
@@ -103,7 +104,7 @@ def parse_degradation(damage: str, given: Mapping[str, Any]) -> Degradation:
     try:
         return Degradation(damage, DAMAGES[damage].parse(given))
     except ValueError as error:
-        raise ValueError(f"--damage {damage}: {error}") from error
+        raise InputError(f"--damage {damage}: {error}") from error
 
 
 def degrade_file(job: DegradingJob) -> Record:
@@ -120,6 +121,6 @@ def degrade_file(job: DegradingJob) -> Record:
     try:
         result = job.degradation(image.color, named_generator(job.name, job.seed))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{job.source}: {error}") from error
+        raise InputError(f"{job.source}: {error}") from error
     write_image(job.target, result, metadata=Metadata(icc_profile=image.icc_profile))
     return {"bytes": job.size_on_disk()}

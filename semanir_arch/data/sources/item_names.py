@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from semanir_arch.data.sources.scanning import READABLE_SUFFIXES
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["ItemNames", "label_roots"]
 
@@ -24,7 +25,7 @@ class ItemNames:
     """The names of a data set's items.
 
     Args:
-        dataset: Of this package, of BasicSR, or any other whose items hold `lq_path`.
+        dataset: Data set of this package, of BasicSR, or any other whose items hold `lq_path`.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -37,7 +38,7 @@ class ItemNames:
         """Name of a loaded item.
 
         Args:
-            index: Its place in the set.
+            index: Place in the set.
             data: A batch of it alone.
 
         Raises:
@@ -55,7 +56,7 @@ class ItemNames:
         """Refuse names that occur more than once, and those that lead out of their folder.
 
         Args:
-            names: Those to check; None for those that are known before anything is loaded.
+            names: Names to check; None for those that are known before anything is loaded.
 
         Raises:
             ValueError: There are some; the first are listed.
@@ -63,7 +64,7 @@ class ItemNames:
         names = (self.known or ()) if names is None else names
         outside = [name for name in names if ".." in name.split("/") or name.startswith("/")]
         if outside:
-            raise ValueError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
+            raise InputError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise self._refusal(twice)

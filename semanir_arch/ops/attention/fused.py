@@ -49,7 +49,7 @@ def attend_union(
     bias: Tensor | None,
     scale: float,
 ) -> Tensor:
-    """As `attend`; the lists of keys are made on the dictionary's first use and kept with it."""
+    """Attend like `attend`; the dictionary keeps the lists of keys from its first use on."""
     # Exact float32 products need smaller blocks.
     block = 128 if q.element_size() == 2 else 64
     union = dictionary.union(block)

@@ -34,12 +34,12 @@ _SMALL, _TINY = 384, 200
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """What to do with a picture.
+    """Choice of what to do with a picture.
 
     Args:
-        findings: What is wrong with it, in plain words; "nothing to repair" where nothing is.
+        findings: Faults of the picture, in plain words; "nothing to repair" if there are none.
         tasks: Names of the networks, in their order; empty for none.
-        hints: What else could be tried.
+        hints: Other tasks worth trying, in words.
     """
 
     findings: str
@@ -58,9 +58,9 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     Demonstrations are never chosen, but mentioned.
 
     Args:
-        diagnosis: Of the picture.
+        diagnosis: Diagnosis of the picture.
         shipped: Tasks that have a network.
-        force: Choose one for a clean picture as well.
+        force: Whether to choose a task for a clean picture as well.
     """
     gray = diagnosis.gray
     quality = diagnosis.compression.quality if diagnosis.compression else 100

@@ -41,10 +41,10 @@ class Noise:
     """Noise of a picture, as standard deviations on the 0-255 scale.
 
     Args:
-        luma: Of brightness, between neighbouring pixels.
-        chroma: Of colour, the mean over Cb and Cr; 0 for gray.
-        coarse: Of brightness in the picture of half the size, times two: equal to `luma` for
-            independent noise, larger where neighbours share theirs.
+        luma: Noise of brightness, between neighboring pixels.
+        chroma: Noise of color, the mean over Cb and Cr; 0 for gray.
+        coarse: Noise of brightness in the picture of half the size, times two: equal to `luma` for
+            independent noise, larger if neighbors share theirs.
     """
 
     luma: float
@@ -76,7 +76,7 @@ def measure_noise(pixels: NDArray[Any]) -> Noise:
 
 
 def _deviation(plane: NDArray[np.float32], luma: NDArray[np.float32]) -> float:
-    """Of the quietest blocks of a plane (H, W) that are neither black nor white."""
+    """Deviation of the quietest blocks of a plane (H, W) that are neither black nor white."""
     detail = cv2.filter2D(np.ascontiguousarray(plane), -1, _KERNEL, borderType=cv2.BORDER_REFLECT)
     rows, columns = (length // _BLOCK for length in plane.shape)
     if rows * columns == 0:

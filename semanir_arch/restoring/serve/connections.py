@@ -92,7 +92,7 @@ class TimedProtocol(H11Protocol):
 
 
 def _address(connection: object) -> str:
-    """Of the client; empty where there is none."""
+    """Address of the client; empty if there is none."""
     client = getattr(connection, "client", None)
     return str(client[0]) if client else ""
 
@@ -106,7 +106,7 @@ class UploadsFullError(Exception):
 
 
 class Uploads:
-    """What is being sent, by client; used from the server's thread alone."""
+    """Uploads in progress, by client; used from the server's thread alone."""
 
     def __init__(self) -> None:
         self._open: dict[str, list[Upload]] = {}
@@ -151,7 +151,7 @@ class Upload:
 
     Args:
         uploads: All that are.
-        client: Who sends it.
+        client: Address of the sender.
     """
 
     def __init__(self, uploads: Uploads, client: str) -> None:

@@ -29,8 +29,8 @@ class Former:
     Args:
         now: Files below `options`, without ending; the later ones override. The variables of a
             leaf stay its own.
-        part: What is taken of them: the data set of a training, the data sets that are scored and
-            how, or everything.
+        part: Part that is taken: the data set of a training, the data sets that are scored and how,
+            or everything.
         role: Whether a training or a test reads them.
         values: Variables, with the values that the earlier fragment had written out.
         plus: Further options, which come last.
@@ -144,7 +144,7 @@ def find_former(path: Path) -> Former | None:
     """What a fragment that is not there was; told once on standard error.
 
     Args:
-        path: As a leaf lists it, made absolute or relative to the working folder.
+        path: Path as a leaf lists it, made absolute or relative to the working folder.
     """
     name = f"{path.parent.name}/{path.stem}"
     former = FORMER.get(name) if path.parent.parent.name == BASE_KEY else None
@@ -159,8 +159,8 @@ def read_former(path: Path, former: Former) -> Source:
     """The content that a former fragment had.
 
     Args:
-        path: Where it was.
-        former: What it is now.
+        path: Former path.
+        former: Present form of the fragment.
 
     Raises:
         OptionError: A file is malformed.

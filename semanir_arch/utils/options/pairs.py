@@ -25,7 +25,7 @@ _INPUTS, _TARGETS, _LIST, _TEMPLATE = (
 
 
 def pair_problems(options: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """What is wrong with the pairs of data sets of this class.
+    """Find what is wrong with the pairs of data sets of this class.
 
     Args:
         options: Complete ones; data sets whose folders are missing are passed over.

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint, shown
 from semanir_arch.utils.values import show
 
@@ -47,7 +48,7 @@ class Source:
 
     Args:
         path: The file.
-        data: Its content.
+        data: Content of the file.
         lines: Line number of every key, counted from 1.
     """
 
@@ -238,14 +239,14 @@ def parse_value(text: str) -> Any:
         ValueError: Not YAML.
     """
     if len(text) > _MOST_BYTES:
-        raise ValueError(f"longer than {_MOST_BYTES // 1024} KiB")
+        raise InputError(f"longer than {_MOST_BYTES // 1024} KiB")
     try:
         loader = _Loader(text)
         node = _compose(loader)
         return None if node is None else _construct(loader, node)
     except yaml.YAMLError as error:
         reason = getattr(error, "problem", None)
-        raise ValueError(
+        raise InputError(
             f"{show(text)} is not a YAML value{f' ({reason})' if reason else ''}"
         ) from error
 
