@@ -47,9 +47,12 @@ def changes(text):
 
 
 def named_tests(text):
-    """Arguments of every `pytest ...` in the text."""
-    found = re.findall(r"`pytest (tests/[^`]+)`", text)
-    return [shlex.split(" ".join(command.split())) for command in found]
+    """Files and words of every `pytest FILE ... --case WORD ...` in the text."""
+    for command in re.findall(r"`pytest (tests/[^`]+)`", text):
+        words = shlex.split(" ".join(command.split()))
+        places = [place for place, word in enumerate(words) if word == "--case"]
+        assert places, f"{command}: name the cases"
+        yield words[: places[0]], [words[place + 1] for place in places]
 
 
 def follow(text, files):
@@ -74,15 +77,13 @@ def copy_tree(tree):
         shutil.copytree(ROOT / name, tree / name, ignore=ignored, copy_function=os.symlink)
 
 
-def run_tests(commands, tree):
-    """Run the items that any of the commands names, in one process, and return its output."""
-    files = [command[0] for command in commands]
-    # each names its file alone: what one selects is in no other's
-    words = " or ".join(f"({command[command.index('-k') + 1]})" for command in commands)
+def run_tests(files, words, tree):
+    """Run what the words choose of the files, in one process, and return its output."""
     process = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-rA"),
-            *("-k", f"({words}) and not compiles", *dict.fromkeys(files)),
+            # of everything chosen, the slowest by far
+            *("-k", "not compiles", *files, *(f"--case={word}" for word in words)),
         ],
         cwd=tree,
         env=os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"},
@@ -105,18 +106,19 @@ def test_a_guide_can_be_followed_alone_and_touches_few_files(title):
 def test_the_guides_as_they_stand_end_with_passing_tests(tmp_path):
     """All of them in one copy of the tree, and all their tests in one process."""
     copy_tree(tmp_path)
-    files, commands = {}, []
+    files, tests, words = {}, [], []
     for title in MOST_FILES:
         follow(section(title), files)
-        named = named_tests(section(title))
+        named = [*named_tests(section(title))]
         assert named, title
-        commands += named
+        tests += [file for found, _ in named for file in found]
+        words += [word for _, found in named for word in found]
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).unlink(missing_ok=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
-    passed = set(re.findall(r"^PASSED (\S+?)::", run_tests(commands, tmp_path), re.MULTILINE))
-    assert passed == {command[0] for command in commands}
+    output = run_tests(dict.fromkeys(tests), words, tmp_path)
+    assert set(re.findall(r"^PASSED (\S+?)::", output, re.MULTILINE)) == set(tests)
 
 
 @pytest.mark.parametrize("title", MOST_FILES)
