@@ -48,7 +48,7 @@ def changes(text):
 
 def named_tests(text):
     """Files and words of every `pytest FILE ... --case WORD ...` in the text."""
-    for command in re.findall(r"`pytest (tests/[^`]+)`", text):
+    for command in re.findall(r"`pytest\s+(tests/[^`]+)`", text):
         words = shlex.split(" ".join(command.split()))
         places = [place for place, word in enumerate(words) if word == "--case"]
         assert places, f"{command}: name the cases"
