@@ -31,6 +31,7 @@ from semanir_arch.data.degradations.camera_color import (
     to_sensor,
 )
 from semanir_arch.data.degradations.camera_finish import (
+    SHARPENING,
     sharpen,
     smooth,
     smooth_chroma,
@@ -40,9 +41,11 @@ from semanir_arch.data.degradations.camera_noise import SensorNoise, read_noise_
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
+    Draws,
     Number,
     Settings,
     Shares,
+    parse_settings,
     pick,
 )
 from semanir_arch.data.degradations.demosaicking import METHODS
@@ -50,7 +53,7 @@ from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharin
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.utils.errors import InputError
 
-__all__ = ["SETTINGS", "Camera", "draw_camera", "photograph", "taken_by_camera"]
+__all__ = ["SETTINGS", "Camera", "camera_noise", "draw_camera", "photograph", "taken_by_camera"]
 
 Pixels = NDArray[np.float32]
 
@@ -81,12 +84,14 @@ SETTINGS: Declared = {
     "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of that, in pixels"),
     "luma_prob": Chance(0.3, "share of cameras that smooth brightness, keeping edges"),
     "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, of white"),
-    "sharpen_prob": Chance(0.35, "share of cameras that sharpen"),
-    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
-    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    **SHARPENING,
     **SHARING,
 }
 """Everything that `draw_camera` draws."""
+
+_ALONE = parse_settings(SETTINGS, {"resize_prob": 0, "codec_prob": 0, "again_prob": 0})
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_SMALLEST = 3
 
 
 @dataclass(frozen=True)
@@ -123,40 +128,33 @@ def draw_camera(settings: Settings, rng: np.random.Generator) -> Camera:
         settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
-
-    def value(name: str) -> float:
-        return float(settings[name].at(rng.random()))
-
-    def maybe(name: str) -> float:
-        drawn, is_used = value(name), rng.random() < settings[f"{name}_prob"]
-        return drawn if is_used else 0.0
-
+    draws = Draws(settings, rng)
     look = Look(
-        gains=(value("balance_red"), value("balance_blue")),
-        matrix=neutral_matrix(np.array([value("crosstalk") for _ in range(6)])),
-        exposure=value("exposure"),
-        gamma=value("gamma"),
-        has_curve=rng.random() < settings["curve_prob"],
+        gains=(draws.value("balance_red"), draws.value("balance_blue")),
+        matrix=neutral_matrix(np.array([draws.value("crosstalk") for _ in range(6)])),
+        exposure=draws.value("exposure"),
+        gamma=draws.value("gamma"),
+        has_curve=draws.happens("curve_prob"),
     )
-    gain, deviation = value("gain"), value("read_deviation")
+    gain, deviation = draws.value("gain"), draws.value("read_deviation")
     read = read_noise_of(gain, deviation) if gain else 0.0
     noise = SensorNoise(
         gain,
         read,
-        row=read * maybe("row"),
-        column=read * maybe("column"),
-        spread=maybe("spread"),
-        is_clipped=rng.random() < settings["clip_prob"],
+        row=read * draws.maybe("row"),
+        column=read * draws.maybe("column"),
+        spread=draws.maybe("spread"),
+        is_clipped=draws.happens("clip_prob"),
     )
     return Camera(
         look,
         PHASES[rng.integers(len(PHASES))],
         noise,
         pick(settings["demosaicking"], rng),
-        maybe("blur"),
-        maybe("chroma"),
-        maybe("luma"),
-        (maybe("sharpen"), value("sharpen_sigma")),
+        draws.maybe("blur"),
+        draws.maybe("chroma"),
+        draws.maybe("luma"),
+        (draws.maybe("sharpen"), draws.value("sharpen_sigma")),
         draw_sharing(settings, rng),
     )
 
@@ -198,6 +196,33 @@ def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator)
     if image.shape[-1] != 3:
         raise InputError("a camera takes pictures in colour, received a gray one")
     return photograph(image, draw_camera(settings, rng), rng)
+
+
+def camera_noise(
+    image: Pixels, strength: float, rng: np.random.Generator, settings: Settings = _ALONE
+) -> Pixels:
+    """The picture as a drawn camera takes it, as one step among other damage.
+
+    Args:
+        image: (H, W, C) float32, range [0, 1], gray or RGB, of any size. A gray picture is taken in
+            colour, and its brightness kept.
+        strength: Share of what the camera changes: 1 for all of it, 0 for nothing.
+        rng: Source of randomness.
+        settings: Of `SETTINGS`, from `parse_settings`, without resizing. By default the picture is
+            neither resized nor compressed, which other steps do.
+
+    Returns:
+        (H, W, C) float32 in [0, 1].
+    """
+    height, width, channels = image.shape
+    # of less than that no colours can be made
+    missing = [(0, max(0, _SMALLEST - side)) for side in (height, width)]
+    scene = np.pad(image, (*missing, (0, 0)), mode="edge")
+    scene = np.repeat(scene, 3, axis=2) if channels == 1 else scene
+    taken = taken_by_camera(scene, settings, rng)[:height, :width]
+    if channels == 1:
+        taken = (taken @ _LUMA)[..., None]
+    return image + np.float32(strength) * (taken - image)
 
 
 def _record(light: Pixels, camera: Camera) -> Pixels:

@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.declaration import Chance, Declared, Number
+
 __all__ = [
     "FILTERS",
+    "SHARPENING",
     "remaining_deviation",
     "resize",
     "sharpen",
@@ -37,6 +40,14 @@ FILTERS = {
     "lanczos": cv2.INTER_LANCZOS4,
 }
 """Ways to resize, as OpenCV has them: but for `area` not antialiased, as programs often are."""
+
+
+SHARPENING: Declared = {
+    "sharpen_prob": Chance(0.35, "share that is sharpened"),
+    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+}
+"""Settings of `sharpen`."""
 
 
 def smooth(image: Pixels, sigma: float) -> Pixels:

@@ -14,8 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.camera_finish import remaining_deviation, sharpen, smooth
-from semanir_arch.data.degradations.declaration import Chance, Declared, Number, Settings
+from semanir_arch.data.degradations.camera_finish import (
+    SHARPENING,
+    remaining_deviation,
+    sharpen,
+    smooth,
+)
+from semanir_arch.data.degradations.declaration import Chance, Declared, Draws, Number, Settings
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 
@@ -31,9 +36,7 @@ SETTINGS: Declared = {
     "chroma_blur_prob": Chance(0.8, "share with blurred noise of colour"),
     "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of its blur, in pixels"),
     "slope": Number([-0.9, 0.9], -1, 1, "change of strength from black to white, relative"),
-    "sharpen_prob": Chance(0.35, "share that is sharpened afterwards"),
-    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
-    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    **SHARPENING,
     **SHARING,
 }
 """Everything that `draw_correlated_noise` draws."""
@@ -69,25 +72,18 @@ def draw_correlated_noise(settings: Settings, rng: np.random.Generator) -> Corre
         settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
-
-    def value(name: str) -> float:
-        return float(settings[name].at(rng.random()))
-
-    def maybe(name: str) -> float:
-        drawn, is_used = value(name), rng.random() < settings[f"{name}_prob"]
-        return drawn if is_used else 0.0
-
+    draws = Draws(settings, rng)
     # noise of brightness reaches all colours, in shares that vary a little
     brightness = 1 + 0.15 * rng.standard_normal((3, 1))
-    colour = value("chroma_ratio") * rng.standard_normal((3, 2))
+    colour = draws.value("chroma_ratio") * rng.standard_normal((3, 2))
     mixing = np.concatenate((brightness, colour), axis=1)
     mixing *= np.sqrt(3 / (mixing**2).sum())
     return CorrelatedNoise(
-        value("sigma") / 255,
+        draws.value("sigma") / 255,
         mixing.astype(np.float32),
-        (maybe("luma_blur"), maybe("chroma_blur")),
-        value("slope"),
-        (maybe("sharpen"), value("sharpen_sigma")),
+        (draws.maybe("luma_blur"), draws.maybe("chroma_blur")),
+        draws.value("slope"),
+        (draws.maybe("sharpen"), draws.value("sharpen_sigma")),
         draw_sharing(settings, rng),
     )
 

@@ -26,6 +26,7 @@ __all__ = [
     "Chance",
     "Choice",
     "Declared",
+    "Draws",
     "Number",
     "Setting",
     "Settings",
@@ -267,6 +268,32 @@ def pick(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:
         if point < 0:
             return kind
     return kinds[-1]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws from settings, one random number each, used or not.
+
+    Args:
+        settings: From `parse_settings`.
+        rng: Source of randomness.
+    """
+
+    settings: Settings
+    rng: np.random.Generator
+
+    def value(self, name: str) -> float:
+        """One value of a `Number`."""
+        return float(self.settings[name].at(self.rng.random()))
+
+    def happens(self, name: str) -> bool:
+        """Whether a `Chance` comes true."""
+        return bool(self.rng.random() < self.settings[name])
+
+    def maybe(self, name: str) -> float:
+        """One value of a `Number` with the chance of that name and `_prob`, else 0."""
+        drawn, is_used = self.value(name), self.happens(f"{name}_prob")
+        return drawn if is_used else 0.0
 
 
 def _line(setting: Setting, allowed: str) -> str:

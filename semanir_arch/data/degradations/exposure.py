@@ -31,6 +31,7 @@ from semanir_arch.data.degradations.defocus import disc_kernel
 from semanir_arch.data.degradations.filtering import GAMMA
 from semanir_arch.data.degradations.motion import trajectory
 from semanir_arch.data.degradations.random_steps import (
+    ONE_JPEG,
     correlate,
     has_happened,
     recompress,
@@ -95,7 +96,7 @@ def photographic_blur(image: Floats, settings: Settings, rng: np.random.Generato
         light = expose(light, electrons, settings["read_noise"].sample(rng), rng)
     result = np.clip(light, 0, 1) ** np.float32(1 / GAMMA)
     if has_happened(settings["jpeg_prob"], rng):
-        result = recompress(result, settings["jpeg_quality"], 0, 0.3, 1, rng)
+        result = recompress(result, {"jpeg_quality": settings["jpeg_quality"], **ONE_JPEG}, 1, rng)
     return to_levels(result)
 
 

@@ -23,6 +23,7 @@ from semanir_arch.data.degradations.declaration import (
     pick,
 )
 from semanir_arch.data.degradations.random_steps import (
+    ONE_JPEG,
     correlate,
     has_happened,
     recompress,
@@ -91,7 +92,7 @@ def age(
     old, scratched = draw_scratches(old, settings["scratches"].sample(rng) * area, rng)
     old, dusty = draw_dust(old, settings["dust"].sample(rng) * area, rng)
     if has_happened(settings["jpeg_prob"], rng):
-        old = recompress(old, settings["jpeg_quality"], 0, 0.3, 1, rng)
+        old = recompress(old, {"jpeg_quality": settings["jpeg_quality"], **ONE_JPEG}, 1, rng)
     return to_levels(old), target, np.maximum(scratched, dusty)
 
 

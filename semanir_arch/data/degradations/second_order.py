@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.blur_kernels import LARGEST, gaussian_kernel, sinc_kernel
+from semanir_arch.data.degradations.blur_kernels import gaussian_kernel, sinc_kernel
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -31,9 +31,13 @@ from semanir_arch.data.degradations.declaration import (
     pick,
 )
 from semanir_arch.data.degradations.random_steps import (
+    SHIFT,
     add_noise,
+    compression_settings,
     correlate,
     has_happened,
+    kernel_size,
+    noise_settings,
     recompress,
     rescale,
     to_levels,
@@ -45,7 +49,6 @@ __all__ = ["SETTINGS", "second_order"]
 Floats = NDArray[np.float32]
 
 _PAPER = "Real-ESRGAN"
-_SIZES = {"list": [7, 9, 11, 13, 15, 17, 19, 21]}
 # of the gaussians: iso and aniso, generalised, plateau
 _KERNELS = {
     "iso": 0.45,
@@ -55,6 +58,7 @@ _KERNELS = {
     "plateau_iso": 0.12,
     "plateau_aniso": 0.03,
 }
+_COLORINGS = {"color": 0.6, "gray": 0.4, "covariance": 0}
 _PROFILES = {"generalized": "betag", "plateau": "betap"}
 # below this side a sinc kernel keeps more frequencies
 _SMALL_SINC = 13
@@ -75,7 +79,7 @@ def _stage(
     which = "second" if end else "first"
     settings: dict[str, Setting] = {
         "blur_prob": Chance(blur, f"blur of the {which} stage", _PAPER),
-        "kernel_size": Number(_SIZES, 3, LARGEST, "side in pixels, odd", _PAPER, whole=True),
+        "kernel_size": kernel_size(_PAPER),
         "kernels": Shares(_KERNELS, "Gaussian kernels", _PAPER),
         "sinc_prob": Chance(0.1, "a sinc kernel instead of a Gaussian one", _PAPER),
         "blur_sigma": Number(list(sigma), 0.01, 20, "width in pixels", _PAPER),
@@ -89,13 +93,9 @@ def _stage(
             "kinds of noise",
             _PAPER,
         ),
-        "noise_sigma": Number(list(noise), 0, 255, "standard deviation, 0-255 scale", _PAPER),
-        "poisson_scale": Number(list(photons), 0, 10, "factor of Poisson noise", _PAPER),
-        "noise_colors": Shares({"color": 0.6, "gray": 0.4, "covariance": 0}, "colorings", _PAPER),
+        **noise_settings(noise, photons, _COLORINGS, _PAPER, _PAPER),
         "jpeg_prob": Chance(1, f"compression of the {which} stage", _PAPER),
-        "jpeg_quality": Number([30, 95], 1, 100, "1 (worst) to 100", _PAPER, whole=True),
-        "webp_prob": Chance(0, "WebP instead of JPEG"),
-        "chroma_444_prob": Chance(0, "JPEG with full chroma instead of 4:2:0"),
+        **compression_settings(_PAPER),
     }
     return {f"{name}{end}": setting for name, setting in settings.items()}
 
@@ -129,7 +129,7 @@ SETTINGS: Declared = {
     ),
     "final_sinc_prob": Chance(0.8, "a sinc filter before or after the last compression", _PAPER),
     "final_sinc_first_prob": Chance(0.5, "the last resize and sinc before compression", _PAPER),
-    "shift_prob": Chance(0, "a last compression whose blocks begin anywhere"),
+    **SHIFT,
 }
 """Settings of `second_order`; those of the second stage end with 2."""
 
@@ -148,7 +148,7 @@ def second_order(image: Floats, scale: int, settings: Settings, rng: np.random.G
         (H / scale, W / scale, C) float32 in [0, 1], on 8-bit levels.
 
     Raises:
-        ValueError: A kind of noise is not available, or a kernel size is even.
+        ValueError: A kernel size is even.
     """
     strength = settings["strength"].sample(rng)
     height, width = (length // scale for length in image.shape[:2])
@@ -224,15 +224,7 @@ def _degrade_once(
     kind = pick(settings[f"noise{end}"], rng)
     if kind == "none":
         return image
-    return add_noise(
-        image,
-        kind,
-        settings[f"noise_sigma{end}"],
-        settings[f"poisson_scale{end}"],
-        settings[f"noise_colors{end}"],
-        strength,
-        rng,
-    )
+    return add_noise(image, kind, settings, strength, rng, end)
 
 
 def _compress(
@@ -240,15 +232,8 @@ def _compress(
 ) -> Floats:
     if not has_happened(settings[f"jpeg_prob{end}"], rng):
         return image
-    return recompress(
-        image,
-        settings[f"jpeg_quality{end}"],
-        settings[f"webp_prob{end}"],
-        settings[f"chroma_444_prob{end}"],
-        strength,
-        rng,
-        shifted=end == "2" and has_happened(settings["shift_prob"], rng),
-    )
+    shifted = end == "2" and has_happened(settings["shift_prob"], rng)
+    return recompress(image, settings, strength, rng, end, shifted=shifted)
 
 
 def _finish(

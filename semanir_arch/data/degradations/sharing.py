@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
-from semanir_arch.data.degradations.codecs import Codec, compress, to_8_bit
-from semanir_arch.data.degradations.declaration import Chance, Declared, Number, Settings
-from semanir_arch.data.files.image_io import to_float
+from semanir_arch.data.degradations.codecs import Codec, through_file
+from semanir_arch.data.degradations.declaration import Chance, Declared, Draws, Number, Settings
 
 __all__ = ["NOTHING", "SETTINGS", "Again", "Sharing", "draw_sharing", "share"]
 
@@ -86,18 +85,19 @@ def draw_sharing(settings: Settings, rng: np.random.Generator) -> Sharing:
         settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
-    scale = settings["resize"].at(rng.random())
-    is_resized = rng.random() < settings["resize_prob"]
+    draws = Draws(settings, rng)
+    scale = draws.value("resize")
+    is_resized = draws.happens("resize_prob")
     method = list(FILTERS)[rng.integers(len(FILTERS))]
-    first, second = _draw_codec(settings, rng), _draw_codec(settings, rng)
-    is_compressed = rng.random() < settings["codec_prob"]
+    first, second = _draw_codec(draws), _draw_codec(draws)
+    is_compressed = draws.happens("codec_prob")
     shift = int(rng.integers(_BLOCK)), int(rng.integers(_BLOCK))
-    again = Again(shift, settings["again_resize"].at(rng.random()), second)
+    again = Again(shift, draws.value("again_resize"), second)
     return Sharing(
         scale if is_resized else 1.0,
         method,
         first if is_compressed else None,
-        again if rng.random() < settings["again_prob"] else None,
+        again if draws.happens("again_prob") else None,
     )
 
 
@@ -115,12 +115,12 @@ def share(image: Pixels, sharing: Sharing, *, is_lossy: bool = True) -> Pixels:
     """
     image = _scaled(image, sharing.scale, sharing.method)
     if is_lossy:
-        image = _filed(image, sharing.codec)
+        image = through_file(image, sharing.codec)
     if sharing.again is not None:
         top, left = sharing.again.shift
         image = _scaled(image[top:, left:], sharing.again.scale, sharing.method)
         if is_lossy:
-            image = _filed(image, sharing.again.codec)
+            image = through_file(image, sharing.again.codec)
     return image.clip(0, 1).astype(np.float32)
 
 
@@ -129,15 +129,10 @@ def _scaled(image: Pixels, scale: float, method: str) -> Pixels:
     return resize(np.ascontiguousarray(image), height, width, method)
 
 
-def _filed(image: Pixels, codec: Codec | None) -> Pixels:
-    pixels = to_8_bit(image)
-    return to_float(compress(pixels, codec) if codec else pixels)
-
-
-def _draw_codec(settings: Settings, rng: np.random.Generator) -> Codec:
-    usual, low = (settings[name].at(rng.random()) for name in ("quality", "low_quality"))
+def _draw_codec(draws: Draws) -> Codec:
+    usual, low = (draws.value(name) for name in ("quality", "low_quality"))
     is_low, is_full, is_webp = (
-        rng.random() < settings[f"{name}_prob"] for name in ("low", "full_chroma", "webp")
+        draws.happens(f"{name}_prob") for name in ("low", "full_chroma", "webp")
     )
     return Codec(
         "webp" if is_webp else "jpeg",

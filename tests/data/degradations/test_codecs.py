@@ -8,7 +8,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from semanir_arch.data.degradations.recompression import compress
+from semanir_arch.data.degradations.codecs import Codec, through_file
+
+
+def compress(image, quality, codec="jpeg", chroma="4:2:0", shift=(0, 0)):
+    return through_file(image, Codec(codec, quality, chroma), shift)
 
 
 def ramp(height=64, width=72):
