@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 
-import numpy as np
 import pytest
 import torch
 
 from tests.accelerators import accelerators  # noqa: F401 - fixture
 from tests.browser import browser, chromium  # noqa: F401 - fixtures
+from tests.each import seed_all
 
 # What somebody has compiled on this computer decides about no test, also not in the processes that
 # tests start; tests of the library itself switch it on.
@@ -28,10 +27,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    """Every test starts from the same random state, whatever ran before it."""
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - BasicSR draws from numpy's global generator
-    torch.manual_seed(0)
+    seed_all()
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import torch
 from datasets_prep import generate_lq
 from semanir_arch.data.files.image_io import load_image, scan_images, write_image
 from semanir_arch.data.preparation.damages import DAMAGES
+from tests.each import each
 from tests.helpers import ROOT, make_image
 
 SET5 = ROOT / "datasets/test/Set5"
@@ -173,8 +174,8 @@ EIGHT_BIT = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@each("damage", DAMAGES)
+@each("dtype", [np.uint8, np.uint16])
 def test_every_damage_is_reproducible_and_keeps_the_depth(tmp_path, damage, dtype):
     pixels = make_image((40, 48, 3), dtype)
     write_image(tmp_path / "photo.png", pixels)
@@ -226,8 +227,8 @@ def test_result_does_not_depend_on_the_number_of_processes(gray_photo, tmp_path)
         assert path.read_bytes() == (tmp_path / "3" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("damage", "extra", "message"),
+@each(
+    "damage, extra, message",
     [
         ("gaussian", [], "--damage gaussian needs sigma from 0 to 255"),
         ("jpeg", ["--sigma", 3, "--quality", 3], "has no parameter sigma; allowed: quality"),

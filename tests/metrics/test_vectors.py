@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from semanir_arch.metrics import PROTOCOLS
+from tests.each import each
 
 SCORES = {
     5: {
@@ -82,8 +83,8 @@ def photo():
     return data.astronaut()[:256, 128:384]
 
 
-@pytest.mark.parametrize("sigma", SCORES)
-@pytest.mark.parametrize("name", PROTOCOLS)
+@each("sigma", SCORES)
+@each("name", PROTOCOLS)
 def test_scores_of_a_photograph_are_the_recorded_ones(photo, sigma, name):
     noise = np.random.RandomState(0).normal(0, sigma, photo.shape)
     noisy = (photo + noise).clip(0, 255)

@@ -9,6 +9,7 @@ from semanir_arch.report.comparison import compare
 from semanir_arch.report.k_curve import draw_k_curves, tabulate_k_curve
 from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
 from semanir_arch.report.published import parse_published
+from tests.each import each
 
 FIGURES = """
 sets: {CBSD68: 2}
@@ -168,8 +169,8 @@ def test_without_a_swept_k_there_is_no_curve():
     assert draw_k_curves([measured("CBSD68", 15, 30.0)]) == []
 
 
-@pytest.mark.parametrize(
-    ("protocol", "block", "task", "level"),
+@each(
+    "protocol, block, task, level",
     [
         ("denoise_rgb", {"sigma": 25}, "denoising_color", 25.0),
         ("jpeg_gray_semanir", {"quality": 10}, "jpeg_gray", 10.0),

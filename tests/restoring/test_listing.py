@@ -8,6 +8,7 @@ from semanir_arch.restoring import cli
 from semanir_arch.restoring.listing import list_scores, list_tasks
 from semanir_arch.weights import TASKS, get_task
 from semanir_arch.weights.words import suggest_task
+from tests.each import each
 
 
 def test_every_task_is_listed_also_where_nothing_is_shipped(tmp_path):
@@ -54,8 +55,8 @@ def test_the_list_fits_one_screen_and_has_plain_words():
         assert any(line.startswith(f"{name} ") and word in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("word", "task"),
+@each(
+    "word, task",
     [
         *[("upscale", "sr_x2"), ("denoising", "denoise"), ("deblurring", "deblur")],
         *[("unblur", "deblur"), ("Grainy", "denoise"), ("low-light", "lowlight")],

@@ -22,9 +22,9 @@ from semanir_arch.utils.shipped import renamed
 from semanir_arch.utils.tensor_file import read_tensors
 from semanir_arch.weights import TASKS, available, find, get_task
 from semanir_arch.weights.catalogue import FOLDER
+from tests.each import each
 from tests.helpers import ROOT
 
-SHIPPED = [pytest.param(entry, id=entry.task.name) for entry in available()]
 LIMIT = 40 * 10**6
 
 
@@ -113,7 +113,7 @@ def test_shipped_files_are_complete_and_small():
     assert sum((FOLDER / name).stat().st_size for name in files) < LIMIT
 
 
-@pytest.mark.parametrize("shipped", SHIPPED)
+@each("shipped", available)
 def test_a_record_says_how_the_weights_came_about(shipped):
     record, training = shipped.record, shipped.record["training"]
     assert record["task"] == shipped.task.name
@@ -132,7 +132,7 @@ def test_a_record_says_how_the_weights_came_about(shipped):
     assert renamed(ROOT / leaf) == ROOT / "options" / "shipped" / f"{shipped.task.name}.yml"
 
 
-@pytest.mark.parametrize("shipped", SHIPPED)
+@each("shipped", available)
 def test_the_weights_are_half_precision_and_describe_themselves(shipped):
     params, content = read_tensors(shipped.path)
     assert {value.dtype for value in params.values()} == {torch.float16}
@@ -141,7 +141,7 @@ def test_the_weights_are_half_precision_and_describe_themselves(shipped):
     assert content["metadata"]["task"] == shipped.task.name
 
 
-@pytest.mark.parametrize("shipped", SHIPPED)
+@each("shipped", available)
 def test_the_network_restores_a_photograph_it_never_saw(shipped, tmp_path):
     """Better than the input or its bicubic enlargement, on average: some damage is drawn."""
     for part in range(4):

@@ -21,6 +21,7 @@ from semanir_arch.data.files.image_io import (
     write_image,
 )
 from semanir_arch.data.files.image_metadata import Metadata
+from tests.each import each
 from tests.helpers import make_image, make_visible
 
 tifffile = pytest.importorskip("tifffile", reason="tifffile comes with scikit-image")
@@ -47,7 +48,7 @@ LOSSLESS = [
 ]
 
 
-@pytest.mark.parametrize(("suffix", "shape", "dtype"), LOSSLESS)
+@each("suffix, shape, dtype", LOSSLESS)
 def test_lossless_formats_keep_every_pixel(tmp_path, suffix, shape, dtype):
     pixels = make_image(shape, dtype)
     path = tmp_path / f"image{suffix}"
@@ -124,8 +125,8 @@ def test_palette_with_transparent_colour_has_alpha(tmp_path):
     np.testing.assert_array_equal(pixels, [[[255, 0, 0, 255], [0, 255, 0, 0]]])
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@each("orientation", range(1, 9))
+@each("file_format", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_camera_orientation_is_applied(tmp_path, file_format, orientation):
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = orientation

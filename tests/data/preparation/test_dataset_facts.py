@@ -4,6 +4,7 @@ import pytest
 
 from datasets_prep.prepare import CATALOGUE
 from semanir_arch.data.preparation.dataset_facts import Rule, load_catalogue
+from tests.each import each
 
 EXPECTED = {
     *("DIV2K", "Flickr2K", "WED", "BSD400", "Set5", "Set14", "BSD100", "Urban100", "Manga109"),
@@ -92,8 +93,8 @@ def test_rules_match_the_end_of_a_path(rule, member, name):
     assert rule.file_name(member) == name
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
+@each(
+    "old, new, message",
     [
         ("task: t", "tusk: t", r"unknown \['tusk'\], missing \['task'\]"),
         ("https://example.org/", "example.org", "page must be an address"),

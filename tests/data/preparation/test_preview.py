@@ -10,6 +10,7 @@ from datasets_prep import generate_lq
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.damages import DAMAGES
 from semanir_arch.data.preparation.preview import draw_sheet
+from tests.each import each
 from tests.helpers import make_image
 
 CELL = 192
@@ -32,7 +33,7 @@ def run(*arguments):
     return generate_lq.main([str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@each("damage", DAMAGES)
 def test_every_damage_has_a_sheet_from_weak_to_strong(damage, photo):
     picture = load_image(photo).pixels
     columns = [("photo.png", picture)] * 3
