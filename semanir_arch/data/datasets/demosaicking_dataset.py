@@ -73,6 +73,11 @@ class DemosaickingDataset(CleanImageDataset):
             raise InputError(f"modulo must be even, 2 or more, received {self.modulo}")
 
     @property
+    def input_view(self) -> slice | None:
+        """Channels of `lq` that are a picture: none of a packed mosaic."""
+        return None if self.input == "packed" else slice(None)
+
+    @property
     def step(self) -> int:
         """Even sides for `packed`."""
         return 2 if self.input == "packed" else 1

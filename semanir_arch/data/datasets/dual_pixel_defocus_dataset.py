@@ -31,3 +31,8 @@ class DualPixelDefocusDataset(PairedRestorationDataset):
         for name, option in PairedRestorationDataset.OPTIONS.items()
         if name != "dataroot_lq"
     }
+
+    @property
+    def input_view(self) -> slice:
+        """Channels of `lq` that are a picture: the left view."""
+        return slice(0, self.channels)
