@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 
@@ -143,8 +144,10 @@ def test_the_weights_are_half_precision_and_describe_themselves(shipped):
 
 @each("shipped", available)
 def test_the_network_restores_a_photograph_it_never_saw(shipped, tmp_path):
-    """By more than the input, or than bicubic enlargement."""
-    write_image(tmp_path / "chelsea.png", photographs.chelsea()[60:156, 100:196])
+    """Better than the input or its bicubic enlargement, on average: some damage is drawn."""
+    for part in range(4):
+        left = 40 + 60 * part
+        write_image(tmp_path / f"{part}.png", photographs.chelsea()[60:156, left : left + 96])
     options = resolve(
         ROOT / "options" / "shipped" / f"{shipped.task.name}.yml", role="test"
     ).options
@@ -155,14 +158,17 @@ def test_the_network_restores_a_photograph_it_never_saw(shipped, tmp_path):
     # the published inputs of a benchmark are files; for another photograph they are made
     kind = DATASETS.get(block["type"], DATASETS["BicubicSRDataset"])
     changed = {"phase": "test", "dataroot_gt": str(tmp_path), "scale": scale}
-    pair = kind({**block, **changed})[0]
-    network = build_network(shipped.record["network"])
+    network = build_network(shipped.record["network"]).eval()
     load_into(network, load_checkpoint(shipped.path))
-    with torch.inference_mode():
-        restored = network.eval()(pair["lq"][None])[0]
-    given = pair["lq"]
-    if scale > 1:
-        given = F.interpolate(given[None], scale_factor=scale, mode="bicubic")[0]
     protocol = PROTOCOLS[options["val"]["protocol"]]
-    before, after = (protocol.evaluate(x, pair["gt"], scale)["psnr"] for x in (given, restored))
-    assert after > before + 0.3
+    gains = []
+    data = kind({**block, **changed})
+    for index in range(len(data)):
+        given, truth = data[index]["lq"], data[index]["gt"]
+        with torch.inference_mode():
+            restored = network(given[None])[0]
+        if scale > 1:
+            given = F.interpolate(given[None], scale_factor=scale, mode="bicubic")[0]
+        before, after = (protocol.evaluate(x, truth, scale)["psnr"] for x in (given, restored))
+        gains.append(after - before)
+    assert statistics.fmean(gains) > 0.3, gains
