@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from semanir_arch.tasks import NETWORK_TASKS, Task, get_task
 from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.errors import InputError
 from semanir_arch.weights.catalogue import FOLDER, TRAIN_COMMAND, ShippedWeights, available
-from semanir_arch.weights.tasks import TASKS, Task, get_task
 
 if TYPE_CHECKING:
     from semanir_arch.shipping.training import Attempt
@@ -48,7 +48,7 @@ def build_parser() -> Parser:
         "--folder",
         type=Path,
         default=FOLDER,
-        help="folder folder of the shipped files; default: the package's",
+        help="folder folder folder of the shipped files; default: the package's",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="show what is shipped, with scores and origin")
@@ -56,7 +56,7 @@ def build_parser() -> Parser:
     packing = commands.add_parser("pack", help="pack crops of datasets/train into datasets/packed")
     packing.set_defaults(run=_pack)
     training = commands.add_parser("train", help="train a network, and ship it if it is better")
-    training.add_argument("task", metavar="TASK", help=", ".join(TASKS))
+    training.add_argument("task", metavar="TASK", help=", ".join(NETWORK_TASKS))
     training.add_argument(
         "--minutes", type=float, default=25, help="time to train; the schedule ends with it"
     )
@@ -73,15 +73,15 @@ def build_parser() -> Parser:
     publishing = commands.add_parser(
         "publish", help="ship the weights of a finished training, if they are better"
     )
-    publishing.add_argument("task", metavar="TASK", help=", ".join(TASKS))
+    publishing.add_argument("task", metavar="TASK", help=", ".join(NETWORK_TASKS))
     publishing.set_defaults(run=_publish)
     scoring = commands.add_parser("score", help="test shipped weights, and keep the scores")
-    scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
+    scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(NETWORK_TASKS))
     scoring.set_defaults(run=_score)
     precision = commands.add_parser(
         "precision", help="measure what bfloat16 costs shipped weights, and keep it"
     )
-    precision.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
+    precision.add_argument("task", metavar="TASK", nargs="+", help=", ".join(NETWORK_TASKS))
     precision.set_defaults(run=_precision)
     table = commands.add_parser("table", help="the tables of docs/weights.md, in Markdown")
     table.set_defaults(run=_table)
