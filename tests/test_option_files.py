@@ -263,12 +263,13 @@ def test_every_fragment_is_used(fragments):
 
 
 def test_leaves_are_short_and_take_one_fragment_of_each_kind(fragments):
-    """What is tested stands in the fragment of data, in one of test sets, or in the leaf."""
+    """What is scored stands in the fragment of data, in one of test sets, or in the leaf."""
     wrong = [name_of(leaf) for leaf in LEAVES if len(leaf.read_text().splitlines()) > 30]
     for (leaf, role), listed in fragments.items():
-        kinds = [fragment.parent.name for fragment in listed if fragment.parent.name != "testsets"]
+        kinds = [kind for kind in (f.parent.name for f in listed) if kind != "testsets"]
         needed = ["runtime", "network"] + (["data", "schedule"] if leaf in TRAIN_LEAVES else [])
-        if kinds != needed or len(listed) > len(kinds) + 1:
+        # a shipped network's test may add the data of a task to the packed ones
+        if [*dict.fromkeys(kinds)] != needed or len(listed) > len(needed) + 1:
             wrong.append(f"{name_of(leaf)} ({role}): {kinds}")
         if {*options_of(leaf, role)["datasets"]} <= {"train"}:
             wrong.append(f"{name_of(leaf)} ({role}): nothing is scored")
