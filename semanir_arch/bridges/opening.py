@@ -11,11 +11,13 @@ from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.archs.base import RestorationNetwork
 from semanir_arch.bridges import basicsr_networks, spandrel_reader
 from semanir_arch.bridges.hub_download import fetch
+from semanir_arch.tasks import find_task
 from semanir_arch.utils.checkpoint import Checkpoint, align, check_fit, load_into
 from semanir_arch.utils.checkpoint_layout import find_family
 from semanir_arch.utils.errors import CheckpointError, InputError
+from semanir_arch.weights import find
 
-__all__ = ["check_usable", "find_weights", "open_network"]
+__all__ = ["check_usable", "find_weights", "open_network", "weights_or_shipped"]
 
 _EXAMPLES = {
     "SemanIR": "{type: SemanIR, upscale: 4, window_size: 32, k: 512}",
@@ -39,6 +41,23 @@ def find_weights(given: str | Path) -> Path:
     if not str(given).startswith("hf:"):
         return Path(given)
     return fetch(str(given))
+
+
+def weights_or_shipped(given: str) -> Path:
+    """The file of what a command names, or the shipped one of a task.
+
+    Args:
+        given: File or address as in `find_weights`, or the name of a task with shipped weights; a
+            file of that name comes first.
+
+    Raises:
+        ValueError: As in `find_weights`.
+        FileNotFoundError: As in `find_weights`, or no weights are shipped for the task.
+    """
+    path, task = find_weights(given), find_task(given)
+    if task is None or not task.has_network or path.exists():
+        return path
+    return find(given).path
 
 
 def open_network(

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semanir_arch.bridges import hub_repository
-from semanir_arch.bridges.opening import find_weights
+from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.command_line import Parser, run_guarded
-from semanir_arch.weights import TASKS, find
 
 __all__ = ["build_parser", "main"]
 
@@ -31,9 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _publish(arguments: argparse.Namespace) -> None:
     facts = {"name": arguments.name, "author": arguments.author, "license": arguments.license}
-    weights = find_weights(arguments.weights)
-    if arguments.weights in TASKS and not weights.exists():
-        weights = find(arguments.weights).path
+    weights = weights_or_shipped(arguments.weights)
     if arguments.action == "push":
         address = hub_repository.push(weights, arguments.target, private=arguments.private, **facts)
         sys.stdout.write(f"{weights} -> {address}\n")

@@ -72,7 +72,7 @@ def steps() -> list[tuple[str, str]]:
         ),
         (
             "restoring one noisy photograph",
-            "data degrade --damage gaussian --sigma 25 --seed 0 "
+            "data degrade --damage noise --sigma 25 --seed 0 "
             f"{images}/test/{PHOTO}.png {images}/noisy/{PHOTO}.png",
         ),
         (

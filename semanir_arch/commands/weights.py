@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from semanir_arch.tasks import NETWORK_TASKS, Task, get_task
 from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.errors import InputError
 from semanir_arch.weights.catalogue import FOLDER, TRAIN_COMMAND, ShippedWeights, available
-from semanir_arch.weights.tasks import TASKS, Task, get_task
 
 if TYPE_CHECKING:
     from semanir_arch.shipping.training import Attempt
@@ -53,7 +53,7 @@ def build_parser() -> Parser:
     packing = commands.add_parser("pack", help="pack crops of datasets/train into datasets/packed")
     packing.set_defaults(run=_pack)
     training = commands.add_parser("train", help="train a network, and ship it if it is better")
-    training.add_argument("task", metavar="TASK", help=", ".join(TASKS))
+    training.add_argument("task", metavar="TASK", help=", ".join(NETWORK_TASKS))
     training.add_argument(
         "--minutes", type=float, default=25, help="to train, with a schedule that ends then"
     )
@@ -70,15 +70,15 @@ def build_parser() -> Parser:
     publishing = commands.add_parser(
         "publish", help="ship the weights of a finished training, if they are better"
     )
-    publishing.add_argument("task", metavar="TASK", help=", ".join(TASKS))
+    publishing.add_argument("task", metavar="TASK", help=", ".join(NETWORK_TASKS))
     publishing.set_defaults(run=_publish)
     scoring = commands.add_parser("score", help="test shipped weights, and keep the scores")
-    scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
+    scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(NETWORK_TASKS))
     scoring.set_defaults(run=_score)
     precision = commands.add_parser(
         "precision", help="measure what bfloat16 costs shipped weights, and keep it"
     )
-    precision.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
+    precision.add_argument("task", metavar="TASK", nargs="+", help=", ".join(NETWORK_TASKS))
     precision.set_defaults(run=_precision)
     table = commands.add_parser("table", help="the tables of docs/weights.md, in Markdown")
     table.set_defaults(run=_table)

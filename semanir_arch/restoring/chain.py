@@ -13,8 +13,9 @@ import numpy.typing as npt
 from semanir_arch.data.files.image_io import Image
 from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file
 from semanir_arch.restoring.restorer import Progress, Restorer
+from semanir_arch.tasks import get_task
 from semanir_arch.utils.errors import InputError
-from semanir_arch.weights import available, get_task
+from semanir_arch.weights import available
 
 __all__ = ["AUTO", "Chain", "Chooser", "change_in_words", "split_tasks"]
 

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from semanir_arch.tasks import NETWORK_TASKS, get_task
 from semanir_arch.utils.command_line import Parser
 from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
-from semanir_arch.weights import TASKS, get_task
 
 __all__ = ["FORMATS", "build_parser", "parse_arguments"]
 
@@ -71,7 +71,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--task",
         metavar="NAME",
         help="auto (default): look at every picture and take what helps it; or one of "
-        f"{', '.join(TASKS)}, or several in order, as in jpeg+sr_x2; --list explains them",
+        f"{', '.join(NETWORK_TASKS)}, or several in order, as in jpeg+sr_x2; --list explains them",
     )
     group.add_argument(
         "--force", action="store_true", help="restore pictures with nothing to repair as well"

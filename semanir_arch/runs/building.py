@@ -131,5 +131,5 @@ def _told(what: str) -> Generator[None, None, None]:
             # OpenCV returns nothing for what it cannot decode
             reason = "an image cannot be read; is its file damaged?"
         elif isinstance(error, KeyError):
-            reason = f"no {reason}"
+            reason = f"{reason} is missing"
         raise InputError(f"{what}: {reason}") from error

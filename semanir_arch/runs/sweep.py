@@ -30,6 +30,7 @@ from semanir_arch.utils.options.basicsr_keys import ROOT, TEST_ROOT
 from semanir_arch.utils.options.inheritance import Merged, merge_file
 from semanir_arch.utils.options.problems import shown
 from semanir_arch.utils.options.yaml_reading import parse_value
+from semanir_arch.utils.same_names import folded
 
 __all__ = ["Sweep", "SweepPoint", "prepare_sweep"]
 
@@ -137,7 +138,7 @@ def _check_folders(points: Sequence[SweepPoint]) -> None:
     """Images of each setting go to a folder of its own."""
     labels: dict[str, str] = {}
     for point in points:
-        other = labels.setdefault(point.folder.lower(), point.label)
+        other = labels.setdefault(folded(point.folder), point.label)
         if other != point.label:
             text = f"results of {other} and of {point.label} would share the folder {point.folder}"
             raise OptionError(Problem("--sweep", (), text))

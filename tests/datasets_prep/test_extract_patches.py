@@ -130,8 +130,13 @@ def test_killed_run_repeats_nothing_and_leaves_nothing_broken(photos):
         "import sys, time\n"
         "from datasets_prep import extract_patches\n"
         "from semanir_arch.data.preparation import patches\n"
-        "inner = patches.encode_fast_png\n"
-        "patches.encode_fast_png = lambda pixels: time.sleep(0.001) or inner(pixels)\n"
+        "inner, done = patches.encode_fast_png, []\n"
+        "def encode(pixels):\n"
+        "    done.append(None)\n"
+        # each of two workers: 12 images of 80 patches, then a half, and no more
+        "    time.sleep(3600 if len(done) > 1000 else 0)\n"
+        "    return inner(pixels)\n"
+        "patches.encode_fast_png = encode\n"
         "sys.exit(extract_patches.main(sys.argv[1:]))\n"
     )
     options = ["--input", photos, "--output", folder, "--size", 16, "--step", 12, "--workers", 2]

@@ -15,6 +15,7 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.restoring import cli, restorer
 from semanir_arch.utils.checkpoint import save_checkpoint
+from tests.each import each
 from tests.helpers import ROOT, TINY_SR, TINY_UNET, make_image, make_visible, save_weights
 
 
@@ -30,14 +31,15 @@ def run(*arguments):
     return cli.main([*map(str, arguments), "--device", "cpu"])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@each("suffix", [".png", ".tif"])
+@each("channels", [1, 3, 4])
+@each("dtype", [np.uint8, np.uint16])
 def test_depth_channels_and_format_of_a_file_are_kept(weights, suffix, channels, dtype):
     image = make_visible((5, 9, channels), dtype)
-    write_image(f"photo{suffix}", image)
-    assert run(f"photo{suffix}", "-o", "out", "--weights", weights) == 0
-    np.testing.assert_array_equal(load_image(f"out/photo{suffix}").pixels, image)
+    name = f"{channels}_{np.dtype(dtype)}{suffix}"
+    write_image(name, image)
+    assert run(name, "-o", "out", "--weights", weights) == 0
+    np.testing.assert_array_equal(load_image(f"out/{name}").pixels, image)
 
 
 def test_a_folder_is_restored_with_one_line_per_image(weights, capsys):
@@ -327,8 +329,8 @@ def test_damage_outside_the_pixels_is_no_reason_to_fail(weights, capsys):
     assert Path("out/photo.jpg").exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@each(
+    "arguments, message",
     [
         (("photo.png", "--explain", "1,1", "-o", "x.html"), "say which network to explain"),
         (("photo.png", "--weights", "net.pth"), "say where results go with -o FOLDER"),
@@ -356,8 +358,8 @@ def test_arguments_that_make_no_sense_are_one_line(weights, capsys, arguments, m
     assert len(captured.err.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@each(
+    "arguments, message",
     [
         (("--sigma", "5", "--quality", "50"), "sigma and quality exclude each other"),
         (("--sigma", "-5"), "sigma=-5; allowed: 0 to 255"),

@@ -38,6 +38,7 @@ from semanir_arch.data.degradations.camera_finish import (
     smooth_luma,
 )
 from semanir_arch.data.degradations.camera_noise import SensorNoise, read_noise_of, sensor_noise
+from semanir_arch.data.degradations.damage import PreviewRow, Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -240,3 +241,23 @@ def _develop(plane: Pixels, camera: Camera) -> Pixels:
     image = from_sensor(light, camera.look)
     image = smooth_luma(smooth_chroma(image, camera.chroma), camera.luma)
     return sharpen(image, *camera.sharpening).clip(0, 1)
+
+
+# a damaged file should fit its clean one, unless the user asks for more
+_OF_FILES: Declared = {
+    **SETTINGS,
+    "resize_prob": Chance(0, SETTINGS["resize_prob"].help),
+    "again_prob": Chance(0, SETTINGS["again_prob"].help),
+}
+_SHARED = {"chroma_prob": 1, "luma_prob": 1, "sharpen_prob": 1, "low_prob": 1, "codec_prob": 1}
+
+DAMAGE = Recipe(
+    name="camera",
+    help="noise, processing and file of a camera; 8 bit",
+    settings=_OF_FILES,
+    apply=lambda image, values, rng: (taken_by_camera(image, values, rng), image),
+    examples=(
+        *examples("gain", 2e-4, 1e-3, 5e-3),
+        PreviewRow("gain 0.002, shared by a phone", {"gain": 2e-3, **_SHARED}),
+    ),
+)

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Choice,
@@ -232,3 +233,16 @@ def _with_highlights(image: Floats, brightness: float) -> Floats:
 
 def _middle(values: NDArray[np.float64]) -> float:
     return float(values.min() + values.max()) / 2
+
+
+DAMAGE = Recipe(
+    name="photographic_blur",
+    help="a camera that moves, turns or is not focused, noise and compression; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (photographic_blur(image, values, rng), image),
+    surroundings=28,
+    examples=(
+        *examples("length", 4, 12, 24, blur={"motion": 1}),
+        *examples("radius", 1, 4, blur={"defocus": 1}),
+    ),
+)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel
+from semanir_arch.data.degradations.damage import PreviewRow, Recipe
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -205,3 +206,19 @@ def _texture(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> F
     row = cv2.getGaussianKernel(side, size)
     gain = float((row**2).sum())
     return np.asarray(blurred, np.float32).reshape(shape) / np.float32(gain)
+
+
+_PHOTOGRAPH = {"halftone_prob": 0, "fading": 0.1}
+
+DAMAGE = Recipe(
+    name="old_photograph",
+    help="fading, tone, grain, paper, scratches, dust or halftone of old pictures; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: age(image, values, rng)[:2],
+    examples=(
+        PreviewRow("lightly", {**_PHOTOGRAPH, "grain": 4, "scratches": 0, "dust": 3}),
+        PreviewRow("badly", {**_PHOTOGRAPH, "fading": 0.6, "scratches": 5, "dust": 15}),
+        PreviewRow("sepia", {**_PHOTOGRAPH, "tones": {"sepia": 1}, "fading": 0.4}),
+        PreviewRow("halftone", {"tones": {"color": 1}, "halftone_prob": 1}),
+    ),
+)

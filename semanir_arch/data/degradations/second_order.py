@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel, sinc_kernel
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -253,3 +254,13 @@ def _finish(
         cutoff = settings["sinc_cutoff_small"].sample(rng)
         image = correlate(image, sinc_kernel(size, math.pi - strength * (math.pi - cutoff)))
     return image
+
+
+DAMAGE = Recipe(
+    name="second_order",
+    help="blur, resizing, noise and compression, twice, as Real-ESRGAN; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (second_order(image, values["scale"], values, rng), image),
+    scales=(1, 2, 3, 4),
+    examples=examples("strength", 0.25, 0.5, 1),
+)

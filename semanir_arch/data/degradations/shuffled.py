@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     OURS,
     Chance,
@@ -153,3 +154,13 @@ def _reduce(
 
 def _even(shares: dict[str, float]) -> dict[str, float]:
     return {kind: share / sum(shares.values()) for kind, share in shares.items()}
+
+
+DAMAGE = Recipe(
+    name="shuffled",
+    help="blurs, reduction, noise and compression in random order, as BSRGAN; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (shuffled(image, values["scale"], values, rng), image),
+    scales=(1, 2, 3, 4),
+    examples=examples("strength", 0.25, 0.5, 1),
+)

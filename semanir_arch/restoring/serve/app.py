@@ -43,8 +43,8 @@ from semanir_arch.restoring.serve.guard import Guard, is_loopback
 from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, RestoredPhoto
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
+from semanir_arch.tasks import TASKS
 from semanir_arch.utils.errors import InputError
-from semanir_arch.weights import TASKS
 
 __all__ = ["make_app"]
 

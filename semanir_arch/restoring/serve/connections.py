@@ -84,11 +84,15 @@ class TimedProtocol(H11Protocol):
         # a new request may have come and gone since
         if busy != self._was_busy or self.cycle is not self._last_cycle or not self._since:
             self._was_busy, self._last_cycle = busy, self.cycle
-            self._since = self.loop.time()
-        if self.loop.time() - self._since > (REQUEST_SECONDS if busy else HEADER_SECONDS):
+            self._since = self._now()
+        if self._now() - self._since > (REQUEST_SECONDS if busy else HEADER_SECONDS):
             self.transport.abort()
             return
         self._timer = self.loop.call_later(_TICK, self._tick)
+
+    def _now(self) -> float:
+        """Seconds of a clock that runs on."""
+        return self.loop.time()
 
 
 def _address(connection: object) -> str:

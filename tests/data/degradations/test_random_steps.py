@@ -10,6 +10,7 @@ from semanir_arch.data.degradations import random_steps
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel, sinc_kernel
 from semanir_arch.data.degradations.levels import parse_level
 from semanir_arch.data.degradations.random_steps import add_noise, correlate, rescale
+from tests.each import each
 from tests.helpers import make_image
 
 SIGMA = parse_level(10, "sigma", 0, 255)
@@ -25,8 +26,8 @@ def lopsided():
     return kernel / kernel.sum()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(
+@each("channels", [1, 3])
+@each(
     "kernel",
     [
         gaussian_kernel(21, 0.4),
@@ -36,7 +37,6 @@ def lopsided():
         sinc_kernel(13, 1.2),
         lopsided(),
     ],
-    ids=["narrow", "round", "slanted", "plateau", "sinc", "lopsided"],
 )
 def test_filtering_is_scipys(kernel, channels):
     image = make_image((40, 33, channels), np.float32)

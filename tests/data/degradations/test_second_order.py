@@ -9,6 +9,7 @@ from semanir_arch.data.degradations import random_steps, second_order, shuffled
 from semanir_arch.data.degradations.declaration import parse_settings
 from semanir_arch.data.degradations.resampling import resize
 from tests.data.degradations.test_blur_kernels import moments
+from tests.each import each
 
 RECIPES = {
     "second_order": (second_order.second_order, second_order.SETTINGS),
@@ -38,9 +39,9 @@ def picture(height=48, width=40, channels=3):
     return np.stack(waves, axis=2).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-@pytest.mark.parametrize("channels", [1, 3])
+@each("name", RECIPES)
+@each("scale", [1, 2, 3, 4])
+@each("channels", [1, 3])
 def test_results_have_the_size_of_the_scale_and_8_bit_levels(name, scale, channels):
     function, declared = RECIPES[name]
     image = picture(scale * 17, scale * 12, channels)

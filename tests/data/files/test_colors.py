@@ -23,6 +23,7 @@ from semanir_arch.data.files.profiles import (
     make_profile,
 )
 from tests.data.files.made import bmp_v5, plain_png, png, saved, with_opencv
+from tests.each import each
 from tests.helpers import make_image
 
 SRGB = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
@@ -115,7 +116,7 @@ DESCRIBED = {
 }
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@each("name", DESCRIBED)
 def test_a_profile_shows_the_colours_that_the_numbers_mean(name):
     data, corners, decode = DESCRIBED[name]
     image = decode_image(data, "image")
