@@ -31,8 +31,8 @@ def build_dataset(phase: str, block: dict[str, Any]) -> Any:
     """A data set.
 
     Args:
-        phase: Its key in `datasets`, for messages.
-        block: Its options, complete.
+        phase: Key in `datasets`, for messages.
+        block: Complete options of the data set.
 
     Raises:
         ValueError: It cannot be built with these options, or from these files.
@@ -86,7 +86,7 @@ class _DatasetOfBasicSR(Dataset[Any]):
 
     Args:
         dataset: The data set.
-        place: What it is, for messages.
+        place: Description of its place, for messages.
     """
 
     def __init__(self, dataset: Any, place: str) -> None:
@@ -131,5 +131,5 @@ def _told(what: str) -> Generator[None, None, None]:
             # OpenCV returns nothing for what it cannot decode
             reason = "an image cannot be read; is its file damaged?"
         elif isinstance(error, KeyError):
-            reason = f"no {reason}"
+            reason = f"{reason} is missing"
         raise InputError(f"{what}: {reason}") from error

@@ -92,7 +92,7 @@ class ReaderGoneError(SystemExit):
 class _Pipe(io.FileIO):
     """A standard stream whose reader may leave."""
 
-    def write(self, data: Any, /) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -120,7 +120,7 @@ def open_streams() -> None:
         pipe = _Pipe(raw.fileno(), "wb", closefd=False)
         binary = pipe if stream.buffer is raw else io.BufferedWriter(pipe)
         text = io.TextIOWrapper(
-            binary,  # type: ignore[arg-type]
+            binary,
             encoding=stream.encoding,
             errors=stream.errors,
             line_buffering=stream.line_buffering,
