@@ -229,7 +229,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--input", metavar="DIR", help="folder, or skimage for its photographs")
     parser.add_argument("--output", type=Path, metavar="DIR")
     parser.add_argument("--size", type=int, help="edge of a patch in pixels")
-    parser.add_argument("--step", type=int, help="distance of patches in pixels")
+    parser.add_argument("--step", type=int, help="distance between patches in pixels")
     parser.add_argument(
         "--min-std",
         type=float,

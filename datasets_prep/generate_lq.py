@@ -204,13 +204,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="write a contact sheet of the damage from weak to strong (PNG or JPEG) instead",
     )
     parser.add_argument("--sigma", type=float, help="noise standard deviation, 0-255 scale")
-    parser.add_argument("--scale", type=int, help="of bicubic, 2 or more")
-    parser.add_argument("--quality", type=int, help="of jpeg, 1 to 100")
+    parser.add_argument("--scale", type=int, help="scale of bicubic, 2 or more")
+    parser.add_argument("--quality", type=int, help="quality of jpeg, 1 to 100")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="any parameter of the damage"
     )
     parser.add_argument(
-        "--template", default="{}", help="name of a result, {} is its image's (default: {})"
+        "--template",
+        default="{}",
+        help="name of a result, with {} for its image's name (default: {})",
     )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(

@@ -164,7 +164,7 @@ def _summary(publication: Publication) -> str:
         if task.demonstration:
             lines.append("Trained on synthetic damage only, to show the task.")
     if not publication.license:
-        lines.append("No licence is stated.")
+        lines.append("No license is stated.")
     return " ".join(lines)
 
 

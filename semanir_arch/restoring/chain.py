@@ -199,7 +199,7 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
     psnr = -10 * math.log10(error)
     said = f"changed by {levels:.2f} of 255 levels on average ({psnr:.1f} dB from the input)"
     if psnr >= _HARDLY:
-        said += "; little to repair was found: --try shows what other tasks do"
+        said += "; little to repair was found; --try shows other tasks"
     return said
 
 

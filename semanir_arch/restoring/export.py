@@ -112,8 +112,8 @@ def export(
         return Exported({}, None)
     if isinstance(built, ForeignNetwork) and tile is None:
         raise InputError(
-            f"{target}: {built.name} is a network of others, whose graph has one size: give it "
-            "with --tile 256"
+            f"{target}: {built.name} is another project's network, whose graph has one size: "
+            "set it with --tile 256"
         )
     program = trace(built, tile)
     least = tile or smallest_side(built, checked=suffix != ".onnx")

@@ -298,8 +298,8 @@ class Restorer:
         for band in bands:
             if not torch.isfinite(band).all():
                 raise NonFiniteError(
-                    f"the network's output is not finite in {self.precision}; are the weights of a "
-                    "finished training?"
+                    f"the network's output is not finite in {self.precision}; did the training of "
+                    "these weights finish?"
                 )
             canvas.add(band)
 

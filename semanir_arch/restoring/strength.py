@@ -84,7 +84,7 @@ def check_strength(
         if not lowest <= value <= highest:
             raise InputError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
     if sigma is not None and quality is not None:
-        raise InputError("sigma and quality exclude each other")
+        raise InputError("give sigma or quality, not both")
 
 
 def _check_number(name: str, value: object) -> None:

@@ -148,10 +148,7 @@ class Testing:
             return None if _read_begun(self.folder) == ours else ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
-            return (
-                f"weights, options, data, code or attention backends of {other[0]} are not the "
-                "same any more"
-            )
+            return f"weights, options, data, code or attention backends of {other[0]} have changed"
         return None
 
     def _run(

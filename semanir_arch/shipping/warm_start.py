@@ -51,7 +51,7 @@ def prepare_start(
         folder: Folder of the shipped weights.
 
     Returns:
-        Weights to start from; None for random weights.
+        File to start from; None for random weights.
 
     Raises:
         FileNotFoundError: `wanted` does not exist.

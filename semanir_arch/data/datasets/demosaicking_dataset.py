@@ -45,7 +45,7 @@ class DemosaickingDataset(CleanImageDataset):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
-        "channels": Option(int, default=3, choices=(3,), help="of the clean images: RGB"),
+        "channels": Option(int, default=3, choices=(3,), help="channels of the clean images: RGB"),
         "bayer": PHASE.option(),
         "input": Option(
             str,

@@ -44,7 +44,7 @@ Imitation = Callable[[Pixels, "np.random.Generator | None"], Pixels]
 
 KINDS = Shares(
     {"camera": 0.44, "correlated": 0.26, "gaussian": 0.12, "compressed": 0.05, "clean": 0.13},
-    "what an image goes through; kinds that are not named do not occur",
+    "shares of the kinds of damage; kinds that are not named do not occur",
 )
 """See the options of the same names."""
 
@@ -60,7 +60,7 @@ SIGMA = Number(
     [0, 50],
     0,
     MAX_SIGMA,
-    "of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
+    "standard deviation of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
 )
 """Of kind gaussian; that of a `GaussianDenoisingDataset` has no default."""
 
@@ -96,14 +96,14 @@ class PhotographDataset(CleanImageDataset):
         "seed": Option(
             Annotated[int, Bounds(0, 2**31 - 1)],
             default=0,
-            help="of the randomness outside training",
+            help="seed of the random numbers outside training",
         ),
     }
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
         if self.channels != 3:
-            raise InputError("channels must be 3: cameras are imitated in colour only")
+            raise InputError("channels must be 3: cameras are simulated in color only")
         self.kinds = KINDS.parse("mixture", self.options["mixture"])
         self.sources = self._block("sources", SOURCES)
         self.camera = self._block("camera", camera.SETTINGS)

@@ -284,7 +284,7 @@ class Draws:
     """Draws from settings, one random number each, used or not.
 
     Args:
-        settings: From `parse_settings`.
+        settings: Result of `parse_settings`.
         rng: Source of randomness.
     """
 

@@ -275,11 +275,11 @@ def _read_strength(text: str, chain: Sequence[NetworkChoice]) -> float | None:
         return None
     if not any(choice.strength for choice in chain):
         titles = " + ".join(choice.title for choice in chain)
-        raise InputError(f"{titles} has no strength that could be bounded")
+        raise InputError(f"{titles} has no strength to bound")
     try:
         return float(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is no number") from error
+        raise InputError(f"{text!r} is not a number") from error
 
 
 def _read_share(text: str) -> float:
@@ -302,4 +302,4 @@ def _error(status: int, message: str) -> Response:
 
 
 def _gone() -> Response:
-    return _error(404, "the result is not kept any more; restore the photo again")
+    return _error(404, "the result is no longer kept; restore the photo again")
