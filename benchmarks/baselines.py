@@ -28,7 +28,8 @@ from semanir_arch.data import (
 )
 from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
-from semanir_arch.data.files.image_io import load_image, scan_images
+from semanir_arch.data.files.image_io import load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.metrics import PROTOCOLS, psnr, rgb_to_y
 from semanir_arch.utils.atomic import write_text
 

@@ -27,7 +27,8 @@ from measure import header as describe
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
-from semanir_arch.data.files.image_io import Image, convert_channels, load_image, scan_images
+from semanir_arch.data.files.image_io import Image, convert_channels, load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.restoring.chain import Chain
 from semanir_arch.restoring.diagnosis import choose, diagnose
 from semanir_arch.restoring.restorer import Restorer

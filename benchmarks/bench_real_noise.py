@@ -24,7 +24,8 @@ import torch
 from measure import Report, header, markdown_line, markdown_rule
 from numpy.typing import NDArray
 
-from semanir_arch.data.files.image_io import load_image, scan_images
+from semanir_arch.data.files.image_io import load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.metrics import PROTOCOLS
 from semanir_arch.restoring.restorer import Restorer
 

@@ -29,7 +29,7 @@ def write_page(folder: Path) -> str:
     """The page in Markdown.
 
     Args:
-        folder: Of the records.
+        folder: Folder of the records.
     """
     records = load(folder)
     costs_file = folder / "costs.json"

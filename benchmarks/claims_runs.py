@@ -63,9 +63,9 @@ class Record:
     """What is kept of a run.
 
     Attributes:
-        name: Of the variant.
-        task: One of `TASKS`.
-        seed: Of weights and data.
+        name: Name of the variant.
+        task: Task name, one of `TASKS`.
+        seed: Seed of weights and data.
         parameters: Number of trained values.
         at_iterations: PSNR on held-out pictures in dB, by iterations.
         at_minutes: The same, by minutes of processor time.
@@ -73,7 +73,7 @@ class Record:
         seconds: Processor seconds per iteration.
         cbsd68: PSNR on the middles of CBSD68, in dB, at the end.
         curve: Held-out PSNR at the end by keys per token, and the processor seconds it took.
-        overlap: See `dictionary_overlap`; for each stage, for each layer.
+        overlap: Overlap for each stage and layer; see `dictionary_overlap`.
         origin: Versions, processor and date.
     """
 
@@ -100,7 +100,7 @@ class Averaged:
     """The running average of a network's weights.
 
     Args:
-        network: Whose weights are followed.
+        network: Network whose weights are followed.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -121,9 +121,9 @@ def train(variant: Variant, task: str, seed: int, budget: Budget) -> Record:
 
     Args:
         variant: The network.
-        task: One of `TASKS`.
-        seed: Of weights, patches, damage and drawn k.
-        budget: When to score and to end.
+        task: Task to train.
+        seed: Seed of weights, patches, damage and drawn k.
+        budget: Budget that says when to score and to end.
     """
     data = _data(task, TRAINING, training=True)
     held_out = _pictures(_data(task, HELD_OUT), HELD_OUT_PICTURES)

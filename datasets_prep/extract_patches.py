@@ -27,13 +27,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.data.files.image_io import load_image, scan_images, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.extraction import check_names, extract
 from semanir_arch.data.preparation.parallel_jobs import default_workers, run_script, say
 from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
 from semanir_arch.data.preparation.patches import Group, PatchGrid, View
 from semanir_arch.data.preparation.presets import PRESETS, preset_groups
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.utils.errors import InputError, MissingFileError, UserError, message_of
 from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.suggestions import did_you_mean
@@ -228,7 +229,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--input", metavar="DIR", help="folder, or skimage for its photographs")
     parser.add_argument("--output", type=Path, metavar="DIR")
     parser.add_argument("--size", type=int, help="edge of a patch in pixels")
-    parser.add_argument("--step", type=int, help="distance of patches in pixels")
+    parser.add_argument("--step", type=int, help="distance between patches in pixels")
     parser.add_argument(
         "--min-std",
         type=float,

@@ -75,15 +75,15 @@ def _find(catalogue: dict[str, DataSet], name: str | None) -> DataSet:
 
 
 def _table(catalogue: dict[str, DataSet], root: Path) -> str:
-    rows = [("data set", "task", "parts")]
+    rows = [("data set", "tasks", "parts")]
     for data_set in catalogue.values():
         parts = [
             f"{name} ({_summary(part)})" for name, part in layout.states(data_set, root).items()
         ]
-        rows.append((data_set.name, data_set.task, ", ".join(parts)))
+        rows.append((data_set.name, ", ".join(data_set.tasks), ", ".join(parts)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return "\n".join(
-        f"{name:<{widths[0]}}  {task:<{widths[1]}}  {parts}" for name, task, parts in rows
+        f"{name:<{widths[0]}}  {tasks:<{widths[1]}}  {parts}" for name, tasks, parts in rows
     )
 
 
@@ -95,7 +95,7 @@ def _summary(part: Sequence[layout.State]) -> str:
 
 def _description(data_set: DataSet, root: Path) -> str:
     lines = [
-        f"{data_set.name}: {data_set.task}",
+        f"{data_set.name}: {', '.join(data_set.tasks)}",
         f"page:    {data_set.page}",
         f"licence: {data_set.licence}",
         f"serves:  {data_set.serves}",
@@ -120,7 +120,7 @@ def _progress_table(data_set: DataSet, root: Path) -> str:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Lay archives of a data set out as the option files expect. "
+        description="Unpack a data set's archives into the folders that the option files expect. "
         "Run again to continue."
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="data set; --list shows all")

@@ -10,14 +10,32 @@ import torch
 
 from tests.accelerators import accelerators  # noqa: F401 - fixture
 from tests.browser import browser, chromium  # noqa: F401 - fixtures
-from tests.each import seed_all
+from tests.each import WANTED, has_wanted_case, is_wanted, seed_all
 
 # What somebody has compiled on this computer decides about no test, also not in the processes that
 # tests start; tests of the library itself switch it on.
 os.environ["SEMANIR_NATIVE"] = "off"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption(
+        "--case",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="only tests whose name has this word, and of tests over many cases those that have it",
+    )
+
+
+def pytest_configure(config):
+    WANTED[:] = config.getoption("--case")
+
+
+def pytest_collection_modifyitems(config, items):
+    if WANTED:
+        chosen = [i for i in items if is_wanted(i.name) or has_wanted_case(i.function)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
     if torch.cuda.is_available():
         return
     for item in items:

@@ -12,6 +12,20 @@ import numpy as np
 import pytest
 import torch
 
+WANTED: list[str] = []
+"""Words of `pytest --case`: only cases and tests that have one of them are run; all if empty."""
+
+
+def is_wanted(text: str) -> bool:
+    """Whether a text has one of the words of `--case`, or there are none."""
+    return not WANTED or any(word.lower() in text.lower() for word in WANTED)
+
+
+def has_wanted_case(function: Callable[..., None]) -> bool:
+    """Whether a test made by `each` has a case with one of the words of `--case`."""
+    cases = getattr(function, "cases_of_each", list)()
+    return any(is_wanted(_show(case)) for case in cases)
+
 
 def seed_all() -> None:
     """Every test and every case starts from the same random state, whatever ran before it."""
@@ -51,6 +65,8 @@ def each(
         def test(**fixtures: Any) -> None:
             wrong, cases = [], list_cases()
             assert cases, "no case"
+            # of a test that was named itself, all of them
+            cases = [case for case in cases if is_wanted(_show(case))] or cases
             for number, case in enumerate(cases):
                 try:
                     _call(inner, fixtures, case, number)

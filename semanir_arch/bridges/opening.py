@@ -11,11 +11,13 @@ from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.archs.base import RestorationNetwork
 from semanir_arch.bridges import basicsr_networks, spandrel_reader
 from semanir_arch.bridges.hub_download import fetch
+from semanir_arch.tasks import find_task
 from semanir_arch.utils.checkpoint import Checkpoint, align, check_fit, load_into
 from semanir_arch.utils.checkpoint_layout import find_family
 from semanir_arch.utils.errors import CheckpointError, InputError
+from semanir_arch.weights import find
 
-__all__ = ["check_usable", "find_weights", "open_network"]
+__all__ = ["check_usable", "find_weights", "open_network", "weights_or_shipped"]
 
 _EXAMPLES = {
     "SemanIR": "{type: SemanIR, upscale: 4, window_size: 32, k: 512}",
@@ -39,6 +41,23 @@ def find_weights(given: str | Path) -> Path:
     if not str(given).startswith("hf:"):
         return Path(given)
     return fetch(str(given))
+
+
+def weights_or_shipped(given: str) -> Path:
+    """The file of what a command names, or the shipped one of a task.
+
+    Args:
+        given: File or address as in `find_weights`, or the name of a task with shipped weights; a
+            file of that name comes first.
+
+    Raises:
+        ValueError: As in `find_weights`.
+        FileNotFoundError: As in `find_weights`, or no weights are shipped for the task.
+    """
+    path, task = find_weights(given), find_task(given)
+    if task is None or not task.has_network or path.exists():
+        return path
+    return find(given).path
 
 
 def open_network(
@@ -91,7 +110,7 @@ def check_usable(checkpoint: Checkpoint) -> Checkpoint:
     if broken:
         raise CheckpointError(
             f"{checkpoint.source}: {len(broken)} of {len(checkpoint.params)} weights are not "
-            f"finite (first: {broken[0]}); is it the file of a finished training?"
+            f"finite (first: {broken[0]}); did its training finish?"
         )
     if _type_of(checkpoint) not in NETWORKS:
         _open_foreign(checkpoint)
@@ -113,7 +132,7 @@ def _build(checkpoint: Checkpoint) -> RestorationNetwork:
         return build_network(checkpoint.network or {})
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{checkpoint.source}: its network is not known to this version: {error}"
+            f"{checkpoint.source}: its network is unknown to this version: {error}"
         ) from error
 
 
@@ -144,7 +163,7 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
         try:
             build_network(checkpoint.network or {})
         except (TypeError, ValueError) as error:
-            text = f"{source}: its network is not known to this version: {error}"
+            text = f"{source}: its network is unknown to this version: {error}"
         if not spandrel_reader.is_installed():
             text += f". Networks of BasicSR and others need spandrel: {spandrel_reader.INSTALL}"
         return text
@@ -152,14 +171,14 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
     if family is not None:
         return (
             f"{source}: {checkpoint.layout}, which does not say which network it belongs to. The "
-            f"names are {family}'s; what they do not tell must be said: python -m "
+            f"names are {family}'s; give the missing facts with: python -m "
             f"semanir_arch.commands.convert {source} NEW.safetensors --network "
             f"'{_EXAMPLES[family]}'"
         )
     if spandrel_reader.is_installed():
         known = "no architecture of this package or of spandrel has such weights"
     else:
-        known = f"networks of others are recognised by spandrel: {spandrel_reader.INSTALL}"
+        known = f"other projects' networks are recognized by spandrel: {spandrel_reader.INSTALL}"
     option_file = _find_option_file(source)
     network = option_file if option_file is not None else "'{type: NAME, ...}'"
     return (

@@ -102,7 +102,7 @@ class SpandrelNetwork(ForeignNetwork):
 
     def __init__(self, file: str) -> None:
         if not is_installed():
-            raise InputError(f"{file}: networks of others need spandrel: {INSTALL}")
+            raise InputError(f"{file}: other projects' networks need spandrel: {INSTALL}")
         found = recognise(load_checkpoint(file))
         if found is None:
             raise ForeignError(f"{file}: no architecture that spandrel knows has these weights")

@@ -15,11 +15,10 @@ from typing import Any
 import yaml
 
 from semanir_arch.bridges.converting import SUFFIXES, convert
-from semanir_arch.bridges.opening import find_weights
+from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.checkpoint import describe_network
 from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.options.yaml_reading import parse_value
-from semanir_arch.weights import TASKS, find
 
 __all__ = ["build_parser", "convert", "main", "read_network"]
 
@@ -35,10 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    source = arguments.source
-    path = find_weights(source)
-    if source in TASKS and not path.exists():
-        path = find(source).path
+    path = weights_or_shipped(arguments.source)
     read = convert(
         path,
         arguments.target,

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from semanir_arch.tasks import find_task
 from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.errors import ExistingFileError, InputError
 from semanir_arch.utils.options.overview import find_leaves, overview
@@ -41,19 +42,22 @@ def build_parser() -> Parser:
         nargs="?",
         const="",
         metavar="WORD",
-        help="option files of the package, or those with this word in their path",
+        help="list the package's option files, or those of a task or with this word in their path",
     )
     what.add_argument("--copy", type=Path, metavar="FOLDER", help="copy all of them to FOLDER")
     what.add_argument(
-        "--schema", action="store_true", help="JSON schema of option files, for editors"
+        "--schema", action="store_true", help="print a JSON schema of option files, for editors"
     )
     what.add_argument(
-        "--table", type=Path, metavar="FOLDER", help="tasks and networks of all files, in Markdown"
+        "--table",
+        type=Path,
+        metavar="FOLDER",
+        help="print the tasks and networks of all files, in Markdown",
     )
     parser.add_argument(
         "--test",
         action="store_true",
-        help="complete it for a test; without this for a training, where the file has one",
+        help="print what a test reads; by default what a training reads, if the file has one",
     )
     parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:KEY=VALUE")
     return parser
@@ -90,7 +94,7 @@ def list_options(word: str = "") -> Iterator[str]:
     """Files to train and test with, each with its title.
 
     Args:
-        word: Part of the path; all files if empty.
+        word: Name of a task, or part of the path; all files if empty.
 
     Yields:
         Lines such as `options/denoising/SemanIR_color.yml  Title`.
@@ -99,10 +103,12 @@ def list_options(word: str = "") -> Iterator[str]:
         ValueError: No file has such a path.
     """
     root = shipped_folder("options")
+    task = find_task(word)
     found = False
     for path in find_leaves(root):
         name = f"options/{path.relative_to(root).as_posix()}"
-        if word.lower() in name.lower():
+        of_task = task is not None and path.parent.name == task.folder
+        if of_task or word.lower() in name.lower():
             found = True
             title = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
             yield f"{name:60} {title}"

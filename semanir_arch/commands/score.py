@@ -294,12 +294,14 @@ def build_parser() -> Parser:
         help="folder of clean images, *.lmdb, SIDD's *.mat, or a file; none for --also niqe alone",
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
-    parser.add_argument("--scale", type=int, help="of super-resolution: sr_y cuts so many pixels")
+    parser.add_argument(
+        "--scale", type=int, help="scale of super-resolution; sr_y cuts a border of so many pixels"
+    )
     parser.add_argument(
         "--filename-tmpl",
         default="{}",
         metavar="TEXT",
-        help="name of a restored image, {} standing for that of its target: '{}_x4'",
+        help="name of a restored image, with {} for its target's name: '{}_x4'",
     )
     parser.add_argument(
         "--part", action="store_true", help="leave out images without partner, and say how many"

@@ -170,7 +170,7 @@ def _load(layers: nn.ModuleDict, file: str | os.PathLike[str], vgg: str) -> None
     if not Path(file).is_file():
         raise MissingFileError(
             f"no such file: {str(file)!r}. It must hold torchvision's weights of {vgg}; make it "
-            "once, where there is a connection: import torch, torchvision; torch.save("
+            "once on a computer with internet access: import torch, torchvision; torch.save("
             f"torchvision.models.{vgg}(weights='IMAGENET1K_V1').state_dict(), {str(file)!r})"
         )
     given: Mapping[str, Tensor] = load_state(file)

@@ -35,6 +35,7 @@ class Protocol:
 
     Args:
         name: Name in option files and tables.
+        task: Task that it measures, a key of `semanir_arch.tasks.TASKS`.
         color: Channels compared: 'rgb', 'y' (BT.601 studio range, not rounded), 'y_rounded' (the
             same in 8 bits) or 'gray'.
         ssim_kind: Variant of SSIM, one of `ssim.KINDS`.
@@ -48,6 +49,7 @@ class Protocol:
     """
 
     name: str
+    task: str
     color: Literal["rgb", "y", "y_rounded", "gray"]
     ssim_kind: Literal["wang", "matlab", "skimage", "zero_padded"]
     source: str
@@ -173,11 +175,18 @@ def _aligned_scores(restored: Tensor, target: Tensor) -> dict[str, Tensor]:
 
 _ALL = (
     Protocol(
-        "denoise_rgb", "rgb", "wang", "SwinIR, Restormer: CBSD68, Kodak24, McMaster, Urban100"
+        "denoise_rgb",
+        "denoise",
+        "rgb",
+        "wang",
+        "SwinIR, Restormer: CBSD68, Kodak24, McMaster, Urban100",
     ),
-    Protocol("denoise_gray", "gray", "wang", "SwinIR, Restormer: Set12, BSD68, Urban100"),
+    Protocol(
+        "denoise_gray", "denoise_gray", "gray", "wang", "SwinIR, Restormer: Set12, BSD68, Urban100"
+    ),
     Protocol(
         "sr_y",
+        "sr",
         "y",
         "wang",
         "BasicSR, SwinIR, RAMiT: Set5, Set14, BSD100, Urban100, Manga109",
@@ -185,38 +194,50 @@ _ALL = (
     ),
     Protocol(
         "sr_y_semanir",
+        "sr",
         "y_rounded",
         "zero_padded",
         "GRL's code, with which SemanIR's super-resolution tables were measured",
         crop_border="scale",
     ),
-    Protocol("jpeg_gray", "gray", "wang", "SwinIR, KAIR: classic5, LIVE1", extras=("psnr_b",)),
+    Protocol(
+        "jpeg_gray",
+        "jpeg_gray",
+        "gray",
+        "wang",
+        "SwinIR, KAIR: classic5, LIVE1",
+        extras=("psnr_b",),
+    ),
     Protocol(
         "jpeg_gray_semanir",
+        "jpeg_gray",
         "gray",
         "zero_padded",
         "GRL's code, with which SemanIR's gray JPEG tables were measured",
         extras=("psnr_b",),
     ),
-    Protocol("jpeg_color", "rgb", "wang", "FBCNN: LIVE1, BSDS500, ICB", extras=("psnr_b",)),
+    Protocol("jpeg_color", "jpeg", "rgb", "wang", "FBCNN: LIVE1, BSDS500, ICB", extras=("psnr_b",)),
     Protocol(
         "jpeg_color_semanir",
+        "jpeg",
         "rgb",
         "zero_padded",
         "GRL's code, with which SemanIR's colour JPEG tables were measured",
         extras=("psnr_b",),
     ),
-    Protocol("demosaick_rgb", "rgb", "wang", "GRL, SemanIR (PSNR): Kodak24, McMaster"),
+    Protocol("demosaick_rgb", "demosaic", "rgb", "wang", "GRL, SemanIR (PSNR): Kodak24, McMaster"),
     Protocol(
         "derain_y_matlab",
+        "derain",
         "y_rounded",
         "wang",
         "Restormer's and MPRNet's MATLAB scripts: Test100, Rain100H, Rain100L, Test2800, Test1200",
     ),
-    Protocol("derain_y", "y", "wang", "RAMiT and most Python code: the same five sets"),
-    Protocol("deblur_matlab", "rgb", "matlab", "MATLAB's psnr and ssim: GoPro, HIDE"),
+    Protocol("derain_y", "derain", "y", "wang", "RAMiT and most Python code: the same five sets"),
+    Protocol("deblur_matlab", "deblur", "rgb", "matlab", "MATLAB's psnr and ssim: GoPro, HIDE"),
     Protocol(
         "realblur_aligned",
+        "deblur",
         "rgb",
         "wang",
         "RealBlur's own script: RealBlur-J, -R",
@@ -225,6 +246,7 @@ _ALL = (
     ),
     Protocol(
         "defocus_float",
+        "defocus",
         "rgb",
         "skimage",
         "Restormer, DPDNet: DPDD, single image and dual pixel",
@@ -233,15 +255,20 @@ _ALL = (
     ),
     Protocol(
         "sidd_blocks",
+        "real_denoise",
         "rgb",
         "matlab",
         "Restormer's MATLAB script: the 1280 validation blocks of SIDD",
         rounding=False,
         averaging="the blocks",
     ),
-    Protocol("lowlight_rgb", "rgb", "wang", "RAMiT: LOL, VE-LOL, without rescaled brightness"),
-    Protocol("weather_y", "y", "wang", "WeatherDiffusion: Test1, RainDrop, Snow100K-L"),
-    Protocol("weather_rgb", "rgb", "wang", "whole images, all channels: the same three sets"),
+    Protocol(
+        "lowlight_rgb", "lowlight", "rgb", "wang", "RAMiT: LOL, VE-LOL, without rescaled brightness"
+    ),
+    Protocol("weather_y", "weather", "y", "wang", "WeatherDiffusion: Test1, RainDrop, Snow100K-L"),
+    Protocol(
+        "weather_rgb", "weather", "rgb", "wang", "whole images, all channels: the same three sets"
+    ),
 )
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

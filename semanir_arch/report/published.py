@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.tasks import find_task
 from semanir_arch.utils.errors import InputError
 
 __all__ = ["Figure", "Published", "load_published", "parse_published"]
@@ -30,7 +31,7 @@ class Figure:
         verified: Whether it could be read there, rather than being quoted from memory.
         network: Name in the paper.
         blind: Whether one network serves all levels.
-        task: `jpeg_gray`, `sr`, ...
+        task: Name in `semanir_arch.tasks.TASKS`.
         dataset: Name that option files give the set.
         level: Level of noise, quality or scale; None for tasks without levels.
         metric: `psnr`, `ssim`, `mae` or `lpips`.
@@ -108,7 +109,7 @@ def parse_published(text: str) -> Published:
 
     Raises:
         ValueError: A row has not as many cells as its table has columns, a cell not as many numbers
-            as the table has metrics, a protocol is unknown, or two entries are the same.
+            as the table has metrics, a protocol or task is unknown, or two entries are the same.
     """
     content = yaml.safe_load(text)
     figures = tuple(
@@ -132,6 +133,9 @@ def parse_published(text: str) -> Published:
 def _read_group(table: dict[str, Any], group: dict[str, Any]) -> Iterator[Figure]:
     if group["protocol"] not in PROTOCOLS:
         raise InputError(f"{table['table']}: unknown protocol {group['protocol']!r}")
+    task = find_task(table["task"])
+    if task is None:
+        raise InputError(f"{table['table']}: unknown task {table['task']!r}")
     columns = [(name, level) for name, levels in table["columns"].items() for level in levels]
     for network, row in group["rows"].items():
         cells = str(row).split()
@@ -147,7 +151,7 @@ def _read_group(table: dict[str, Any], group: dict[str, Any]) -> Iterator[Figure
                     verified=table.get("verified", True),
                     network=network,
                     blind=group.get("blind", False),
-                    task=table["task"],
+                    task=task.name,
                     dataset=dataset,
                     level=None if level is None else float(level),
                     metric=metric,

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from semanir_arch.data.files.image_io import Image
 from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file
 from semanir_arch.restoring.restorer import Progress, Restorer
+from semanir_arch.tasks import get_task
 from semanir_arch.utils.errors import InputError
-from semanir_arch.weights import available, get_task
+from semanir_arch.weights import available
 
 __all__ = ["AUTO", "Chain", "Chooser", "change_in_words", "split_tasks"]
 
@@ -198,7 +199,7 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
     psnr = -10 * math.log10(error)
     said = f"changed by {levels:.2f} of 255 levels on average ({psnr:.1f} dB from the input)"
     if psnr >= _HARDLY:
-        said += "; little to repair was found: --try shows what other tasks do"
+        said += "; little to repair was found; --try shows other tasks"
     return said
 
 

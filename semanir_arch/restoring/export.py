@@ -23,7 +23,7 @@ from semanir_arch import __version__
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.bridges.converting import convert
 from semanir_arch.bridges.foreign import ForeignNetwork
-from semanir_arch.bridges.opening import find_weights, open_network
+from semanir_arch.bridges.opening import open_network, weights_or_shipped
 from semanir_arch.restoring import onnx_graph
 from semanir_arch.restoring.loading import describe
 from semanir_arch.restoring.tracing import smallest_side, trace
@@ -32,7 +32,6 @@ from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.errors import ExistingFileError, InputError, MissingFileError
 from semanir_arch.utils.options.yaml_reading import parse_value
-from semanir_arch.weights import TASKS, find
 
 __all__ = ["Exported", "export", "main"]
 
@@ -113,8 +112,8 @@ def export(
         return Exported({}, None)
     if isinstance(built, ForeignNetwork) and tile is None:
         raise InputError(
-            f"{target}: {built.name} is a network of others, whose graph has one size: give it "
-            "with --tile 256"
+            f"{target}: {built.name} is another project's network, whose graph has one size: "
+            "set it with --tile 256"
         )
     program = trace(built, tile)
     least = tile or smallest_side(built, checked=suffix != ".onnx")
@@ -239,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    weights = _find_weights(arguments.weights)
+    weights = weights_or_shipped(arguments.weights)
     exported = export(
         weights,
         arguments.output,
@@ -290,11 +289,6 @@ def _read_options(text: str) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")
     return options
-
-
-def _find_weights(given: str) -> Path:
-    path = find_weights(given)
-    return find(given).path if given in TASKS and not path.exists() else path
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ def _refuse_long(paths: list[Path]) -> None:
             (_nearest_existing(path.parent) / path.name).lstat()
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
-                raise InputError(f"{path} cannot be written, its name is too long") from error
+                raise InputError(f"{path} cannot be written: its name is too long") from error
 
 
 def _nearest_existing(folder: Path) -> Path:
@@ -247,7 +247,7 @@ def _refuse_closed(folder: Path) -> None:
     if not nearest.is_dir():
         raise InputError(f"the result needs a folder {folder}, but {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"the result cannot be written, the folder {nearest} is read-only")
+        raise InputError(f"the result cannot be written: the folder {nearest} is read-only")
 
 
 def _check_result(target: Path, image: Image, restorer: Chain | None, settings: Settings) -> None:

@@ -9,10 +9,10 @@ import torch
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.bridges.opening import find_weights, open_network
 from semanir_arch.ops.backend import ATTENTION_BACKENDS
+from semanir_arch.tasks import Task, find_task
 from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.utils.errors import InputError
-from semanir_arch.weights import TASKS, Task
 
 __all__ = ["choose_device", "describe", "load_network", "network_of", "set_attention", "task_of"]
 
@@ -83,8 +83,9 @@ def describe(network: RestorationNetwork) -> str:
 
 def task_of(checkpoint: Checkpoint) -> Task | None:
     """Find the task that the weights were trained for, if the file names one."""
-    name = checkpoint.metadata.get("task") if isinstance(checkpoint.metadata, dict) else None
-    return TASKS.get(name) if isinstance(name, str) else None
+    found = isinstance(checkpoint.metadata, dict) and find_task(checkpoint.metadata.get("task"))
+    # others say nothing about the network's size and strength
+    return found if found and found.has_network else None
 
 
 def set_attention(network: RestorationNetwork, k: int | None, backend: str) -> None:

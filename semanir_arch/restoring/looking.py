@@ -22,8 +22,9 @@ from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose, diagn
 from semanir_arch.restoring.failing import complain_of, speaks_for_itself
 from semanir_arch.restoring.jobs import Job, list_jobs
 from semanir_arch.restoring.reporter import Reporter
+from semanir_arch.tasks import TASKS
 from semanir_arch.utils.errors import InputError
-from semanir_arch.weights import TASKS, available
+from semanir_arch.weights import available
 
 __all__ = ["candidates", "diagnose_all", "interesting_part", "try_all"]
 

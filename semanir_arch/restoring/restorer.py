@@ -37,6 +37,7 @@ from semanir_arch.restoring.strength import (
     limit_to_quality,
 )
 from semanir_arch.restoring.visible import with_visible_colors
+from semanir_arch.tasks import Task, get_task
 from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.ensemble import self_ensemble
@@ -44,7 +45,7 @@ from semanir_arch.utils.errors import InputError, InputTypeError, NonFiniteError
 from semanir_arch.utils.memory import is_out_of_memory
 from semanir_arch.utils.tile_policy import TILES, attempts, count_pixels, make_tiling
 from semanir_arch.utils.tiling import Tiling, restored_bands
-from semanir_arch.weights import Task, find, get_task
+from semanir_arch.weights import find
 
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
@@ -90,7 +91,7 @@ class Restorer:
             "auto" does so up to a megapixel, and takes tiles of 512 pixels beyond, smaller ones
             where the memory is too small for these.
         overlap: Pixels that tiles share; 64, or a quarter of a small tile, if None.
-        task: Task, a name in `semanir_arch.weights.TASKS`; None for the one in the weights.
+        task: Task, a name in `semanir_arch.tasks.NETWORK_TASKS`; None for that of the weights.
         ensemble: Whether to average the results of all eight orientations, in eight times the time.
 
     Raises:
@@ -297,8 +298,8 @@ class Restorer:
         for band in bands:
             if not torch.isfinite(band).all():
                 raise NonFiniteError(
-                    f"the network's output is not finite in {self.precision}; are the weights of a "
-                    "finished training?"
+                    f"the network's output is not finite in {self.precision}; did the training of "
+                    "these weights finish?"
                 )
             canvas.add(band)
 

@@ -25,8 +25,8 @@ import PIL.Image
 from semanir_arch.data.degradations.bayer import demosaic_linear
 from semanir_arch.restoring.mosaics import mosaic_reader
 from semanir_arch.restoring.pixels import Pixels, split, to_levels
+from semanir_arch.tasks import Task
 from semanir_arch.utils.errors import InputError, InputTypeError
-from semanir_arch.weights import Task
 
 __all__ = [
     "blend",
@@ -84,7 +84,7 @@ def check_strength(
         if not lowest <= value <= highest:
             raise InputError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
     if sigma is not None and quality is not None:
-        raise InputError("sigma and quality exclude each other")
+        raise InputError("give sigma or quality, not both")
 
 
 def _check_number(name: str, value: object) -> None:

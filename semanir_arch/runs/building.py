@@ -31,8 +31,8 @@ def build_dataset(phase: str, block: dict[str, Any]) -> Any:
     """A data set.
 
     Args:
-        phase: Its key in `datasets`, for messages.
-        block: Its options, complete.
+        phase: Key in `datasets`, for messages.
+        block: Complete options of the data set.
 
     Raises:
         ValueError: It cannot be built with these options, or from these files.
@@ -86,7 +86,7 @@ class _DatasetOfBasicSR(Dataset[Any]):
 
     Args:
         dataset: The data set.
-        place: What it is, for messages.
+        place: Description of its place, for messages.
     """
 
     def __init__(self, dataset: Any, place: str) -> None:

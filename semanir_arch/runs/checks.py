@@ -138,7 +138,7 @@ def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
         load_checkpoint(file)
         return
     text = (
-        f"received {str(file)!r}, but models of BasicSR read no safetensors; convert the file: "
+        f"received {str(file)!r}, but BasicSR's models cannot read safetensors; convert the file: "
         f"python -m semanir_arch.commands.convert {file} {file.with_suffix('.pth')}"
     )
     raise OptionError(_located(resolved, ("path", key), text))

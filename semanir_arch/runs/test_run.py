@@ -19,7 +19,7 @@ from semanir_arch.evaluation.cache_key import make_cache_key
 from semanir_arch.evaluation.records import read_records
 from semanir_arch.evaluation.score_cache import ScoreCache, Set
 from semanir_arch.ops.backend import choose_freely
-from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
+from semanir_arch.report.measurement import Measurement, Subject, measured_level, measured_task
 from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.building import build_loader, build_model
 from semanir_arch.runs.result_names import check_item_names
@@ -149,10 +149,7 @@ class Testing:
             return None if _read_begun(self.folder) == ours else ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
-            return (
-                f"weights, options, data, code or attention backends of {other[0]} are not the "
-                "same any more"
-            )
+            return f"weights, options, data, code or attention backends of {other[0]} have changed"
         return None
 
     def _run(
@@ -182,7 +179,7 @@ class Testing:
             model.validation(
                 loader, current_iter=options["name"], tb_logger=None, save_img=save_img
             )
-        return _collect(model, point, options, sets, cache, subject)
+        return _collect(model, point, options, datasets, sets, cache, subject)
 
 
 def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
@@ -212,6 +209,7 @@ def _collect(
     model: Any,
     point: SweepPoint,
     options: dict[str, Any],
+    datasets: dict[str, Any],
     sets: dict[str, Set],
     cache: ScoreCache,
     subject: Subject,
@@ -221,14 +219,14 @@ def _collect(
     measurements = []
     # Models of BasicSR keep no scores.
     for name, evaluation in getattr(model, "evaluations", {}).items():
-        task = find_task(evaluation.protocol, blocks[name])
+        task = measured_task(evaluation.protocol, datasets[name])
         measurements.append(
             Measurement(
                 evaluation=evaluation,
                 subject=subject,
                 setting=point.setting,
                 task=task,
-                level=find_level(task, blocks[name], options.get("scale", 1)),
+                level=measured_level(task, blocks[name], options.get("scale", 1)),
                 reused=cache.reused[sets[name].key],
                 examples=cache.find_examples(sets[name], len(evaluation.rows)),
             )

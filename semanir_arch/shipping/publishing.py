@@ -14,6 +14,7 @@ from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.report.provenance import describe_computer, find_commit, list_versions
 from semanir_arch.shipping.choosing import bfloat16_cost, is_better, validate
 from semanir_arch.shipping.training import Attempt, option_file
+from semanir_arch.tasks import Task
 from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import load_checkpoint
@@ -21,7 +22,6 @@ from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.tensor_file import write_tensors
 from semanir_arch.weights.catalogue import BFLOAT16_COST, FOLDER, find
-from semanir_arch.weights.tasks import Task
 
 __all__ = ["Verdict", "measure_bfloat16", "publish", "read_log", "write_record"]
 

@@ -13,6 +13,7 @@ from semanir_arch.runs.arguments import parse_arguments
 from semanir_arch.runs.prepare import prepare_run
 from semanir_arch.shipping.pacing import Clock, run_paced
 from semanir_arch.shipping.warm_start import prepare_start
+from semanir_arch.tasks import Task
 from semanir_arch.training.progress_line import ProgressLine
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils import devices
@@ -20,7 +21,6 @@ from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import resolve
 from semanir_arch.weights.catalogue import FOLDER
-from semanir_arch.weights.tasks import Task
 
 __all__ = ["Attempt", "find_experiment", "option_file", "read_attempt", "train"]
 

@@ -155,7 +155,7 @@ def load_checkpoint(
             str(name) for name, value in params.items() if not isinstance(value, Tensor)
         )
         raise CheckpointError(
-            f"{path}: the weights are not a dictionary of tensors; no tensors: {others}"
+            f"{path}: the weights are not a dictionary of tensors; not tensors: {others}"
         )
     _check_tensors(path, params)
     layout = describe_layout(params, filled[0] if filled else None, set(state))

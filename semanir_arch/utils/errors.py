@@ -62,7 +62,7 @@ class UnavailableError(UserError, NotImplementedError):
 
 
 class SaveError(UserError, RuntimeError):
-    """Nothing was saved; the message names the file and the reason, and what is still there."""
+    """Error of a save; the message names the file and the reason, and what is still there."""
 
 
 class NonFiniteError(UserError, FloatingPointError):

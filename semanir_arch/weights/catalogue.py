@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.tasks import NETWORK_TASKS, Task, get_task
 from semanir_arch.utils.errors import MissingFileError
-from semanir_arch.weights.tasks import TASKS, Task, get_task
 
 __all__ = [
     "BFLOAT16_COST",
@@ -100,7 +100,7 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
     """The shipped network of a task.
 
     Args:
-        task: Task name, a key of `TASKS`.
+        task: Task name, a key of `NETWORK_TASKS`.
         folder: Folder to search.
 
     Raises:
@@ -120,9 +120,9 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
 
 
 def available(folder: Path = FOLDER) -> list[ShippedWeights]:
-    """All shipped networks, in the order of `TASKS`."""
+    """All shipped networks, in the order of `NETWORK_TASKS`."""
     return [
         find(name, folder)
-        for name in TASKS
+        for name in NETWORK_TASKS
         if (folder / f"{name}.safetensors").is_file() and (folder / f"{name}.json").is_file()
     ]

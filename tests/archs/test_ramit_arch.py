@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from semanir_arch.archs import RAMiT, build_network
 from semanir_arch.archs.ramit_arch import RAMIT_PRESETS, RAMIT_TASKS
+from semanir_arch.tasks import find_task
 from tests.archs.naive_ramit import NaiveRAMiT
 from tests.archs.named_weights import fill
 from tests.each import each
@@ -46,7 +47,7 @@ def arguments_of(model: str) -> dict:
 
 def make_naive(arguments: dict) -> NaiveRAMiT:
     given = dict(arguments)
-    task = RAMIT_TASKS[given.pop("task")]
+    task = RAMIT_TASKS[find_task(given.pop("task")).name]
     settings = {"upscale": task.upscale, "helper": task.helper, "mean": task.mean, "std": task.std}
     return NaiveRAMiT(**settings | {NAIVE_NAMES.get(key, key): v for key, v in given.items()})
 

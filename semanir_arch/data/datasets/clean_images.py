@@ -28,6 +28,7 @@ from semanir_arch.data.datasets.training_patch import (
     to_tensor,
     without_margin,
 )
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.levels import Level, parse_level
 from semanir_arch.data.files.image_io import Image, convert_channels
 from semanir_arch.data.randomness import item_generator, named_generator
@@ -56,6 +57,9 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         ValueError: An option has a value that is not allowed, a folder holds no image, or (with
             `cache` or `check_files`) images are unreadable.
     """
+
+    DAMAGE: ClassVar[Damage | None] = None
+    """What is made of the images, as `semanir_arch.data.degradations` declares it."""
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "dataroot_gt": Option(

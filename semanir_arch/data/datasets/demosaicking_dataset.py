@@ -12,7 +12,16 @@ from torch import Tensor
 from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor, without_margin
-from semanir_arch.data.degradations.bayer import PHASES, REACH, demosaic_linear, mosaic, pack
+from semanir_arch.data.degradations.bayer import (
+    INTERPOLATED,
+    PHASE,
+    PHASES,
+    REACH,
+    demosaic_linear,
+    mosaic,
+    pack,
+)
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
 from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Option
@@ -32,12 +41,12 @@ class DemosaickingDataset(CleanImageDataset):
     `lq` has the size of `gt`, or half of it for `packed`. See `CleanImageDataset`.
     """
 
+    DAMAGE: ClassVar[Damage | None] = INTERPOLATED
+
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
-        "channels": Option(int, default=3, choices=(3,), help="of the clean images: RGB"),
-        "bayer": Option(
-            str, default="rggb", choices=PHASES, help="colours of the first two rows and columns"
-        ),
+        "channels": Option(int, default=3, choices=(3,), help="channels of the clean images: RGB"),
+        "bayer": PHASE.option(),
         "input": Option(
             str,
             default="linear",

@@ -15,10 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanir_arch.data.degradations.damage import DrawnDamage
+from semanir_arch.data.degradations.declaration import Choice
 from semanir_arch.utils.errors import InputError
 
 PHASES = ("rggb", "bggr", "grbg", "gbrg")
 """The four places that the cell of 2 x 2 pixels may start at."""
+
+PHASE = Choice("rggb", PHASES, "colours of the first two rows and columns")
+"""The one setting of a mosaic."""
 
 REACH = 2
 """Pixels around a place from which `demosaic_linear` takes its value."""
@@ -181,3 +186,20 @@ def _check_phase(phase: str) -> None:
 def _check(image: Tensor, channels: int) -> None:
     if image.dim() < 3 or image.shape[-3] != channels:
         raise InputError(f"expected (..., {channels}, H, W), received {tuple(image.shape)}")
+
+
+MOSAIC = DrawnDamage(
+    name="mosaic",
+    help="what a Bayer sensor records, one plane",
+    settings={"phase": PHASE},
+    apply=lambda image, values, generator: mosaic(image, values["phase"]),  # noqa: ARG005
+)
+
+INTERPOLATED = DrawnDamage(
+    name="demosaic",
+    help="the mosaic, interpolated as MATLAB does",
+    settings={"phase": PHASE},
+    apply=lambda image, values, generator: demosaic_linear(  # noqa: ARG005
+        mosaic(image, values["phase"]), values["phase"]
+    ),
+)

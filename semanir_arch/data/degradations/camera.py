@@ -38,6 +38,7 @@ from semanir_arch.data.degradations.camera_finish import (
     smooth_luma,
 )
 from semanir_arch.data.degradations.camera_noise import SensorNoise, read_noise_of, sensor_noise
+from semanir_arch.data.degradations.damage import PreviewRow, Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -58,32 +59,32 @@ __all__ = ["SETTINGS", "Camera", "camera_noise", "draw_camera", "photograph", "t
 Pixels = NDArray[np.float32]
 
 SETTINGS: Declared = {
-    "curve_prob": Chance(0.5, "share of cameras with a curve of contrast"),
-    "gamma": Number([1.9, 2.5], 1, 3, "exponent from stored values to light"),
-    "balance_red": Number([1.2, 2.5], 1, 4, "white balance, factor of red"),
-    "balance_blue": Number([1.2, 2.5], 1, 4, "white balance, factor of blue"),
+    "curve_prob": Chance(0.5, "share of cameras with a contrast curve"),
+    "gamma": Number([1.9, 2.5], 1, 3, "exponent from stored values to linear light"),
+    "balance_red": Number([1.2, 2.5], 1, 4, "white balance gain of red"),
+    "balance_blue": Number([1.2, 2.5], 1, 4, "white balance gain of blue"),
     "crosstalk": Number([-0.5, 0.1], -0.6, 0.3, "off-diagonal elements of the colour matrix"),
-    "exposure": Number([0.5, 1], 0.05, 1, "part of the sensor's range that is used"),
+    "exposure": Number([0.5, 1], 0.05, 1, "share of the sensor's range that is used"),
     "gain": Number([5e-5, 1.2e-2], 0, 0.1, "variance of shot noise at white", log=True),
     "read_deviation": Number(
-        [-0.8, 0.8], -4, 4, "of the logarithm of the read noise's variance from its usual value"
+        [-0.8, 0.8], -4, 4, "deviation of the read noise's log variance from the usual value"
     ),
-    "row_prob": Chance(0.15, "share of cameras with noise of rows"),
-    "row": Number([0.2, 1], 0, 10, "standard deviation of rows, relative to read noise"),
-    "column_prob": Chance(0.05, "share of cameras with a fixed pattern of columns"),
-    "column": Number([0.2, 1], 0, 10, "standard deviation of columns, relative to read noise"),
+    "row_prob": Chance(0.15, "share of cameras with row noise"),
+    "row": Number([0.2, 1], 0, 10, "standard deviation of row noise, relative to read noise"),
+    "column_prob": Chance(0.05, "share of cameras with a fixed column pattern"),
+    "column": Number([0.2, 1], 0, 10, "standard deviation of the pattern, relative to read noise"),
     "spread_prob": Chance(0.05, "share of cameras whose pixels differ in sensitivity"),
-    "spread": Number([0.002, 0.02], 0, 0.5, "standard deviation of that, relative"),
+    "spread": Number([0.002, 0.02], 0, 0.5, "relative standard deviation of the sensitivity"),
     "clip_prob": Chance(0.2, "share of cameras that clip noise below black"),
     "demosaicking": Shares(
-        {"bilinear": 0.3, "edges": 0.35, "linear": 0.35}, "ways from the mosaic to colours"
+        {"bilinear": 0.3, "edges": 0.35, "linear": 0.35}, "demosaicking methods"
     ),
     "blur_prob": Chance(0.5, "share of cameras that blur after demosaicking"),
-    "blur": Number([0.3, 0.85], 0, 8, "standard deviation of that blur, in pixels"),
+    "blur": Number([0.3, 0.85], 0, 8, "standard deviation of this blur, in pixels"),
     "chroma_prob": Chance(0.65, "share of cameras that smooth colour"),
-    "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of that, in pixels"),
+    "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of the smoothing, in pixels"),
     "luma_prob": Chance(0.3, "share of cameras that smooth brightness, keeping edges"),
-    "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, of white"),
+    "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, as a share of white"),
     **SHARPENING,
     **SHARING,
 }
@@ -208,8 +209,8 @@ def camera_noise(
             colour, and its brightness kept.
         strength: Share of what the camera changes: 1 for all of it, 0 for nothing.
         rng: Source of randomness.
-        settings: Of `SETTINGS`, from `parse_settings`, without resizing. By default the picture is
-            neither resized nor compressed, which other steps do.
+        settings: Values of `SETTINGS`, from `parse_settings`, without resizing. By default the
+            picture is neither resized nor compressed, which other steps do.
 
     Returns:
         (H, W, C) float32 in [0, 1].
@@ -240,3 +241,23 @@ def _develop(plane: Pixels, camera: Camera) -> Pixels:
     image = from_sensor(light, camera.look)
     image = smooth_luma(smooth_chroma(image, camera.chroma), camera.luma)
     return sharpen(image, *camera.sharpening).clip(0, 1)
+
+
+# a damaged file should fit its clean one, unless the user asks for more
+_OF_FILES: Declared = {
+    **SETTINGS,
+    "resize_prob": Chance(0, SETTINGS["resize_prob"].help),
+    "again_prob": Chance(0, SETTINGS["again_prob"].help),
+}
+_SHARED = {"chroma_prob": 1, "luma_prob": 1, "sharpen_prob": 1, "low_prob": 1, "codec_prob": 1}
+
+DAMAGE = Recipe(
+    name="camera",
+    help="noise, processing and file of a camera; 8 bit",
+    settings=_OF_FILES,
+    apply=lambda image, values, rng: (taken_by_camera(image, values, rng), image),
+    examples=(
+        *examples("gain", 2e-4, 1e-3, 5e-3),
+        PreviewRow("gain 0.002, shared by a phone", {"gain": 2e-3, **_SHARED}),
+    ),
+)

@@ -45,7 +45,7 @@ FILTERS = {
 SHARPENING: Declared = {
     "sharpen_prob": Chance(0.35, "share that is sharpened"),
     "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
-    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of the blur, in pixels"),
 }
 """Settings of `sharpen`."""
 

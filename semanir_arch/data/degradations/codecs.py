@@ -31,7 +31,7 @@ class Codec:
 
     Args:
         name: Name of the codec, one of `CODECS`.
-        quality: Quality from 1 (worst) to 100; WebP is lossy at every quality.
+        quality: Quality from 1 (worst) to 100.
         chroma: Chroma of JPEG: "4:2:0" or "4:4:4"; WebP has 4:2:0 only.
     """
 

@@ -30,12 +30,12 @@ Pixels = NDArray[np.float32]
 
 SETTINGS: Declared = {
     "sigma": Number([1, 25], 0, 255, "standard deviation of noise, 0-255 scale", log=True),
-    "chroma_ratio": Number([0.3, 1.5], 0, 10, "strength of noise in colour to that in brightness"),
-    "luma_blur_prob": Chance(0.7, "share with blurred noise of brightness"),
-    "luma_blur": Number([0.3, 1.1], 0, 8, "standard deviation of its blur, in pixels"),
-    "chroma_blur_prob": Chance(0.8, "share with blurred noise of colour"),
-    "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of its blur, in pixels"),
-    "slope": Number([-0.9, 0.9], -1, 1, "change of strength from black to white, relative"),
+    "chroma_ratio": Number([0.3, 1.5], 0, 10, "ratio of color noise to brightness noise"),
+    "luma_blur_prob": Chance(0.7, "share with blurred brightness noise"),
+    "luma_blur": Number([0.3, 1.1], 0, 8, "standard deviation of the blur, in pixels"),
+    "chroma_blur_prob": Chance(0.8, "share with blurred color noise"),
+    "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of the blur, in pixels"),
+    "slope": Number([-0.9, 0.9], -1, 1, "relative change of the strength from black to white"),
     **SHARPENING,
     **SHARING,
 }

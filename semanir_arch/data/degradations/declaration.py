@@ -18,7 +18,7 @@ import numpy as np
 
 from semanir_arch.data.degradations.levels import Level, parse_level
 from semanir_arch.utils.errors import InputError
-from semanir_arch.utils.options import Option, hint
+from semanir_arch.utils.options import REQUIRED, Option, hint
 from semanir_arch.utils.values import Bounds, Entries, OneOf, Strength
 
 __all__ = [
@@ -49,13 +49,14 @@ class Number:
     """A strength in the forms of `levels`: a number, a range, or a list of numbers.
 
     Args:
-        default: Value where none is given, in one of the three forms.
+        default: Value where none is given, in one of the three forms; `REQUIRED` for none.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
         help: Description in one line, with the unit.
         source: Source of the default; `OURS` if no paper gives it.
         whole: Whether only whole numbers make sense.
         log: Whether the logarithm of a range is drawn uniformly.
+        constant: Whether test sets give one number, as published tables do.
     """
 
     default: Any
@@ -65,6 +66,12 @@ class Number:
     source: str = OURS
     whole: bool = False
     log: bool = False
+    constant: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is REQUIRED
 
     def parse(self, name: str, value: Any) -> Level:
         """The values that may be drawn.
@@ -77,7 +84,9 @@ class Number:
     def option(self) -> Option:
         """Return the declaration as an option of a data set."""
         limits = f"{self.lowest:g} to {self.highest:g}"
-        return Option(self.kind, default=self.default, help=_line(self, limits))
+        text = f"{self.help} ({limits})" if self.required else _line(self, limits)
+        evaluation = self.kind.number if self.constant else None
+        return Option(self.kind, default=self.default, help=text, evaluation=evaluation)
 
     @property
     def kind(self) -> Any:
@@ -275,7 +284,7 @@ class Draws:
     """Draws from settings, one random number each, used or not.
 
     Args:
-        settings: From `parse_settings`.
+        settings: Result of `parse_settings`.
         rng: Source of randomness.
     """
 

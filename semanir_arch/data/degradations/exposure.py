@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Choice,
@@ -46,17 +47,19 @@ Path = NDArray[np.complex128]
 
 SETTINGS: Declared = {
     "blur": Shares({"motion": 0.65, "defocus": 0.15, "both": 0.1, "none": 0.1}, "kinds of blur"),
-    "length": Number([0, 24], 0, 64, "of the camera's path in pixels"),
-    "shake": Number([0, 0.6], 0, 1, "0 straight to 1 trembling"),
-    "rotation": Number([0, 0.5], 0, 10, "of the camera during the exposure in degrees"),
-    "variation": Number([0, 0.3], 0, 1, "local difference of motion or defocus, as a part of it"),
+    "length": Number([0, 24], 0, 64, "length of the camera's path in pixels"),
+    "shake": Number([0, 0.6], 0, 1, "from 0 (straight) to 1 (trembling)"),
+    "rotation": Number([0, 0.5], 0, 10, "rotation of the camera during the exposure, in degrees"),
+    "variation": Number([0, 0.3], 0, 1, "local variation of motion or defocus, as a share of it"),
     "center": Choice(
-        "extent", ("extent", "time"), "where the sharp picture lies: middle of the path, or of time"
+        "extent",
+        ("extent", "time"),
+        "position of the sharp picture: middle of the path, or of time",
     ),
-    "radius": Number([0.5, 4], 0, 32, "of the disc of defocus in pixels"),
-    "highlights": Number([1, 4], 1, 100, "brightness of saturated places in that of white"),
-    "noise_prob": Chance(0.5, "noise of the sensor"),
-    "electrons": Number([2000, 50000], 1, 1e6, "counted at white"),
+    "radius": Number([0.5, 4], 0, 32, "radius of the defocus disc in pixels"),
+    "highlights": Number([1, 4], 1, 100, "brightness of saturated places, relative to white"),
+    "noise_prob": Chance(0.5, "share of pictures with sensor noise"),
+    "electrons": Number([2000, 50000], 1, 1e6, "electrons counted at white"),
     "read_noise": Number([1, 10], 0, 1000, "standard deviation in electrons"),
     "jpeg_prob": Chance(0.3, "compression"),
     "jpeg_quality": Number([70, 98], 1, 100, "1 (worst) to 100", whole=True),
@@ -232,3 +235,16 @@ def _with_highlights(image: Floats, brightness: float) -> Floats:
 
 def _middle(values: NDArray[np.float64]) -> float:
     return float(values.min() + values.max()) / 2
+
+
+DAMAGE = Recipe(
+    name="photographic_blur",
+    help="a camera that moves, turns or is not focused, noise and compression; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (photographic_blur(image, values, rng), image),
+    surroundings=28,
+    examples=(
+        *examples("length", 4, 12, 24, blur={"motion": 1}),
+        *examples("radius", 1, 4, blur={"defocus": 1}),
+    ),
+)

@@ -14,12 +14,35 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.damage import PixelDamage, Pixels, Values, examples
+from semanir_arch.data.degradations.declaration import Choice, Declared, Number
+from semanir_arch.data.files.image_io import to_float, to_integer
 from semanir_arch.utils.errors import InputError, InputTypeError
+from semanir_arch.utils.options import REQUIRED
 
 CHROMA = ("4:2:0", "4:4:4")
 """Chroma at half the resolution in both directions, as encoders do by default; or at full."""
 
 ENCODERS = ("opencv", "pillow")
+
+SETTINGS: Declared = {
+    "quality": Number(
+        REQUIRED,
+        1,
+        100,
+        "of JPEG, from the worst to the best; a number outside training",
+        whole=True,
+        constant=True,
+    ),
+    "chroma": Choice(
+        "4:2:0",
+        CHROMA,
+        "resolution of chroma: 4:2:0 halves it, 4:4:4 keeps it",
+        "published tables",
+    ),
+    "encoder": Choice("opencv", ENCODERS, "library; both give the same pixels"),
+}
+"""Parameters of `compress_jpeg`, in its units."""
 
 _OPENCV_SAMPLING = {
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -158,3 +181,27 @@ def _with_pillow(pixels: NDArray[Any], quality: int, chroma: str) -> NDArray[Any
     )
     with PIL.Image.open(buffer) as file:
         return np.array(file).reshape(pixels.shape)
+
+
+def to_8_bit(pixels: Pixels) -> Pixels:
+    """Pixels in the depth that JPEG holds."""
+    return pixels if pixels.dtype == np.uint8 else to_integer(to_float(pixels))
+
+
+def _apply(pixels: Pixels, values: Values) -> Pixels:
+    return compress_jpeg(
+        to_8_bit(pixels),
+        int(values["quality"]),
+        chroma=values["chroma"],
+        encoder=values["encoder"],
+    )
+
+
+DAMAGE = PixelDamage(
+    name="jpeg",
+    help="JPEG compression, 8 bit",
+    settings=SETTINGS,
+    apply=_apply,
+    examples=examples("quality", 40, 20, 10),
+    unrecorded=frozenset({"encoder"}),
+)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel, sinc_kernel
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -78,31 +79,33 @@ def _stage(
     up, down, keep = directions
     which = "second" if end else "first"
     settings: dict[str, Setting] = {
-        "blur_prob": Chance(blur, f"blur of the {which} stage", _PAPER),
+        "blur_prob": Chance(blur, f"share with blur in the {which} stage", _PAPER),
         "kernel_size": kernel_size(_PAPER),
         "kernels": Shares(_KERNELS, "Gaussian kernels", _PAPER),
-        "sinc_prob": Chance(0.1, "a sinc kernel instead of a Gaussian one", _PAPER),
+        "sinc_prob": Chance(0.1, "share of sinc kernels instead of Gaussian ones", _PAPER),
         "blur_sigma": Number(list(sigma), 0.01, 20, "width in pixels", _PAPER),
-        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalised Gaussians", _PAPER),
+        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalized Gaussians", _PAPER),
         "betap": Number([1, 2], 0.1, 10, "exponent of plateaus", _PAPER),
-        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions", _PAPER),
-        "resize_factor": Number(list(factors), 0.05, 4, "new size in old ones", _PAPER),
-        "resize_modes": Shares({"area": 1, "bilinear": 1, "bicubic": 1}, "ways", _PAPER),
+        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions of resizing", _PAPER),
+        "resize_factor": Number(list(factors), 0.05, 4, "new size relative to the old one", _PAPER),
+        "resize_modes": Shares(
+            {"area": 1, "bilinear": 1, "bicubic": 1}, "interpolation methods", _PAPER
+        ),
         "noise": Shares(
             {"gaussian": 0.5, "poisson": 0.5, "speckle": 0, "camera": 0, "none": 0},
             "kinds of noise",
             _PAPER,
         ),
         **noise_settings(noise, photons, _COLORINGS, _PAPER, _PAPER),
-        "jpeg_prob": Chance(1, f"compression of the {which} stage", _PAPER),
+        "jpeg_prob": Chance(1, f"share with compression in the {which} stage", _PAPER),
         **compression_settings(_PAPER),
     }
     return {f"{name}{end}": setting for name, setting in settings.items()}
 
 
 SETTINGS: Declared = {
-    "strength": Number(1, 0, 1, "of all damage; 0 leaves resizing to the result's size"),
-    "first_prob": Chance(1, "the first stage"),
+    "strength": Number(1, 0, 1, "strength of all damage; 0 leaves only the resizing"),
+    "first_prob": Chance(1, "share of pictures that pass the first stage"),
     **_stage(
         "",
         blur=1,
@@ -122,13 +125,21 @@ SETTINGS: Declared = {
         photons=(0.05, 2.5),
     ),
     "sinc_cutoff": Number(
-        [math.pi / 5, math.pi], 0.1, math.pi, "of sinc kernels from 13 pixels, radians", _PAPER
+        [math.pi / 5, math.pi],
+        0.1,
+        math.pi,
+        "cutoff of sinc kernels of 13 pixels or more, radians",
+        _PAPER,
     ),
     "sinc_cutoff_small": Number(
-        [math.pi / 3, math.pi], 0.1, math.pi, "of smaller sinc kernels, radians", _PAPER
+        [math.pi / 3, math.pi], 0.1, math.pi, "cutoff of smaller sinc kernels, radians", _PAPER
     ),
-    "final_sinc_prob": Chance(0.8, "a sinc filter before or after the last compression", _PAPER),
-    "final_sinc_first_prob": Chance(0.5, "the last resize and sinc before compression", _PAPER),
+    "final_sinc_prob": Chance(
+        0.8, "share with a sinc filter before or after the last compression", _PAPER
+    ),
+    "final_sinc_first_prob": Chance(
+        0.5, "share whose last resize and sinc filter precede compression", _PAPER
+    ),
     **SHIFT,
 }
 """Settings of `second_order`; those of the second stage end with 2."""
@@ -253,3 +264,13 @@ def _finish(
         cutoff = settings["sinc_cutoff_small"].sample(rng)
         image = correlate(image, sinc_kernel(size, math.pi - strength * (math.pi - cutoff)))
     return image
+
+
+DAMAGE = Recipe(
+    name="second_order",
+    help="blur, resizing, noise and compression, twice, as Real-ESRGAN; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (second_order(image, values["scale"], values, rng), image),
+    scales=(1, 2, 3, 4),
+    examples=examples("strength", 0.25, 0.5, 1),
+)

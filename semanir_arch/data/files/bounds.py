@@ -67,7 +67,7 @@ _TIFF_KIND, _TIFF_REDUCED = 254, 1
 
 
 _NOT_FIRST = "begins with a small copy; the full picture behind it is read, with its own metadata"
-_NO_FORMAT = "is of no format or pixel type that is read here, or damaged at its beginning"
+_NO_FORMAT = "has an unsupported format or pixel type, or is damaged at its beginning"
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ _EXIF_COLOR_SPACE, _EXIF_GAMMA, _EXIF_ADOBE, _EXIF_UNCALIBRATED = 40961, 42240, 
 _INTEROP_INDEX = 1
 _TIFF_TRANSFER, _TIFF_WHITE, _TIFF_PRIMARIES = 301, 318, 319
 
-_DAMAGED = "describes its colours in a damaged way, which is left out"
+_DAMAGED = "has a damaged color description, which is dropped"
 
 
 def read_colors(file: PIL.Image.Image, data: bytes, exif: PIL.Image.Exif) -> Colors:

@@ -6,7 +6,6 @@ Everywhere here an image is an array (H, W, C) in RGB order, where C is 1 (gray)
 alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow, because it refuses
 truncated files, and deeper ones as `deep_pixels` says, because Pillow reduces colour to 8 bits.
 
-- `scan_images(root)`: paths of all images of a folder, in natural order
 - `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and metadata
 - `load_mosaic(path)`: what the sensor saw, of camera raw files
 - `read_image(path, channels)`: float32 in [0, 1], gray or RGB
@@ -32,7 +31,6 @@ from semanir_arch.data.files.heic import heic_notes
 from semanir_arch.data.files.hidden_colors import with_visible_colors
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_metadata import Metadata, read_metadata, read_raw_metadata
-from semanir_arch.data.sources.scanning import scan_names
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.errors import InputError, InputTypeError, MissingFileError
 
@@ -76,23 +74,6 @@ class Image:
     def alpha(self) -> NDArray[Any] | None:
         """Opacity (H, W, 1) in the depth of the pixels, None for an opaque image."""
         return self.pixels[..., -1:] if self.pixels.shape[2] in (2, 4) else None
-
-
-def scan_images(root: str | os.PathLike[str]) -> list[Path]:
-    """Find the images of a folder and its sub-folders; see `scanning.scan_names`.
-
-    Args:
-        root: A folder (links are followed), or one image.
-
-    Returns:
-        Paths in natural order: `img2` comes before `img10`.
-
-    Raises:
-        FileNotFoundError: `root` does not exist.
-        ValueError: There is no image in it.
-    """
-    root = Path(root)
-    return [root] if root.is_file() else [root / name for name in scan_names(root)]
 
 
 def load_image(path: str | os.PathLike[str]) -> Image:

@@ -14,12 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.tasks import find_task
 from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options.yaml_reading import load_file
 
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
 _KEYS = {
-    "set": {"task", "page", "licence", "serves", "limit_gib", "archives", "parts"},
+    "set": {"tasks", "page", "licence", "serves", "limit_gib", "archives", "parts"},
     "archive": {"name", "bytes", "md5", "sha256", "note"},
     "folder": {"files", "size", "from"},
 }
@@ -86,7 +87,7 @@ class DataSet:
 
     Args:
         name: Name on the command line.
-        task: Use of the data set.
+        tasks: Names of the tasks that use it.
         page: Address of the official page.
         licence: Terms, as far as they are known.
         serves: The option keys it is for.
@@ -96,7 +97,7 @@ class DataSet:
     """
 
     name: str
-    task: str
+    tasks: tuple[str, ...]
     page: str
     licence: str
     serves: str
@@ -133,7 +134,7 @@ def _data_set(name: str, entry: Any, where: str) -> DataSet:
         raise InputError(f"{where}:page must be an address, received {entry['page']!r}")
     return DataSet(
         name=name,
-        task=entry["task"],
+        tasks=_tasks(entry["tasks"], f"{where}:tasks"),
         page=entry["page"],
         licence=entry["licence"],
         serves=entry["serves"],
@@ -141,6 +142,13 @@ def _data_set(name: str, entry: Any, where: str) -> DataSet:
         archives=tuple(_archive(item, f"{where}:archives") for item in entry["archives"]),
         parts=folders,
     )
+
+
+def _tasks(entry: Any, where: str) -> tuple[str, ...]:
+    found = [find_task(word) for word in entry] if isinstance(entry, list) else []
+    if not found or None in found:
+        raise InputError(f"{where} must be a list of names of tasks, received {entry!r}")
+    return tuple(task.name for task in found if task)
 
 
 def _archive(entry: Any, where: str) -> Archive:

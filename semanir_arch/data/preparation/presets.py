@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanir_arch.data.files.image_io import scan_images
 from semanir_arch.data.preparation.patches import Group, PatchGrid, View
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.utils.errors import InputError, MissingFileError
 
 

@@ -11,16 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.files.image_io import (
-    load_image,
-    scan_images,
-    to_float,
-    to_integer,
-    write_image,
-)
-from semanir_arch.data.preparation.damages import DAMAGES, PreviewRow
+from semanir_arch.data.degradations.damage import PreviewRow
+from semanir_arch.data.degradations.damages import DAMAGES
+from semanir_arch.data.files.image_io import load_image, to_float, to_integer, write_image
 from semanir_arch.data.preparation.degrading import Degradation, parse_degradation
 from semanir_arch.data.randomness import named_generator
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.utils.errors import InputError
 
 __all__ = ["draw_sheet", "write_preview"]

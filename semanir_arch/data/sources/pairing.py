@@ -184,7 +184,7 @@ def _read_list(list_file: ListFile, finders: Sequence[_Finder]) -> list[list[str
         if len(columns) == 1 and not _exist(lines[-1], finders):
             _explain_pair(line, f"{path}, line {number}", columns, finders[0])
     if not lines:
-        raise InputError(f"{path}: names no images")
+        raise InputError(f"{path}: lists no images")
     return lines
 
 

@@ -45,6 +45,23 @@ def readable_suffixes() -> tuple[str, ...]:
     return (*IMAGE_SUFFIXES, *_ALSO_READ, *heic, *raw)
 
 
+def scan_images(root: str | os.PathLike[str]) -> list[Path]:
+    """Find the images of a folder and its sub-folders; see `scan_names`.
+
+    Args:
+        root: A folder (links are followed), or one image.
+
+    Returns:
+        Paths in natural order: `img2` comes before `img10`.
+
+    Raises:
+        FileNotFoundError: `root` does not exist.
+        ValueError: There is no image in it.
+    """
+    root = Path(root)
+    return [root] if root.is_file() else [root / name for name in scan_names(root)]
+
+
 def scan_names(
     root: str | os.PathLike[str],
     index_cache: str | None = None,

@@ -86,9 +86,12 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         words.append(size)
         tasks.append("sr_x2")
     if force and not tasks:
-        better = "jpeg" if diagnosis.compression else "denoise"
-        preferred = f"{better}_gray" if gray else better
-        tasks.append("photo" if "photo" in shipped and not gray else preferred)
+        if "photo" in shipped and not gray:
+            tasks.append("photo")
+        elif diagnosis.compression:
+            tasks.append("jpeg_gray" if gray else "jpeg")
+        else:
+            tasks.append("denoise_gray" if gray else "denoise")
     chosen = tuple(task for task in tasks if task in shipped)
     kind = "gray" if gray else "colour"
     found = ", ".join(words) if words else "nothing to repair"

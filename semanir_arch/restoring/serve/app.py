@@ -43,8 +43,8 @@ from semanir_arch.restoring.serve.guard import Guard, is_loopback
 from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, RestoredPhoto
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
+from semanir_arch.tasks import TASKS
 from semanir_arch.utils.errors import InputError
-from semanir_arch.weights import TASKS
 
 __all__ = ["make_app"]
 
@@ -275,11 +275,11 @@ def _read_strength(text: str, chain: Sequence[NetworkChoice]) -> float | None:
         return None
     if not any(choice.strength for choice in chain):
         titles = " + ".join(choice.title for choice in chain)
-        raise InputError(f"{titles} has no strength that could be bounded")
+        raise InputError(f"{titles} has no strength to bound")
     try:
         return float(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is no number") from error
+        raise InputError(f"{text!r} is not a number") from error
 
 
 def _read_share(text: str) -> float:
@@ -302,4 +302,4 @@ def _error(status: int, message: str) -> Response:
 
 
 def _gone() -> Response:
-    return _error(404, "the result is not kept any more; restore the photo again")
+    return _error(404, "the result is no longer kept; restore the photo again")

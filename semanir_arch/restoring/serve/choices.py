@@ -24,7 +24,7 @@ class NetworkChoice:
         weights: A network's file; None for the one that is shipped for the task of this name.
         input: Condition that a photo must meet so that the network helps; may be empty.
         scale: Factor by which the result is larger.
-        demonstration: Whether the network only shows the task; see `semanir_arch.weights.Task`.
+        demonstration: Whether the network only shows the task; see `semanir_arch.tasks.Task`.
         strength: Argument of `Restorer.restore` that may bound it: "sigma", "quality", None.
     """
 

@@ -21,8 +21,8 @@ from semanir_arch.restoring.serve.codec import CodecProcess
 from semanir_arch.restoring.serve.job_queue import PhotoJob, RestoredPhoto
 from semanir_arch.restoring.serve.watch import StoppedError, Watch
 from semanir_arch.restoring.visible import visible
+from semanir_arch.tasks import TASKS
 from semanir_arch.utils.ensemble import ORIENTATIONS
-from semanir_arch.weights import TASKS
 
 __all__ = ["Workshop"]
 

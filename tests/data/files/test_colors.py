@@ -207,8 +207,8 @@ def test_profiles_in_unusual_places_are_found():
 @pytest.mark.parametrize(
     ("data", "note"),
     [
-        (plain_png((b"gAMA", bytes(4))), "describes its colours in a damaged way"),
-        (plain_png((b"cHRM", bytes(32))), "describes its colours in a damaged way"),
+        (plain_png((b"gAMA", bytes(4))), "has a damaged color description"),
+        (plain_png((b"cHRM", bytes(32))), "has a damaged color description"),
         (plain_png((b"cICP", bytes([9, 9, 0, 1]))), "as code 9/9 of H.273, which is not kept"),
         (
             camera_jpeg({40961: 65535}),

@@ -15,7 +15,6 @@ from semanir_arch.data.files.image_io import (
     decode_image,
     load_image,
     read_image,
-    scan_images,
     to_float,
     to_integer,
     write_image,
@@ -347,29 +346,3 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
         write_image(path, make_image((4, 4, 3), seed=1))
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["image.png"]
-
-
-def test_scan_is_recursive_natural_and_passes_over_other_files(tmp_path):
-    images = ["img1.png", "img2.JPG", "img10.png", "sub/a.tif", "sub2/a.webp", "sub10/a.bmp"]
-    for name in [*images, "Thumbs.db", "notes.txt", ".hidden.png", "._img1.png", ".git/x.png"]:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in scan_images(tmp_path)]
-    assert found == images
-
-
-def test_scan_follows_links_and_accepts_one_file(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real/a.png").touch()
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root/linked").symlink_to(tmp_path / "real")
-    assert scan_images(tmp_path / "root") == [tmp_path / "root/linked/a.png"]
-    assert scan_images(tmp_path / "real/a.png") == [tmp_path / "real/a.png"]
-
-
-def test_scan_names_missing_and_empty_folders(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
-        scan_images(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"holds no image \(looked for \.png"):
-        scan_images(tmp_path)

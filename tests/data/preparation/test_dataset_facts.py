@@ -26,7 +26,7 @@ EXPECTED = {
 
 ENTRY = """
 Some:
-  task: t
+  tasks: [sr]
   page: https://example.org/
   licence: l
   serves: s
@@ -96,7 +96,12 @@ def test_rules_match_the_end_of_a_path(rule, member, name):
 @each(
     "old, new, message",
     [
-        ("task: t", "tusk: t", r"unknown \['tusk'\], missing \['task'\]"),
+        ("tasks: [sr]", "tusks: [sr]", r"unknown \['tusks'\], missing \['tasks'\]"),
+        (
+            "tasks: [sr]",
+            "tasks: [rs]",
+            r"tasks must be a list of names of tasks, received \['rs'\]",
+        ),
         ("https://example.org/", "example.org", "page must be an address"),
         ("limit_gib: 1", "limit_gib: 0", "limit_gib must be a number above 0"),
         ("bytes: 10", "bytes: ten", "bytes must be a number"),

@@ -155,7 +155,7 @@ def test_an_unknown_task_is_refused_with_those_that_exist(running):
 @pytest.mark.parametrize(
     ("task", "strength", "message"),
     [
-        ("large", "3", "Twice as large has no strength that could be bounded"),
+        ("large", "3", "Twice as large has no strength to bound"),
         ("same", "much", "'much' is no number"),
     ],
 )
