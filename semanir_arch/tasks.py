@@ -20,7 +20,7 @@ __all__ = ["NETWORK_TASKS", "TASKS", "Task", "find_task", "get_task", "suggest_t
 
 @dataclass(frozen=True)
 class Task:
-    """What one kind of network does.
+    """Task of one kind of network.
 
     Args:
         name: The word that commands, files and messages use.
