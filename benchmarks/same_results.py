@@ -15,11 +15,11 @@ import argparse
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skimage.data
 import torch
-from numpy.typing import NDArray
 
 from semanir_arch import Restorer
 from semanir_arch.weights import available
@@ -50,7 +50,7 @@ def main() -> int:
     return 0
 
 
-def restore_all() -> dict[str, NDArray[np.float32]]:
+def restore_all() -> dict[str, Any]:
     """(H, W, 3) float32, by the network's task and the precision."""
     torch.set_num_threads(1)
     photo = skimage.data.chelsea()[60:156, 110:238].astype(np.float32) / 255

@@ -69,7 +69,7 @@ def _print(shell: str, name: str | None) -> None:
             sys.stdout.write(script.replace(_BASH, _BASH_WITH_FILES) + "\n")
 
 
-def _offer(parser: argparse.ArgumentParser, files: Mapping[str, str]) -> None:
+def _offer(parser: argparse.ArgumentParser, files: Mapping[str, Any]) -> None:
     """Say what each value is: shtab offers files only where it is told to.
 
     Args:
