@@ -16,18 +16,16 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import torch
-import yaml
+from fragments import fragments, network_options
 from measure import Report, compare, header, markdown_line, markdown_rule
 from network_costs import CANDIDATES, EQUATIONS
 
 from semanir_arch.archs import build_network
 from semanir_arch.archs.base import KeySemanticNetwork
 
-FRAGMENTS = Path(__file__).parents[1] / "options" / "_base_" / "network"
 KEYS_SIDE = 128
 EVERY_KEY = 10**6
 LARGE = ("base", "small")
@@ -73,7 +71,7 @@ def main() -> None:
         return
     write(f"\nNumber of keys: one {KEYS_SIDE} x {KEYS_SIDE} image; super-resolution at x2.\n\n")
     write(markdown_rule(KEYS))
-    for fragment in sorted(FRAGMENTS.glob("semanir_*.yml")):
+    for fragment in fragments("semanir_*"):
         if arguments.all or not fragment.stem.endswith(LARGE):
             for row in rows_of(fragment, device, arguments.rounds):
                 write(markdown_line(row))
@@ -146,8 +144,7 @@ def _run_apart(**case: Any) -> dict[str, Any] | None:
 def rows_of(fragment: Path, device: str, rounds: int) -> list[list[str]]:
     """Time one named size: a row with its own k, a row with every key."""
     torch.manual_seed(0)
-    text = Template(fragment.read_text()).substitute(scale=2, channels=3)
-    network = build_network(yaml.safe_load(text)["network_g"]).to(device)
+    network = build_network(network_options(fragment.stem, scale=2, channels=3)).to(device)
     if not isinstance(network, KeySemanticNetwork):
         raise TypeError(f"{fragment}: {type(network).__name__} has no k")
     parameters = sum(p.numel() for p in network.parameters())

@@ -27,7 +27,8 @@ from measure import header as describe
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
-from semanir_arch.data.files.image_io import Image, convert_channels, load_image, scan_images
+from semanir_arch.data.files.image_io import Image, convert_channels, load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.restoring.chain import Chain
 from semanir_arch.restoring.diagnosis import choose, diagnose
 from semanir_arch.restoring.restorer import Restorer
@@ -50,7 +51,7 @@ class Line:
 
     Args:
         what: Set and damage.
-        chosen: How often each choice was made.
+        chosen: Number of times each choice was made.
         right: Pictures for which it was right.
         scores: PSNR of the input, the choice and the best, for every picture.
     """
@@ -96,7 +97,7 @@ class Lab:
         return [(name,) for name in names if name in self.shipped]
 
     def choice(self, image: Pixels, tables: dict[int, Any] | None = None) -> tuple[str, ...]:
-        """What `--task auto` takes."""
+        """Tasks that `--task auto` chooses."""
         return choose(diagnose(image, tables), self.shipped).tasks
 
     def damaged(self, what: str, pairs: Iterator[tuple[Pixels, Pixels]]) -> Line:
@@ -150,7 +151,7 @@ class Lab:
 
 
 def psnr(image: Pixels, target: Pixels) -> float:
-    """In decibels, over all channels of 8-bit pictures."""
+    """PSNR in decibels, over all channels of 8-bit pictures."""
     error = float(np.square(image.astype(np.float64) - target).mean())
     return 10 * math.log10(255**2 / error) if error else math.inf
 

@@ -34,7 +34,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     },
     "RAMiT, 32 channels": {
         "type": "RAMiT",
-        "task": "denoising_color",
+        "task": "denoise",
         "embed_dim": 32,
         "depths": [2, 2, 2, 2],
         "bottleneck_groups": 3,

@@ -13,18 +13,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import torch
-import yaml
+from fragments import network_options
 from measure import header, markdown_table
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.utils.memory import peak_memory
 
-FRAGMENTS = Path(__file__).parents[1] / "options" / "_base_" / "network"
 PARTS = 4
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -85,14 +83,13 @@ def measure(arguments: argparse.Namespace, setting: dict[str, Any]) -> tuple[int
 
 def options(network: str, setting: dict[str, Any]) -> dict[str, Any]:
     """Options of a training, as BasicSR would hand them to the model."""
-    text = Template((FRAGMENTS / f"{network}.yml").read_text()).substitute(scale=2, channels=3)
     return {
         "is_train": True,
         "num_gpu": min(torch.cuda.device_count(), 1),
         "dist": False,
         "rank": 0,
         "precision": setting.pop("precision", "fp32"),
-        "network_g": yaml.safe_load(text)["network_g"],
+        "network_g": network_options(network, scale=2, channels=3),
         "path": {},
         "train": {
             "optim_g": {"type": "Adam", "lr": 2e-4},

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from string import Template
 from typing import Any, NamedTuple
 
 import torch
-import yaml
+from fragments import network_options
 from measure import compare
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -27,17 +26,15 @@ from semanir_arch.archs.ramit_arch import RAMIT_PRESETS
 
 __all__ = ["CANDIDATES", "EQUATIONS", "Candidate"]
 
-ROOT = Path(__file__).parents[1]
-
 
 class Candidate(NamedTuple):
     """A network to measure.
 
     Args:
-        build: Makes it.
+        build: Function that builds the network.
         side: Pixels of the image it restores; a few seconds' work for a CPU.
-        parameters: As published, in millions.
-        cost: As published, 10^9 multiply-adds, with the size they are of.
+        parameters: Published number of parameters, in millions.
+        cost: Published cost, 10^9 multiply-adds, with the size it is for.
     """
 
     build: Callable[[], nn.Module]
@@ -47,9 +44,7 @@ class Candidate(NamedTuple):
 
 
 def _fragment(name: str, **values: object) -> nn.Module:
-    text = (ROOT / "options" / "_base_" / "network" / f"{name}.yml").read_text()
-    options = yaml.safe_load(Template(text).substitute(values))["network_g"]
-    return build_network(options)
+    return build_network(network_options(name, **values))
 
 
 def _ramit(preset: str, task: str) -> nn.Module:
@@ -83,7 +78,10 @@ CANDIDATES = {
         partial(build_network, {"type": "Restormer"}), 128, "26.13", (140.99, 256, 256)
     ),
     "Restormer, BiasFree": Candidate(
-        partial(_fragment, "restormer_denoising", channels=3), 128, "26.11", (140.99, 256, 256)
+        partial(_fragment, "restormer", channels=3, LayerNorm_type="BiasFree"),
+        128,
+        "26.11",
+        (140.99, 256, 256),
     ),
     "RAMiT denoising": Candidate(
         partial(_ramit, "RAMiT", "denoising_color"), 128, "0.935", (43.2, 256, 256)
@@ -140,7 +138,7 @@ def measure_network(name: str, side: int, device: str, rounds: int) -> dict[str,
 
 def measure_equations(name: str, side: int, rounds: int) -> dict[str, float]:
     """Milliseconds of a network and of its plain equations on the CPU, and their difference."""
-    sys.path.append(str(ROOT))
+    sys.path.append(str(Path(__file__).parents[1]))
     from tests.archs.naive_ramit import NaiveRAMiT
     from tests.archs.naive_restormer import NaiveRestormer
 

@@ -41,14 +41,14 @@ class Example:
     """One column of the picture.
 
     Args:
-        title: What is wrong with the photograph.
+        title: Fault of the photograph.
         photo: Name of a function of `skimage.data`.
         task: Network of the package.
-        damage: From the photograph to the input, and to what a perfect result would be.
-        protocol: How the result is measured; see `semanir_arch.metrics.protocols`.
+        damage: Function from the photograph to the input, and to what a perfect result would be.
+        protocol: Protocol of the score; see `semanir_arch.metrics.protocols`.
         corner: Top and left of the crop, in pixels of the photograph.
         crop: Side of the crop, in pixels of the photograph.
-        scale: Of super-resolution.
+        scale: Scale of super-resolution.
     """
 
     title: str

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import Image, convert_channels, to_float
-from semanir_arch.data.preparation.work import Progress, run_script, say
+from semanir_arch.data.preparation.parallel_jobs import Progress, run_script, say
 from semanir_arch.data.sources.name_rules import parse_name_rule
-from semanir_arch.data.sources.opening import open_source
 from semanir_arch.data.sources.pairing import find_pairs
+from semanir_arch.data.sources.source_opening import open_source
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +51,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("restored", type=Path, help="folder of images named like the blocks")
     parser.add_argument("output", type=Path, help="folder of the submission")
     parser.add_argument(
-        "--template", default="{}", help="name of an image, {} is the block's (default: {})"
+        "--template",
+        default="{}",
+        help="name of an image, with {} for the block's name (default: {})",
     )
     parser.add_argument("--method", default="", help="name of the method; SIDD's file holds it")
     parser.add_argument(

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.runs.catalogue import build_catalogue
 from semanir_arch.runs.checks import check_evaluation, check_training
+from semanir_arch.runs.class_schemas import build_catalogue
 from semanir_arch.runs.dry_run import build_without_memory
 from semanir_arch.utils.options import Catalogue, OptionError, Resolved, resolve, validate
 from tests.leaves import OPTIONS, ROLES, name_of
@@ -290,15 +290,21 @@ def main(argv: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("leaves", nargs="*", type=Path)
-    given, started = parser.parse_args(argv).leaves, time.monotonic()
-    leaves = [pair for pair in [*ROLES, (EVERY_OPTION, "train")] if not given or pair[0] in given]
+    given = [path.resolve() for path in parser.parse_args(argv).leaves]
+    started = time.process_time()
+    known = [*ROLES, (EVERY_OPTION, "train")]
+    unknown = [str(path) for path in given if path not in {leaf for leaf, _ in known}]
+    if unknown:
+        parser.error(f"no leaf files: {', '.join(unknown)}")
+    leaves = [pair for pair in known if not given or pair[0] in given]
     counts, wrong = try_all(leaves, build_catalogue(), skip=lambda _: False)
     for line in wrong[:200]:
         sys.stdout.write(f"{line}\n")
     sys.stdout.write(
         f"{len(leaves)} files, {sum(counts.values()):,d} mutations: {counts['refused']:,d} "
         f"refused, {counts['default']:,d} replaced by a default, {counts['crash']} tracebacks, "
-        f"{counts['accepted']} accepted; {time.monotonic() - started:.0f} s\n"
+        f"{counts['accepted']} accepted; {time.process_time() - started:.0f} s of "
+        "processor time\n"
     )
     return 1 if wrong else 0
 

@@ -9,7 +9,7 @@ import shlex
 import pytest
 
 from datasets_prep import prepare
-from semanir_arch.data.preparation.catalogue import load_catalogue
+from semanir_arch.data.preparation.dataset_facts import load_catalogue
 from semanir_arch.data.preparation.presets import PRESETS
 from semanir_arch.runs.arguments import parse_arguments
 from semanir_arch.runs.prepare import complete_options

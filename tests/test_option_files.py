@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -19,14 +20,15 @@ from semanir_arch.archs import NETWORKS
 from semanir_arch.commands import test as engine_test
 from semanir_arch.commands import train as engine_train
 from semanir_arch.data.files.image_io import write_image
-from semanir_arch.runs.catalogue import build_catalogue
+from semanir_arch.runs.class_schemas import build_catalogue
 from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.utils.options import OptionError, basicsr_keys, resolve, validate
 from semanir_arch.utils.options.inheritance import merge_file
-from semanir_arch.utils.options.loading import load_file
 from semanir_arch.utils.options.roles import TRAINING_ROOT
+from semanir_arch.utils.options.yaml_reading import load_file
 from tests.data.benchmark_files import write_dnd
+from tests.each import each
 from tests.helpers import TINY, make_image
 from tests.leaves import (
     FRAGMENTS,
@@ -42,8 +44,16 @@ from tests.leaves import (
     options_of,
 )
 
-ONE_OF_EACH_KIND = [*{kind_of(leaf): leaf for leaf in reversed(TRAIN_LEAVES)}.values()]
-"""Of leaves that run the same code, which differ in numbers and in data, one is trained."""
+
+def choose():
+    """Few leaves in which occurs all that occurs in any, and every combination of main parts."""
+    parts = {leaf: kind_of(leaf) for leaf in TRAIN_LEAVES}
+    left, chosen = set().union(*parts.values()), []
+    while left:
+        chosen.append(max(TRAIN_LEAVES, key=lambda leaf: len(left & parts[leaf])))
+        left -= parts[chosen[-1]]
+    return chosen
+
 
 SMALL = {**TINY, "SwinIR": {"embed_dim": 8, "depths": [1], "num_heads": [2]}}
 
@@ -166,6 +176,12 @@ def start(options):
     return path
 
 
+def forget_the_log():
+    """The next run opens its own, as in a process of its own."""
+    host.load("basicsr.utils.logger").initialized_logger.clear()
+    logging.getLogger("basicsr").handlers.clear()
+
+
 def run(main, leaf, changed):
     """Exit code of a command with overrides."""
     overrides = [f"{key}={json.dumps(value)}" for key, value in changed.items()]
@@ -214,8 +230,9 @@ def network_faults(leaf, options):
         yield f"the network enlarges {network.upscale} times"
 
 
-@pytest.mark.parametrize("leaf", ONE_OF_EACH_KIND, ids=name_of)
+@each("leaf", choose)
 def test_a_leaf_trains_two_iterations_and_its_test_reports(leaf, work, capsys):
+    forget_the_log()
     options = options_of(leaf, "train")
     assert run(engine_train.main, leaf, small(options)) == 0
     name = options["name"]
@@ -227,8 +244,9 @@ def test_a_leaf_trains_two_iterations_and_its_test_reports(leaf, work, capsys):
     assert f"protocol: {options['val']['protocol']}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("leaf", TEST_ONLY, ids=name_of)
+@each("leaf", TEST_ONLY)
 def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf, work):
+    forget_the_log()
     options = options_of(leaf, "test")
     weights = Path(options["path"]["pretrain_network_g"])
     block = small_network(options)
@@ -249,7 +267,7 @@ def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf,
 
 def test_a_training_is_not_made_of_a_leaf_that_only_tests(capsys):
     assert engine_train.main(["-opt", str(TEST_ONLY[0])]) == 2
-    assert "train: missing; the file describes a test alone" in capsys.readouterr().err
+    assert "train: missing; this file describes only a test" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -263,13 +281,18 @@ def test_every_fragment_is_used(fragments):
 
 
 def test_leaves_are_short_and_take_one_fragment_of_each_kind(fragments):
+    """What is scored stands in the fragment of data, in one of test sets, or in the leaf."""
     wrong = [name_of(leaf) for leaf in LEAVES if len(leaf.read_text().splitlines()) > 30]
     for (leaf, role), listed in fragments.items():
-        kinds = sorted(fragment.parent.name for fragment in listed)
-        needed = ["benchmark", "network", "runtime"]
-        needed += ["data", "schedule"] if leaf in TRAIN_LEAVES else []
-        if kinds != sorted(needed):
+        kinds = [kind for kind in (f.parent.name for f in listed) if kind != "testsets"]
+        needed = ["runtime", "network"] + (["data", "schedule"] if leaf in TRAIN_LEAVES else [])
+        # a leaf may also name its own data sets, all of them; and the test of a shipped network the
+        # data of a task beside the packed ones
+        alone = [kind for kind in needed if kind != "data"]
+        if [*dict.fromkeys(kinds)] not in (needed, alone) or len(listed) > len(needed) + 1:
             wrong.append(f"{name_of(leaf)} ({role}): {kinds}")
+        if {*options_of(leaf, role)["datasets"]} <= {"train"}:
+            wrong.append(f"{name_of(leaf)} ({role}): nothing is scored")
     assert not wrong, "\n".join(wrong)
 
 
@@ -302,14 +325,16 @@ def test_a_test_takes_what_its_training_wrote_and_no_setting_of_it():
 
 
 def test_a_block_for_tests_says_nothing_that_holds_without_it(tmp_path):
-    (tmp_path / "_base_").symlink_to(OPTIONS / "_base_")
+    for folder in ("", "shipped"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "_base_").symlink_to(OPTIONS / folder / "_base_")
     wrong = []
     for leaf in LEAVES:
         block = load_file(leaf).data.get("test", {})
         for key in block:
             data = load_file(leaf).data
             del data["test"][key]
-            copy = tmp_path / "task" / leaf.name
+            copy = tmp_path / leaf.parent.name / leaf.name
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(json.dumps({"name": leaf.stem, **data}))
             try:

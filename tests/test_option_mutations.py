@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from semanir_arch.runs.catalogue import build_catalogue
-from semanir_arch.utils.options import REQUIRED, basicsr_keys, engine_keys, resolve
+from semanir_arch.runs.class_schemas import build_catalogue
+from semanir_arch.utils.options import REQUIRED, basicsr_keys, own_keys, resolve
 from semanir_arch.utils.options.basicsr_classes import DATASETS, NETWORKS
 from tests.leaves import ROLES
 from tests.option_mutations import EVERY_OPTION, try_all
@@ -57,9 +57,9 @@ def test_the_file_with_every_option_has_every_option(catalogue):
     paths = {key for key in model if "." not in key} | set(basicsr_keys.ROOT)
     paths |= {f"path.{key}" for key in basicsr_keys.PATH}
     paths |= {f"val.{key}" for key in basicsr_keys.VAL}
-    paths |= {f"logger.{key}" for key in (basicsr_keys.LOGGER | engine_keys.LOGGER)}
+    paths |= {f"logger.{key}" for key in (basicsr_keys.LOGGER | own_keys.LOGGER)}
     paths |= {key for key in model if "." in key}
-    training = basicsr_keys.TRAIN_DATASET | engine_keys.TRAIN_DATASET | basicsr_keys.DATASET
+    training = basicsr_keys.TRAIN_DATASET | own_keys.TRAIN_DATASET | basicsr_keys.DATASET
     paths |= {f"datasets.train.{key}" for key in training}
     given = {".".join(key) for key in _keys(options)}
     assert paths - given <= {"train.perceptual_opt"}

@@ -24,9 +24,10 @@ from semanir_arch.modules.resample import (
     PixelShuffleReconstructor,
 )
 from semanir_arch.modules.stage import make_stage
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
-from .arguments import (
+from .argument_types import (
     Backend,
     Channels,
     Depths,
@@ -76,8 +77,8 @@ class SemanIR(KeySemanticNetwork):
             `upscale` 1 a single
             convolution takes its place, and the input is added where channels match.
         backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
-            pass.
+        use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
+            the backward pass.
 
     Raises:
         ValueError: If an argument is not allowed, or `depths` and `num_heads` differ in length.
@@ -137,7 +138,7 @@ class SemanIR(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of the window."""
+        """Restore images whose sides are multiples of the window; see `forward`."""
         shallow = self.first(x)
         features = self.norm_in(shallow)
         for stage in self.stages:
@@ -148,7 +149,7 @@ class SemanIR(KeySemanticNetwork):
 
 def _make_reconstructor(kind: str, dim: int, out_chans: int, upscale: int) -> nn.Module:
     if kind not in RECONSTRUCTORS:
-        raise ValueError(
+        raise InputError(
             f"reconstructor={kind!r} is unknown; allowed: {', '.join(map(repr, RECONSTRUCTORS))}"
         )
     if upscale == 1:

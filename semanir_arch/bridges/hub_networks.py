@@ -1,7 +1,7 @@
 """This package's networks with `from_pretrained`, `save_pretrained` and `push_to_hub`.
 
-    from semanir_arch.bridges.hub_networks import SemanIR
-    network = SemanIR.from_pretrained("USER/REPO")
+    from semanir_arch.bridges.hub_networks import HubSemanIR
+    network = HubSemanIR.from_pretrained("USER/REPO")
 
 They are the networks of `semanir_arch.archs` with huggingface_hub's mixin. What they save carries
 the network's options in the weights file, so that `semanir-restore --weights hf:USER/REPO` and
@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from huggingface_hub import ModelHubMixin, hf_hub_download
 
 from semanir_arch import archs
 from semanir_arch.archs.base import RestorationNetwork
 from semanir_arch.bridges.cards import Publication
-from semanir_arch.bridges.hub import WEIGHTS, write_publication
+from semanir_arch.bridges.hub_download import WEIGHTS
+from semanir_arch.bridges.hub_repository import write_publication
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
+from semanir_arch.utils.errors import InputError
 
-__all__ = ["HUB_NETWORKS", "HubMixin", "RAMiT", "Restormer", "SemanIR", "SemanIRUNet"]
+__all__ = ["HUB_NETWORKS", "HubMixin", "HubRAMiT", "HubRestormer", "HubSemanIR", "HubSemanIRUNet"]
 
 Network = TypeVar("Network", bound="HubMixin")
 
@@ -31,8 +33,11 @@ class HubMixin(ModelHubMixin):
     """Saves and loads a network of this package as a repository of the hub.
 
     Attributes:
-        record: What is known of the training; written into the file and the model card.
+        name: Name of the network, as files write it.
+        record: Record of the training; written into the file and the model card.
     """
+
+    name: ClassVar[str]
 
     record: dict[str, Any]
 
@@ -43,7 +48,7 @@ class HubMixin(ModelHubMixin):
         assert isinstance(arguments, dict)
         state = {name: value.detach().cpu() for name, value in self.state_dict().items()}
         record = getattr(self, "record", {})
-        checkpoint = Checkpoint(state, {"type": type(self).__name__, **arguments}, record)
+        checkpoint = Checkpoint(state, {"type": self.name, **arguments}, record)
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         name = save_directory.name
         write_publication(Publication(name, self, checkpoint, record, date=today), save_directory)
@@ -81,10 +86,10 @@ class HubMixin(ModelHubMixin):
             )
         checkpoint = load_checkpoint(file)
         block = dict(checkpoint.network or {})
-        kind = block.pop("type", cls.__name__)
-        if kind != cls.__name__:
-            raise ValueError(
-                f"{model_id}: its weights are of {kind}; load them with {kind}.from_pretrained"
+        kind = block.pop("type", cls.name)
+        if kind != cls.name:
+            raise InputError(
+                f"{model_id}: its weights are of {kind}; load them with Hub{kind}.from_pretrained"
             )
         network: Any = cls(**{**block, **arguments})
         load_into(network, checkpoint)
@@ -93,21 +98,38 @@ class HubMixin(ModelHubMixin):
         return built
 
 
-class SemanIR(HubMixin, archs.SemanIR):
+class HubSemanIR(HubMixin, archs.SemanIR):
     """`semanir_arch.archs.SemanIR` with the mixin."""
 
+    name = "SemanIR"
 
-class SemanIRUNet(HubMixin, archs.SemanIRUNet):
+
+class HubSemanIRUNet(HubMixin, archs.SemanIRUNet):
     """`semanir_arch.archs.SemanIRUNet` with the mixin."""
 
+    name = "SemanIRUNet"
 
-class Restormer(HubMixin, archs.Restormer):
+
+class HubRestormer(HubMixin, archs.Restormer):
     """`semanir_arch.archs.Restormer` with the mixin."""
 
+    name = "Restormer"
 
-class RAMiT(HubMixin, archs.RAMiT):
+
+class HubRAMiT(HubMixin, archs.RAMiT):
     """`semanir_arch.archs.RAMiT` with the mixin."""
 
+    name = "RAMiT"
 
-HUB_NETWORKS = {network.__name__: network for network in (SemanIR, SemanIRUNet, Restormer, RAMiT)}
+
+HUB_NETWORKS = {
+    network.name: network for network in (HubSemanIR, HubSemanIRUNet, HubRestormer, HubRAMiT)
+}
 """By the names that files use."""
+
+
+def __getattr__(name: str) -> type[HubMixin]:
+    """The classes by their names before November 2026, those of the plain networks."""
+    if name in HUB_NETWORKS:
+        return HUB_NETWORKS[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

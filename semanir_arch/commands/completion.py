@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from semanir_arch.commands.launch import COMMANDS
+from semanir_arch.tasks import NETWORK_TASKS
 from semanir_arch.utils.command_line import Parser, run_guarded
-from semanir_arch.weights.tasks import TASKS
+from semanir_arch.utils.errors import MissingPackageError
 
 __all__ = ["build_parser", "main"]
 
 SHELLS = ("bash", "zsh", "tcsh")
 
-_VALUES: dict[str, Sequence[str]] = {"--task": ("auto", *TASKS)}
+_VALUES: dict[str, Sequence[str]] = {"--task": ("auto", *NETWORK_TASKS)}
 """What to offer for options that take more than fixed words."""
 
 _BASH = "complete -o bashdefault -F"
@@ -57,7 +58,7 @@ def _print(shell: str, name: str | None) -> None:
     try:
         import shtab
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "completion needs shtab: pip install 'semanir-arch[completion]'"
         ) from error
     for each in COMMANDS if name is None else [name]:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import semanir_arch
 from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.repairs import (
     COMMAND,
     Repair,
@@ -33,7 +34,7 @@ from semanir_arch.utils.repairs import (
 
 __all__ = [
     "CHECKS",
-    "Problem",
+    "Defect",
     "build_parser",
     "describe_backends",
     "describe_devices",
@@ -83,12 +84,12 @@ TOOLS = {
 
 
 @dataclass(frozen=True)
-class Problem:
+class Defect:
     """Something that does not work, and the way to repair it.
 
     Attributes:
         what: The finding.
-        repair: What repairs it: words, or commands that `--repair` runs.
+        repair: Remedy: words, or commands that `--repair` runs.
         broken: Whether something fails; otherwise a part is merely not there, such as training.
     """
 
@@ -112,30 +113,30 @@ def failure(module: str) -> str | None:
     return None
 
 
-def check_python() -> Iterator[Problem]:
+def check_python() -> Iterator[Defect]:
     """Other Pythons may work; nobody has looked."""
     major, minor = (int(part) for part in platform.python_version_tuple()[:2])
     oldest, newest = TESTED_PYTHONS
     if not oldest <= (major, minor) <= newest:
-        yield Problem(
+        yield Defect(
             f"Python {platform.python_version()} was not tested",
             f"use Python {oldest[0]}.{oldest[1]} to {newest[0]}.{newest[1]} if something fails",
             broken=False,
         )
 
 
-def check_torch() -> Iterator[Problem]:
-    """Nothing works without torch."""
+def check_torch() -> Iterator[Defect]:
+    """Check PyTorch, without which nothing works."""
     if installed("torch") is None and find_spec("torch") is None:
-        yield Problem("torch is not installed", "pip install torch torchvision")
+        yield Defect("torch is not installed", "pip install torch torchvision")
     elif reason := failure("torch"):
-        yield Problem(
+        yield Defect(
             f"torch cannot be imported ({reason})",
             "pip uninstall torch torchvision; pip install torch torchvision",
         )
 
 
-def check_torchvision() -> Iterator[Problem]:
+def check_torchvision() -> Iterator[Defect]:
     """Torchvision holds binaries for one version of torch, and one build (CPU or CUDA) of it."""
     torchvision, torch = installed("torchvision"), installed("torch")
     if torchvision is None or torch is None:
@@ -143,70 +144,70 @@ def check_torchvision() -> Iterator[Problem]:
     repair = "install both from the same index: pip install --force-reinstall torch torchvision"
     wanted = _torch_wanted_by_torchvision()
     if wanted is not None and torch.split("+")[0] != wanted:
-        yield Problem(
+        yield Defect(
             f"torchvision {torchvision} is made for torch {wanted}, not for {torch}", repair
         )
     elif reason := failure("torchvision"):
-        yield Problem(f"torchvision {torchvision} cannot be imported ({reason})", repair)
+        yield Defect(f"torchvision {torchvision} cannot be imported ({reason})", repair)
 
 
-def check_opencv() -> Iterator[Problem]:
+def check_opencv() -> Iterator[Defect]:
     """OpenCV comes as several packages that all own the folder `cv2`."""
     builds = [name for name in OPENCV_BUILDS if installed(name)]
     headless = replace_packages(builds, HEADLESS) if builds else Repair([("install", HEADLESS)])
     if len(builds) > 1:
-        yield Problem(f"{' and '.join(builds)} overwrite each other's files", headless)
+        yield Defect(f"{' and '.join(builds)} overwrite each other's files", headless)
     elif reason := failure("cv2"):
-        yield Problem(f"OpenCV cannot be imported ({reason})", headless)
+        yield Defect(f"OpenCV cannot be imported ({reason})", headless)
 
 
-def check_tensorboard() -> Iterator[Problem]:
+def check_tensorboard() -> Iterator[Defect]:
     """BasicSR names tb-nightly, which shares its folder with tensorboard and is dead."""
     if installed("tb-nightly"):
-        yield Problem(
+        yield Defect(
             "tb-nightly overwrites tensorboard; uninstalling it alone removes tensorboard's files",
             replace_packages(("tb-nightly", "tensorboard"), "tensorboard>=2.21"),
         )
 
 
-def check_basicsr() -> Iterator[Problem]:
+def check_basicsr() -> Iterator[Defect]:
     """Several repositories install a package called `basicsr`; training needs BasicSR 1.4.2."""
     spec = find_spec("basicsr")
     if spec is None:
-        yield Problem(
+        yield Defect(
             "BasicSR is not installed: restoring works, training and testing do not",
             install_basicsr(),
             broken=False,
         )
         return
     if installed("basicsr") and installed("basicsr-fixed"):
-        yield Problem(
+        yield Defect(
             "basicsr and basicsr-fixed overwrite each other's files",
             _replace_basicsr("basicsr", "basicsr-fixed"),
         )
     folder = Path(next(iter(spec.submodule_search_locations or [str(spec.origin)])))
     if not _has_registry(folder):
-        yield Problem(
+        yield Defect(
             f"the package basicsr in {folder} is not BasicSR: it has no ARCH_REGISTRY",
             _replace_basicsr("basicsr")
             if installed("basicsr")
             else f"remove or rename that folder, then: {COMMAND}",
         )
     elif missing := missing_requirements("train"):
-        yield Problem(
+        yield Defect(
             f"BasicSR is installed without what training needs: {', '.join(missing)}",
             Repair([("install", *missing)]),
             broken=False,
         )
     elif failure("torch") is None and (reason := failure("semanir_arch.plugin")):
-        yield Problem(
+        yield Defect(
             f"BasicSR in {folder} cannot be used ({reason})",
-            "repair what is named above or in the message; else make the environment anew: "
+            "repair the problems above; if that fails, recreate the environment: "
             "rm -r .venv; make install",
         )
 
 
-CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
+CHECKS: tuple[Callable[[], Iterator[Defect]], ...] = (
     check_python,
     check_torch,
     check_torchvision,
@@ -291,13 +292,13 @@ def build_parser() -> Parser:
     """The arguments of `semanir-doctor`."""
     parser = Parser(
         prog="semanir-doctor",
-        description="Say what is installed, what works, what clashes, and how to repair it.",
+        description="Report what is installed, what works, what conflicts, and how to repair it.",
         epilog="exit code: 0, or 1 if something is broken; see docs/installation.md",
     )
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="install BasicSR with what training needs, and remove packages that clash",
+        help="install BasicSR with what training needs, and remove conflicting packages",
     )
     return parser
 
@@ -334,7 +335,7 @@ def _repair() -> int:
             _say(f"problem: {problem.what}")
             try:
                 problem.repair.run(_say)
-            except RuntimeError as error:
+            except UserError as error:
                 sys.stderr.write(f"semanir-doctor: not repaired: {error}\n")
                 return Exit.REFUSED
             repaired.append(problem.what)
@@ -348,7 +349,7 @@ def _repair() -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _problems() -> list[Problem]:
+def _problems() -> list[Defect]:
     return [problem for check in CHECKS for problem in check()]
 
 

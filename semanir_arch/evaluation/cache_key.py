@@ -1,4 +1,4 @@
-"""What decides about scores: two measurements of one identity are the same measurement."""
+"""What decides about scores: two measurements with one key are the same measurement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 import semanir_arch
 from semanir_arch.utils import devices
 
-__all__ = ["identify"]
+__all__ = ["make_cache_key"]
 
 # Where a test runs and what it writes, and blocks that are looked at one by one; everything else is
 # taken to change scores.
@@ -28,7 +28,7 @@ _IRRELEVANT_PATHS = {"resume_state", "ignore_resume_networks"}
 _IRRELEVANT_VAL = {"save_img", "suffix", "pbar", "val_freq"}
 
 
-def identify(
+def make_cache_key(
     options: Mapping[str, Any],
     block: Mapping[str, Any],
     weights: str | None,
@@ -40,9 +40,9 @@ def identify(
 
     Args:
         options: Complete options of the test.
-        block: Those of the data set.
+        block: Options of the data set.
         weights: Digest of the weights' file; None for random weights.
-        backends: Of the attention; see `arithmetic.Arithmetic`.
+        backends: Backends of the attention; see `arithmetic.Arithmetic`.
     """
     path, val = (dict(options.get(name) or {}) for name in ("path", "val"))
     content = {

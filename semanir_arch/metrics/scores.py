@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from semanir_arch.metrics.naming import Extra, protocol_scores
+from semanir_arch.metrics.metric_names import ExtraMetric, protocol_scores
 
 __all__ = ["Evaluation", "Example", "Keeper", "Row", "mean"]
 
@@ -51,7 +51,7 @@ class Row:
 
 
 class Keeper:
-    """Is told every image of an evaluation, and may know some of them beforehand.
+    """Observer that is told every image of an evaluation, and may know some of them beforehand.
 
     This one keeps nothing; a benchmark's writes all scores down.
     """
@@ -79,9 +79,9 @@ class Keeper:
         Args:
             dataset: Name of the set.
             index: Place of the image in the set.
-            row: Its scores.
+            row: Scores of the image.
             example: The images, where `wants_example` asked for them.
-            path: Where the restored image was written, or None.
+            path: Path of the written restored image, or None.
         """
 
 
@@ -92,15 +92,15 @@ class Evaluation:
     Args:
         dataset: Name of the dataset.
         protocol: Name of the evaluation protocol, or None where only single metrics were asked for.
-        rows: One per image.
+        rows: Scores, one row per image.
         extras: Scores that are not the protocol's, by their names in the rows.
-        source: What asked for the extras, as headings call it.
+        source: Origin of the extras, as headings name it.
     """
 
     dataset: str
     protocol: str | None
     rows: list[Row] = field(default_factory=list)
-    extras: Mapping[str, Extra] = field(default_factory=dict)
+    extras: Mapping[str, ExtraMetric] = field(default_factory=dict)
     source: str = "val:metrics"
 
     @property

@@ -1,7 +1,7 @@
 """Repairs of BasicSR's model classes that last as long as the process.
 
-Those that only this package's engine needs are made in `semanir_arch.host`, for the duration of a
-run.
+Those that only this package's training loop needs are made in `semanir_arch.host`, for the
+duration of a run.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from semanir_arch.models.averaging import decay_at
-from semanir_arch.models.precision import autocast
+from semanir_arch.models.mixed_precision import autocast
 from semanir_arch.models.training_setup import TrainingSetup
 from semanir_arch.modules.key_count import draw_k, set_k
 from semanir_arch.utils import processes
@@ -44,7 +44,7 @@ class TrainingStep(TrainingSetup):
         """One training step on the batch of `feed_data`.
 
         Args:
-            current_iter: Counted from 1.
+            current_iter: Iteration, counted from 1.
 
         Raises:
             NonFiniteError: Too many steps had no finite loss or gradient.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from semanir_arch.ops.precision import cast_once
+from semanir_arch.ops.autocast import cast_once
 
 from .bands import map_rows
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["PADDING_MODES", "crop", "pad_to_multiple"]
+from semanir_arch.utils.errors import InputError
+
+__all__ = ["PADDING_MODES", "crop", "pad_around", "pad_to_multiple"]
 
 PADDING_MODES = ("reflect", "symmetric", "replicate")
 
@@ -29,19 +31,37 @@ def pad_to_multiple(
         ValueError: If `mode` is unknown or an image is empty.
     """
     if mode not in PADDING_MODES:
-        raise ValueError(
+        raise InputError(
             f"padding mode {mode!r} is unknown; allowed: {', '.join(map(repr, PADDING_MODES))}"
         )
     height, width = x.shape[-2:]
     if height < 1 or width < 1:
-        raise ValueError(f"images must have at least one pixel, got shape {tuple(x.shape)}")
+        raise InputError(f"images must have at least one pixel, got shape {tuple(x.shape)}")
     for dim, length in ((-1, width), (-2, height)):
         blocks = (length + multiple - 1) // multiple
         padded = multiple * blocks
         # an open size, in tracing, may need padding
         if not isinstance(length, int) or padded > length:
-            x = x.index_select(dim, _mirror(length, padded, mode, x.device))
+            position = torch.arange(padded, device=x.device)
+            x = x.index_select(dim, _mirror(position, length, mode))
     return x, (height, width)
+
+
+def pad_around(x: Tensor, margin: int) -> Tensor:
+    """Mirror images beyond all four sides, together with their edges, as `matlab_resize` does.
+
+    Args:
+        x: Images, shape (B, C, H, W), H and W at least 1; may be smaller than the margin.
+        margin: Pixels on each side.
+
+    Returns:
+        Shape (B, C, H + 2 * margin, W + 2 * margin).
+    """
+    for dim in (-1, -2):
+        length = x.shape[dim]
+        position = torch.arange(-margin, length + margin, device=x.device)
+        x = x.index_select(dim, _mirror(position, length, "symmetric"))
+    return x
 
 
 def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
@@ -58,11 +78,10 @@ def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
     return x[..., : size[0] * scale, : size[1] * scale]
 
 
-def _mirror(length: int, padded: int, mode: str, device: torch.device) -> Tensor:
-    """Which pixel of a side of `length` each pixel of the padded side repeats, shape (padded)."""
-    position = torch.arange(padded, device=device)
+def _mirror(position: Tensor, length: int, mode: str) -> Tensor:
+    """Index of the pixel of a side of `length` that each position on it or beyond repeats."""
     # a tensor, so that tracing does not ask how long an open side is
-    last = torch.arange(length, device=device)[-1:]
+    last = torch.arange(length, device=position.device)[-1:]
     if mode == "replicate":
         return torch.minimum(position, last)
     # forwards and backwards in turn, the edge once or twice

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["Chain", "call"]
+__all__ = ["RecomputedSequential", "call"]
 
 
 def call(module: nn.Module, *inputs: Any, recompute: bool) -> Any:
@@ -16,7 +16,7 @@ def call(module: nn.Module, *inputs: Any, recompute: bool) -> Any:
 
     Args:
         module: The module.
-        *inputs: What it takes.
+        *inputs: Inputs of the module.
         recompute: Whether its activations are dropped after a forward pass in training.
     """
     if recompute and module.training and torch.is_grad_enabled():
@@ -24,7 +24,7 @@ def call(module: nn.Module, *inputs: Any, recompute: bool) -> Any:
     return module(*inputs)
 
 
-class Chain(nn.Sequential):
+class RecomputedSequential(nn.Sequential):
     """Modules one after the other, of which each may be recomputed.
 
     Attributes:

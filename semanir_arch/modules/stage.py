@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
+from semanir_arch.utils.errors import InputError
 
 from .attention import KeySemanticAttention
 from .feed_forward import FeedForward
-from .recompute import Chain, call
+from .recompute import RecomputedSequential, call
 from .residual_block import ResidualBlock
 from .window import region_labels, window_partition, window_reverse
 
@@ -48,7 +49,7 @@ class KeySemanticLayer(nn.Module):
     ) -> None:
         super().__init__()
         if norm not in NORM_PLACES:
-            raise ValueError(
+            raise InputError(
                 f"norm={norm!r} is unknown; allowed: {', '.join(map(repr, NORM_PLACES))}"
             )
         self.pre_norm = norm == "pre"
@@ -187,6 +188,6 @@ def make_stage(dim: int, depth: int, *arguments: Any, blocks: int = 0, **options
         if not blocks:
             return parts[0]
     parts += (ResidualBlock(dim) for _ in range(blocks))
-    chain = Chain(*parts)
+    chain = RecomputedSequential(*parts)
     chain.use_checkpoint = bool(options.get("use_checkpoint"))
     return chain

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from semanir_arch.ops.precision import cast_once, without_autocast
+from semanir_arch.ops.autocast import cast_once, without_autocast
 
 from .bands import map_rows
 from .cosine import cosine_scale, make_logit_scale
@@ -53,8 +53,8 @@ class CosineWindowAttention(nn.Module):
 
         Args:
             x: Shape (B, any number of channels, H, W), H and W multiples of w.
-            weight: From channels of `x` to queries, keys and values, shape (3 C, channels of `x`);
-                rows are ordered by head, then queries, keys and values.
+            weight: Projection of the channels of `x` to queries, keys and values, shape (3 C,
+                channels of `x`); rows are ordered by head, then queries, keys and values.
             bias: Likewise, shape (3 C).
             helper: Multiplies the values of every head, shape (B, d, H, W).
 

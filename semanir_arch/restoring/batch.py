@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import struct
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -12,33 +11,27 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import torch
 
 from semanir_arch.restoring.chain import AUTO, Chain, Chooser, split_tasks
 from semanir_arch.restoring.compare_page import write_compare_page
+from semanir_arch.restoring.failing import complain_of, speaks_for_itself
 from semanir_arch.restoring.files import Outcome, Settings, count_pixels, restore_file
-from semanir_arch.restoring.jobs import Job, Plan, make_plan
-from semanir_arch.restoring.progress import Reporter, one_line
+from semanir_arch.restoring.jobs import Job, JobList, list_jobs
+from semanir_arch.restoring.reporter import Reporter, one_line
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils import processes
+from semanir_arch.utils.errors import UserError
 
 __all__ = ["open_network", "open_restorer", "restore_all"]
 
 ALL_RESTORED, SOME_FAILED, NOTHING_POSSIBLE = 0, 1, 2
-
-_FAILURES = (
-    *(OSError, ValueError, TypeError, MemoryError, ArithmeticError, RuntimeError),
-    # of encoders, on what they cannot hold
-    *(cv2.error, struct.error),
-)
-"""What one file may raise without stopping the others; torch raises RuntimeError for anything."""
 
 
 def restore_all(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Restore everything that the arguments name.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         environment: Variables of the process; torchrun's say that it is one of several.
 
     Returns:
@@ -49,8 +42,8 @@ def restore_all(arguments: argparse.Namespace, environment: Mapping[str, str]) -
     if processes.started_by_torchrun(environment):
         try:
             processes.join(environment, uses_gpu=not arguments.device.startswith("cpu"))
-        except ValueError as error:
-            Reporter(total=0).complain(str(error))
+        except UserError as error:
+            Reporter(total=0).complain(one_line(error))
             return NOTHING_POSSIBLE
     try:
         return _restore_shared(arguments)
@@ -69,9 +62,9 @@ def open_restorer(
     """A network, used as the arguments say.
 
     Args:
-        arguments: From `parse_arguments`.
-        weights: Its file; None for what is shipped for the task.
-        task: What to do; None for what the file says.
+        arguments: Result of `parse_arguments`.
+        weights: File of the weights; None for those shipped for the task.
+        task: Task; None for the one in the file.
 
     Raises:
         OSError, ValueError: See `Restorer`.
@@ -91,14 +84,14 @@ def open_restorer(
 def _restore_shared(arguments: argparse.Namespace) -> int:
     first = processes.rank() == 0
     # one list for all: a folder may change while they start
-    plan = processes.broadcast(_make_plan(arguments) if first else Plan())
+    job_list = processes.broadcast(_list_jobs(arguments) if first else JobList())
     reporter = Reporter(total=0)
     if first:
-        for problem in plan.problems:
+        for problem in job_list.problems:
             reporter.complain(problem)
-    if not plan.jobs:
-        if first and plan.note:
-            reporter.complain(f"note: {plan.note}")
+    if not job_list.jobs:
+        if first and job_list.note:
+            reporter.complain(f"note: {job_list.note}")
         return NOTHING_POSSIBLE
     network, error = _try_to_open(arguments)
     # some processes may lack memory or a device
@@ -107,19 +100,19 @@ def _restore_shared(arguments: argparse.Namespace) -> int:
         for text in errors if first else ():
             reporter.complain(text)
         return NOTHING_POSSIBLE
-    restored = _restore_jobs(plan, network, arguments)
+    restored = _restore_jobs(job_list, network, arguments)
     done = [job for part in processes.gather(restored) for job in part]
-    failed = len(plan.problems) + len(plan.jobs) - len(done)
+    failed = len(job_list.problems) + len(job_list.jobs) - len(done)
     if first and arguments.compare and done:
         failed += not _write_page(arguments, sorted(done, key=lambda job: job.number), reporter)
-    if first and plan.note:
-        reporter.complain(f"note: {plan.note}")
+    if first and job_list.note:
+        reporter.complain(f"note: {job_list.note}")
     return SOME_FAILED if processes.broadcast(failed) else ALL_RESTORED
 
 
-def _make_plan(arguments: argparse.Namespace) -> Plan:
+def _list_jobs(arguments: argparse.Namespace) -> JobList:
     suffix = None if arguments.format is None else f".{arguments.format}"
-    return make_plan(arguments.input, arguments.output, suffix)
+    return list_jobs(arguments.input, arguments.output, suffix)
 
 
 def open_network(arguments: argparse.Namespace) -> Chain | Chooser:
@@ -144,12 +137,16 @@ def _try_to_open(arguments: argparse.Namespace) -> tuple[Chain | Chooser | None,
     """The network, or why there is none."""
     try:
         network = open_network(arguments)
-    except (OSError, ValueError, TypeError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+    except Exception as error:
+        if not speaks_for_itself(error):
+            raise
         return None, one_line(error)
     return network, ""
 
 
-def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Namespace) -> list[Job]:
+def _restore_jobs(
+    job_list: JobList, network: Chain | Chooser, arguments: argparse.Namespace
+) -> list[Job]:
     """Restore this process's part; returns what succeeded."""
     settings = Settings(
         compare=arguments.compare,
@@ -161,7 +158,7 @@ def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Name
         bayer=arguments.bayer,
         strength=arguments.strength,
     )
-    jobs = plan.share(processes.rank(), processes.world_size())
+    jobs = job_list.share(processes.rank(), processes.world_size())
     live = sys.stderr.isatty() and processes.rank() == 0
     work = {job: count_pixels(job.source) if live else 0 for job in jobs}
     reporter = Reporter(sum(work.values()))
@@ -170,7 +167,7 @@ def _restore_jobs(plan: Plan, network: Chain | Chooser, arguments: argparse.Name
     try:
         for job in jobs:
             reporter.begin(job.source.name, work[job])
-            number = f"[{job.number}/{len(plan.jobs)}]"
+            number = f"[{job.number}/{len(job_list.jobs)}]"
             outcome = _restore_job(job, number, network, settings, reporter)
             if outcome is not None:
                 done.append(replace(job, label=outcome.label))
@@ -188,9 +185,10 @@ def _restore_job(
     start = time.perf_counter()
     try:
         outcome = restore_file(job, network, settings, reporter.advance)
-    except _FAILURES as error:
-        reporter.finish()
-        reporter.complain(_message(job.source, error))
+    except Exception as error:
+        if processes.lost_connection(error):
+            raise
+        complain_of(job.source, error, reporter)
         return None
     seconds = time.perf_counter() - start
     reporter.finish()
@@ -209,20 +207,9 @@ def _warn(demonstrations: Iterable[str], reporter: Reporter) -> None:
     """Say what a network was made for, once each."""
     for task in sorted(demonstrations):
         reporter.complain(
-            f"note: {task} is a demonstration, trained on artificial damage alone; it can make "
+            f"note: {task} is a demonstration, trained only on artificial damage; it can make "
             "real photos worse: look at the result before you keep it"
         )
-
-
-def _message(source: Path, error: Exception) -> str:
-    """One line that names the file."""
-    if isinstance(error, FileExistsError):
-        text = f"{error.filename} exists; --overwrite replaces it"
-    elif isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename or source}: {error.strerror}"
-    else:
-        text = one_line(error) or type(error).__name__
-    return text if text.startswith(f"{source}: ") else f"{source}: {text}"
 
 
 def _write_page(arguments: argparse.Namespace, done: list[Job], reporter: Reporter) -> bool:
@@ -231,8 +218,10 @@ def _write_page(arguments: argparse.Namespace, done: list[Job], reporter: Report
     path = folder / "compare.html"
     try:
         write_compare_page(path, done, overwrite=arguments.overwrite)
-    except _FAILURES as error:
-        reporter.complain(_message(path, error))
+    except Exception as error:
+        if not speaks_for_itself(error):
+            raise
+        complain_of(path, error, reporter)
         return False
-    reporter.say(f"all to compare in a browser: {path}")
+    reporter.say(f"compare all in a browser: {path}")
     return True

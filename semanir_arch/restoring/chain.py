@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.data.files.image_io import Image
-from semanir_arch.restoring.diagnosis import Choice, choose, diagnose_file
+from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file
 from semanir_arch.restoring.restorer import Progress, Restorer
-from semanir_arch.weights import available, get_task
+from semanir_arch.tasks import get_task
+from semanir_arch.utils.errors import InputError
+from semanir_arch.weights import available
 
 __all__ = ["AUTO", "Chain", "Chooser", "change_in_words", "split_tasks"]
 
@@ -28,7 +30,7 @@ class Chain:
     """Several networks, each restoring what the one before it made.
 
     Args:
-        restorers: At least one. Demosaicking may only be the first.
+        restorers: Restorers, at least one. Demosaicking may only be the first.
 
     Raises:
         ValueError: Demosaicking stands behind another network.
@@ -37,7 +39,7 @@ class Chain:
     def __init__(self, restorers: Sequence[Restorer]) -> None:
         self.restorers = tuple(restorers)
         if any(restorer.demosaics for restorer in self.restorers[1:]):
-            raise ValueError("task 'demosaic' must be the first of a chain")
+            raise InputError("task 'demosaic' must be the first of a chain")
 
     @property
     def upscale(self) -> int:
@@ -135,8 +137,8 @@ class Chooser:
     """Looks at every picture and takes the networks that help it.
 
     Args:
-        open_restorer: From the name of a task to its network.
-        force: Restore pictures in which nothing is to be repaired, too.
+        open_restorer: Function from the name of a task to its network.
+        force: Whether to restore pictures with nothing to repair too.
 
     Raises:
         ValueError: No network is shipped.
@@ -146,14 +148,14 @@ class Chooser:
         self._open, self._force = open_restorer, force
         self._shipped = [one.task.name for one in available()]
         if not self._shipped:
-            raise ValueError("no weights are shipped with this version; name a file with --weights")
+            raise InputError("no weights are shipped with this version; name a file with --weights")
         self._opened: dict[str, Restorer] = {}
 
-    def choose(self, image: Image, path: Path) -> Choice:
+    def choose(self, image: Image, path: Path) -> TaskChoice:
         """What to do with a file that was read."""
         return choose(diagnose_file(image, path), self._shipped, force=self._force)
 
-    def chain(self, choice: Choice) -> Chain:
+    def chain(self, choice: TaskChoice) -> Chain:
         """The networks of a choice that names some; each is loaded once."""
         for task in choice.tasks:
             if task not in self._opened:
@@ -171,7 +173,7 @@ def split_tasks(text: str) -> list[str]:
     if names == [AUTO]:
         return names
     if AUTO in names:
-        raise ValueError("task 'auto' chooses by itself and cannot be part of a chain")
+        raise InputError("task 'auto' chooses by itself and cannot be part of a chain")
     return [get_task(name).name for name in names]
 
 
@@ -180,7 +182,7 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
 
     Args:
         before: (H, W, C), uint8 or uint16.
-        after: Its restored version.
+        after: Restored version of the image.
     """
     if before.shape != after.shape:
         return f"now {after.shape[1]} x {after.shape[0]} pixels"
@@ -197,7 +199,7 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
     psnr = -10 * math.log10(error)
     said = f"changed by {levels:.2f} of 255 levels on average ({psnr:.1f} dB from the input)"
     if psnr >= _HARDLY:
-        said += "; little to repair was found: --try shows what other tasks do"
+        said += "; little to repair was found; --try shows other tasks"
     return said
 
 

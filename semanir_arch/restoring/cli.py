@@ -17,9 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from semanir_arch.restoring.arguments import build_parser, parse_arguments
-from semanir_arch.restoring.progress import Reporter, one_line
-from semanir_arch.utils.command_line import Exit, open_streams
+from semanir_arch.restoring.reporter import Reporter
+from semanir_arch.restoring.restore_arguments import build_parser, parse_arguments
+from semanir_arch.utils.command_line import Exit, run_guarded
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.threads import wait_idly
 
 __all__ = ["build_parser", "main"]
@@ -38,19 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 if a file could not be restored; 2 if nothing could, because of the arguments or the
         weights; 130 after an interruption, which leaves no half-written file.
     """
-    open_streams()
     arguments = parse_arguments(argv)
     reporter = Reporter(total=0)
     with _quiet_libraries(), _interruptible():
-        try:
-            return _run(arguments, reporter)
-        except KeyboardInterrupt:
-            reporter.complain("interrupted; files reported above are complete")
-            return INTERRUPTED
-        except BrokenPipeError:
-            # the reader of our lines has gone, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return SOME_FAILED
+        return run_guarded(
+            "semanir-restore",
+            lambda: _run(arguments, reporter),
+            tell=lambda text: reporter.complain(" ".join(text.split())),
+            interrupted="interrupted; files reported above are complete",
+        )
 
 
 def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -67,11 +64,7 @@ def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
         return (diagnose_all if arguments.diagnose else try_all)(arguments, reporter)
     if arguments.serve or arguments.explain is not None:
-        try:
-            return _serve(arguments, reporter) if arguments.serve else _explain(arguments, reporter)
-        except (OSError, ValueError, TypeError, MemoryError) as error:
-            reporter.complain(one_line(error))
-            return NOTHING_POSSIBLE
+        return _serve(arguments, reporter) if arguments.serve else _explain(arguments, reporter)
     # after parsing: torch takes seconds to load, and --help should not
     from semanir_arch.restoring.batch import restore_all
 
@@ -100,11 +93,11 @@ def _serve(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
 def _explain(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from semanir_arch.restoring.batch import open_restorer
-    from semanir_arch.restoring.explain.files import explain_file, read_pixel
+    from semanir_arch.restoring.explain.output_files import explain_file, read_pixel
 
     pixel = read_pixel(arguments.explain)
     if len(arguments.input) != 1:
-        raise ValueError(f"--explain takes one image, received {len(arguments.input)}")
+        raise InputError(f"--explain takes one image, received {len(arguments.input)}")
     restorer = open_restorer(arguments, arguments.weights, arguments.task)
     page, picture = explain_file(
         restorer,

@@ -19,17 +19,18 @@ from semanir_arch.data.sources.scanning import (
     readable_suffixes,
     scan_names,
 )
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.spelling import hint_at_path
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
-__all__ = ["Job", "Plan", "is_address", "make_plan"]
+__all__ = ["Job", "JobList", "is_address", "list_jobs"]
 
 _HINTS = {
-    HEIC_SUFFIXES: f"HEIC photos are read after {INSTALL}",
-    RAW_SUFFIXES: f"camera raw files are read after {INSTALL}",
+    HEIC_SUFFIXES: f"to read HEIC photos: {INSTALL}",
+    RAW_SUFFIXES: f"to read camera raw files: {INSTALL}",
     (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"): (
-        "take pictures out of films first (ffmpeg -i FILM frames/%06d.png)"
+        "extract pictures from videos first (ffmpeg -i FILM frames/%06d.png)"
     ),
     (".pdf",): "save pages of PDF documents as PNG first",
 }
@@ -45,8 +46,8 @@ class Job:
     Attributes:
         source: The file to read.
         target: The file to write.
-        number: Place in the plan, from 1.
-        picture_name: Of the before/after picture; None for NAME_compare.png.
+        number: Place in the list, from 1.
+        picture_name: Name of the before/after picture; None for NAME_compare.png.
         label: Task, weights and settings, once they are known.
     """
 
@@ -66,18 +67,18 @@ class Job:
 
     @property
     def picture(self) -> Path:
-        """Where the before/after picture goes: beside the target."""
+        """Path of the before/after picture: next to the target."""
         return self.target.with_name(self.picture_name or f"{self.target.stem}_compare.png")
 
 
 @dataclass
-class Plan:
-    """What can be done, and one message for each input for which nothing can.
+class JobList:
+    """Jobs that can be done, and one message for each input for which nothing can.
 
     Attributes:
-        jobs: In the order of the inputs; images of a folder in natural order.
+        jobs: Jobs in the order of the inputs; images of a folder in natural order.
         problems: Messages that name the file.
-        skipped: How many files of the folders are no images by their suffix, by suffix.
+        skipped: Number of files in the folders whose suffix is not an image's, by suffix.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -108,7 +109,7 @@ class Plan:
         return sorted(by_size[rank::count], key=lambda job: job.number)
 
 
-def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) -> Plan:
+def list_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) -> JobList:
     """Give every image its own target; nothing is read or written yet.
 
     A folder is searched with its sub-folders, which reappear below `output`, and so are the files
@@ -119,40 +120,42 @@ def make_plan(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     Args:
         inputs: Images, folders and patterns.
         output: A folder, or, for one image, a file with the suffix of an image.
-        suffix: Of all results, such as `.png`; None for that of the input.
+        suffix: Suffix of all results, such as `.png`; None for that of the input.
     """
-    plan = Plan()
+    job_list = JobList()
     for given in inputs:
-        plan.skipped += _passed_over(given, output)
-    named = (job for given in inputs for job in _find(given, output, suffix, plan.problems))
+        job_list.skipped += _passed_over(given, output)
+    named = (job for given in inputs for job in _find(given, output, suffix, job_list.problems))
     found = _each_once(named)
     if any(_real(output) == _real(folder) for folder in _folders(inputs)):
-        plan.problems.append(
-            f"{output}: the results would lie among the photos; name another folder, such as "
+        job_list.problems.append(
+            f"{output}: the results would mix with the photos; choose another folder, such as "
             f"-o {output / 'restored'}"
         )
-        return plan
+        return job_list
     if found and not output.is_dir() and (_can_write(output) or output.exists()):
         # unlike Path.is_dir, also of names that the system refuses
         folders = any(os.path.isdir(given) for given in inputs)  # noqa: PTH112
         if len(found) > 1 or folders or not _can_write(output):
-            plan.problems.append(f"{output}: a file, but {len(found)} results need a folder")
-            return plan
+            job_list.problems.append(f"{output}: a file, but {len(found)} results need a folder")
+            return job_list
         found = [Job(found[0].source, output)]
     sources = {_real(job.source) for job in found}
     taken: dict[str, Job] = {}
     for job in found:
         target = _real(job.target)
         if target in sources:
-            plan.problems.append(f"{job.source}: the result would overwrite an input, {job.target}")
+            job_list.problems.append(
+                f"{job.source}: the result would overwrite an input, {job.target}"
+            )
         elif (twin := taken.get(folded(str(target)))) is not None:
-            plan.problems.append(_clash(job, twin))
+            job_list.problems.append(_clash(job, twin))
         else:
             taken[folded(str(target))] = job
-            plan.jobs.append(replace(job, number=len(plan.jobs) + 1))
+            job_list.jobs.append(replace(job, number=len(job_list.jobs) + 1))
     names = {folded(str(source)) for source in sources}
-    plan.jobs = list(_with_own_pictures(plan.jobs, names | set(taken)))
-    return plan
+    job_list.jobs = list(_with_own_pictures(job_list.jobs, names | set(taken)))
+    return job_list
 
 
 def _folders(inputs: Iterable[str]) -> Iterator[Path]:
@@ -166,7 +169,7 @@ def _folders(inputs: Iterable[str]) -> Iterator[Path]:
 
 
 def _passed_over(given: str, output: Path) -> Counter[str]:
-    """How many files of a folder are no images by their suffix; hidden ones do not count."""
+    """Count the files of a folder whose suffix is not an image's; hidden ones do not count."""
     counts: Counter[str] = Counter()
     if not given or not os.path.isdir(given):  # noqa: PTH112
         return counts
@@ -202,7 +205,7 @@ def _clash(job: Job, twin: Job) -> str:
     text = f"{job.source}: its result would replace that of {twin.source}, {job.target}"
     if _real(job.target) == _real(twin.target):
         return text
-    return f"{text}: on some systems, names that differ only in case or accents are one"
+    return f"{text}: on some systems, names that differ only in case or accents are the same"
 
 
 def _with_own_pictures(jobs: Sequence[Job], taken: set[str]) -> Iterator[Job]:
@@ -237,9 +240,9 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         OSError: The name cannot be looked up.
     """
     if is_address(given):
-        raise ValueError(f"{given}: addresses are not fetched; download the file and name it")
+        raise InputError(f"{given}: web addresses are not downloaded; download the file yourself")
     if not given:
-        raise ValueError("'': an empty name is no file or folder")
+        raise InputError("'': a name must not be empty")
     path = Path(given)
     if path.is_file():
         return [(path, Path(path.name))]
@@ -247,10 +250,10 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         found = [(image, image.relative_to(path)) for image in _scan(path, problems)]
         return list(_outside(found, path, output))
     if not glob.has_magic(given):
-        raise ValueError(f"{given}: no such file or folder{hint_at_path(given)}")
+        raise InputError(f"{given}: no such file or folder{hint_at_path(given)}")
     matches = list(_outside(_matches(given, problems), _fixed_part(given), output))
     if not matches:
-        raise ValueError(f"{given}: no image matches this pattern")
+        raise InputError(f"{given}: no image matches this pattern")
     return matches
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from semanir_arch.data.degradations.bayer import REACH, demosaic_linear, mosaic, shifted_phase
 from semanir_arch.restoring.pixels import Pixels
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["OVERLAP", "check_mosaic", "mosaic_reader", "with_colors"]
 
@@ -30,17 +31,17 @@ def check_mosaic(pixels: Pixels) -> None:
         ValueError: Saying how large a mosaic must be.
     """
     if min(pixels.size) <= REACH:
-        raise ValueError(
+        raise InputError(
             f"an image of {pixels.size[1]} x {pixels.size[0]} pixels is too small to be a mosaic; "
             f"both sides must be above {REACH}"
         )
 
 
 def mosaic_reader(pixels: Pixels, phase: str) -> Callable[[slice, slice], Tensor]:
-    """How a part of the mosaic is read that begins at an even row and column.
+    """Make a reader of parts of the mosaic that begin at an even row and column.
 
     Returns:
-        From rows and columns to (1, 2, h, w): the mosaic in [0, 1], and 1 where it is red.
+        Function from rows and columns to (1, 2, h, w): the mosaic in [0, 1], and 1 where it is red.
     """
     row, column = divmod(phase.index("r"), 2)
 
@@ -61,11 +62,12 @@ def with_colors(
 
     Args:
         run: The network.
-        channels: What it takes: 3, the linear interpolation, or 1, the mosaic itself.
-        scale: How many times larger its result is.
+        channels: Input channels of the network: 3, the linear interpolation, or 1, the mosaic
+            itself.
+        scale: Factor by which its result is larger.
 
     Returns:
-        From (1, 2, h, w) to (1, 3, `scale` h, `scale` w).
+        Function from (1, 2, h, w) to (1, 3, `scale` h, `scale` w).
     """
 
     def restore(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From the command line of test.py to what is tested: one case for each swept value."""
+"""From the command line of test.py to what is tested: one point for each swept value."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from semanir_arch.utils.options import (
 )
 from semanir_arch.utils.options.basicsr_keys import ROOT, TEST_ROOT
 from semanir_arch.utils.options.inheritance import Merged, merge_file
-from semanir_arch.utils.options.loading import parse_value
 from semanir_arch.utils.options.problems import shown
+from semanir_arch.utils.options.yaml_reading import parse_value
+from semanir_arch.utils.same_names import folded
 
-__all__ = ["Case", "Cases", "prepare_cases"]
+__all__ = ["Sweep", "SweepPoint", "prepare_sweep"]
 
 _OURS = "RestorationModel"
 """The model class of this package; the options of others are BasicSR's alone."""
@@ -40,14 +41,14 @@ _PLACEHOLDER = re.compile(r"(?<!\$)\{(\w+)\}")
 
 
 @dataclass(frozen=True)
-class Case:
+class SweepPoint:
     """One test: complete options with one value for everything.
 
     Args:
         setting: Values of the swept options by name; empty if nothing is swept.
         run: The test.
-        weights: What is tested; None for random weights.
-        missing: By the name of each data set that was left out, why.
+        weights: File of weights to test; None for random weights.
+        missing: Reason for each data set that was left out, by its name.
     """
 
     setting: dict[str, Any]
@@ -71,16 +72,16 @@ def _in_path(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Cases:
+class Sweep:
     """All tests of one command.
 
     Args:
         name: Folder below results/.
-        cases: At least one, in the order of the command.
+        points: Points, at least one, in the order of the command.
     """
 
     name: str
-    cases: list[Case]
+    points: list[SweepPoint]
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class _Axis:
 
     Args:
         name: Short name, for tables.
-        key: Where it stands in the option file, as `--force_yml` writes it.
-        values: At least one.
+        key: Place in the option file, as `--force_yml` writes it.
+        values: Values, at least one.
     """
 
     name: str
@@ -103,11 +104,11 @@ class _Axis:
             yield self.name, value, f"{self.key}={json.dumps(value)}"
 
 
-def prepare_cases(arguments: Namespace) -> Cases:
+def prepare_sweep(arguments: Namespace) -> Sweep:
     """Complete and check the options of all tests before the first begins.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
 
     Raises:
         OptionError: Options are wrong, or name files or devices that are not there.
@@ -118,37 +119,37 @@ def prepare_cases(arguments: Namespace) -> Cases:
     axes = _read_axes(arguments, merged)
     common = [*arguments.force_yml, *_read_flags(arguments, merged)]
     known: dict[str, WeightsFile] = {}
-    cases = []
+    points = []
     for chosen in itertools.product(*(axis.settings() for axis in axes)):
         overrides = [*common, *(override for *_, override in chosen)]
         setting = {name: value for name, value, _ in chosen}
-        cases.append(_prepare_case(arguments, setting, overrides, known))
-    _check_folders(cases)
-    name = cases[0].run.name
-    if len(cases) > 1:
+        points.append(_prepare_point(arguments, setting, overrides, known))
+    _check_folders(points)
+    name = points[0].run.name
+    if len(points) > 1:
         # a list inside a text becomes 15-25-50
         together = [f"{axis.key}={json.dumps(axis.values)}" for axis in axes]
         options = resolve(arguments.opt, [*arguments.force_yml, *together], "test").options
-        name = replace(cases[0].run, options=options).name
-    return Cases(name, cases)
+        name = replace(points[0].run, options=options).name
+    return Sweep(name, points)
 
 
-def _check_folders(cases: Sequence[Case]) -> None:
+def _check_folders(points: Sequence[SweepPoint]) -> None:
     """Images of each setting go to a folder of its own."""
     labels: dict[str, str] = {}
-    for case in cases:
-        other = labels.setdefault(case.folder.lower(), case.label)
-        if other != case.label:
-            text = f"results of {other} and of {case.label} would share the folder {case.folder}"
+    for point in points:
+        other = labels.setdefault(folded(point.folder), point.label)
+        if other != point.label:
+            text = f"results of {other} and of {point.label} would share the folder {point.folder}"
             raise OptionError(Problem("--sweep", (), text))
 
 
-def _prepare_case(
+def _prepare_point(
     arguments: Namespace,
     setting: dict[str, Any],
     overrides: list[str],
     known: dict[str, WeightsFile],
-) -> Case:
+) -> SweepPoint:
     resolved = complete_options(arguments.opt, overrides, is_train=False)
     check_devices(resolved)
     missing = leave_out_missing(resolved) if arguments.skip_missing else {}
@@ -160,7 +161,7 @@ def _prepare_case(
     if file and file not in known:
         known[file] = read_weights_file(file, resolved.options["network_g"])
     weights = known[file] if file else None
-    return Case(setting, to_run(resolved, arguments), weights, missing)
+    return SweepPoint(setting, to_run(resolved, arguments), weights, missing)
 
 
 def _check_files(resolved: Resolved) -> None:
@@ -227,7 +228,7 @@ def _read_axis(flag: str, entry: str, merged: Merged) -> _Axis:
     elif ":" not in key and key not in {*merged.options, *ROOT, *TEST_ROOT}:
         names = list(variables) if isinstance(variables, dict) else []
         place = shown(merged.path)
-        text = f"{key!r} is no entry of vars in {place}"
+        text = f"{key!r} is not in vars of {place}"
         has = f"; it has {', '.join(names)}" if names else ", which has no vars"
         advice = "an option is named with the keys above it, as in datasets:val:sigma=15,25"
         near = f" ({hint(key, names)})" if names else ""

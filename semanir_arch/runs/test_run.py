@@ -16,24 +16,25 @@ from torch.utils.data import DataLoader
 from tqdm.contrib.logging import logging_redirect_tqdm  # type: ignore[import-untyped]
 
 from semanir_arch import host
-from semanir_arch.evaluation.cache_key import identify
+from semanir_arch.evaluation.cache_key import make_cache_key
 from semanir_arch.evaluation.records import read_records
-from semanir_arch.evaluation.score_cache import Ledger, Set
+from semanir_arch.evaluation.score_cache import ScoreCache, Set
 from semanir_arch.ops.backend import choose_freely
-from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
+from semanir_arch.report.measurement import Measurement, Subject, measured_level, measured_task
 from semanir_arch.runs.arithmetic import Arithmetic, agree
+from semanir_arch.runs.building import build_loader, build_model
 from semanir_arch.runs.result_names import check_item_names
-from semanir_arch.runs.sweep import Case, Cases
+from semanir_arch.runs.sweep import Sweep, SweepPoint
 from semanir_arch.utils import processes
 from semanir_arch.utils.atomic import write_text
-from semanir_arch.utils.folder_lock import Claim
+from semanir_arch.utils.folder_lock import FolderLock
 
 __all__ = ["Testing"]
 
 _LOGGER = logging.getLogger("basicsr")
 
 _BEGUN = ".begun.json"
-"""Identity of what a test measures, from its begin to its end: a test that was killed before its
+"""Cache keys of what a test measures, from its begin to its end: a test that was killed before its
 first record is known by it."""
 
 _EXAMPLES, _FEWEST_EXAMPLES = 120, 1
@@ -45,14 +46,14 @@ class Testing:
     """All tests of one command.
 
     Args:
-        plan: What is tested.
+        sweep: Sweep to test.
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
-        rank: Set by the run: number of this process.
-        arithmetic: Set by the run: what it computes with.
+        rank: Number of this process, set by the run.
+        arithmetic: Arithmetic of the run, which sets it.
     """
 
-    plan: Cases
+    sweep: Sweep
     root: Path
     fresh: bool = False
     rank: int = 0
@@ -60,8 +61,8 @@ class Testing:
 
     @property
     def folder(self) -> Path:
-        """Where everything is written."""
-        return self.root / "results" / self.plan.name
+        """Folder of all results."""
+        return self.root / "results" / self.sweep.name
 
     def __call__(self) -> list[Measurement]:
         """Run the tests.
@@ -75,32 +76,32 @@ class Testing:
             FileNotFoundError: A file is missing.
         """
         with ExitStack() as stack:
-            options = stack.enter_context(self.plan.cases[0].run.opened(is_train=False))
+            options = stack.enter_context(self.sweep.points[0].run.opened(is_train=False))
             stack.callback(choose_freely)
             self.arithmetic = agree(options)
-            sets = [self._identify(case) for case in self.plan.cases]
+            sets = [self._make_keys(point) for point in self.sweep.points]
             stack.enter_context(self._prepared(sets))
             torch.backends.cudnn.benchmark = True
             self.rank = processes.rank()
             measurements: list[Measurement] = []
-            with closing(Ledger(self.folder, len(sets), self._count_examples(sets))) as ledger:
-                for number, case in enumerate(self.plan.cases):
-                    parsed = case.run.parse(is_train=False) if number else options
-                    measurements += self._run(case, parsed, sets[number], ledger)
+            with closing(ScoreCache(self.folder, len(sets), self._count_examples(sets))) as cache:
+                for number, point in enumerate(self.sweep.points):
+                    parsed = point.run.parse(is_train=False) if number else options
+                    measurements += self._run(point, parsed, sets[number], cache)
             if self.rank == 0:
                 (self.folder / _BEGUN).unlink(missing_ok=True)
             return measurements
 
-    def _identify(self, case: Case) -> dict[str, Set]:
-        """What is measured under one setting, by the name of the data set."""
-        options = case.run.options
-        digest = case.weights.sha256 if case.weights else None
+    def _make_keys(self, point: SweepPoint) -> dict[str, Set]:
+        """Sets to measure under one setting, by the name of the data set."""
+        options = point.run.options
+        digest = point.weights.sha256 if point.weights else None
         return {
             block["name"]: Set(
                 block["name"],
-                case.label,
-                case.folder,
-                identify(options, block, digest, self.arithmetic.backends),
+                point.label,
+                point.folder,
+                make_cache_key(options, block, digest, self.arithmetic.backends),
             )
             for block in options["datasets"].values()
         }
@@ -110,23 +111,23 @@ class Testing:
 
     @contextmanager
     def _prepared(self, sets: Sequence[dict[str, Set]]) -> Generator[None, None, None]:
-        """Claim the folder, move results of something else aside, open the log."""
+        """Lock the folder, move results of something else aside, open the log."""
         with ExitStack() as stack:
             obstacle = None
             if processes.rank() == 0:
-                claim = Claim(self.folder)
-                stack.callback(claim.release)
+                lock = FolderLock(self.folder)
+                stack.callback(lock.release)
                 obstacle = self._find_obstacle(sets)
                 if obstacle is not None:
-                    claim.start_afresh()
+                    lock.start_afresh()
                 write_text(self.folder / _BEGUN, json.dumps(_keys(sets)) + "\n")
                 (self.folder / "visualization").mkdir(exist_ok=True)
             processes.wait_for_all()
             self.folder.mkdir(parents=True, exist_ok=True)
-            name = f"test_{self.plan.name}_{time.strftime('%Y%m%d_%H%M%S')}.log"
+            name = f"test_{self.sweep.name}_{time.strftime('%Y%m%d_%H%M%S')}.log"
             file = str(self.folder / name)
             host.load("basicsr.utils").get_root_logger("basicsr", logging.INFO, file)
-            _LOGGER.info("%s\nOptions: %s", host.describe_versions(), self.plan.cases[0].run.file)
+            _LOGGER.info("%s\nOptions: %s", host.describe_versions(), self.sweep.points[0].run.file)
             self.arithmetic.write_to(_LOGGER)
             if obstacle:
                 _LOGGER.info("Older results were renamed, because %s", obstacle)
@@ -147,49 +148,46 @@ class Testing:
             return None if _read_begun(self.folder) == ours else ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
-            return (
-                f"weights, options, data, code or attention backends of {other[0]} are not the "
-                "same any more"
-            )
+            return f"weights, options, data, code or attention backends of {other[0]} have changed"
         return None
 
     def _run(
-        self, case: Case, options: dict[str, Any], sets: dict[str, Set], ledger: Ledger
+        self, point: SweepPoint, options: dict[str, Any], sets: dict[str, Set], cache: ScoreCache
     ) -> list[Measurement]:
         """Test one network on all sets."""
         options["path"] |= {
             "results_root": str(self.folder),
             "log": str(self.folder),
-            "visualization": str(self.folder / "visualization" / case.folder),
+            "visualization": str(self.folder / "visualization" / point.folder),
         }
-        if case.label:
-            _LOGGER.info("Setting: %s", case.label)
+        if point.label:
+            _LOGGER.info("Setting: %s", point.label)
         loaders = _build_loaders(options)
         counts = [len(loader.dataset) for loader in loaders]  # type: ignore[arg-type]
         save_img = bool(options["val"].get("save_img", False))
-        ledger.begin(sets, sum(counts), save_img)
-        model = host.load("basicsr.models").build_model(options)
+        cache.begin(sets, sum(counts), save_img)
+        model = build_model(options)
         datasets = {loader.dataset.opt["name"]: loader.dataset for loader in loaders}  # type: ignore[attr-defined]
         check_item_names(datasets, options, model)
-        subject = _describe(model, case, options)
+        subject = _describe(model, point, options)
         if subject.warning:
-            _LOGGER.warning("%s", f"{case.label} {subject.warning}".strip())
+            _LOGGER.warning("%s", f"{point.label} {subject.warning}".strip())
         if hasattr(model, "keeper"):
-            model.keeper = ledger
+            model.keeper = cache
         for loader in loaders:
             model.validation(
                 loader, current_iter=options["name"], tb_logger=None, save_img=save_img
             )
-        return _collect(model, case, options, sets, ledger, subject)
+        return _collect(model, point, options, datasets, sets, cache, subject)
 
 
 def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
-    """Identity of everything that is measured."""
+    """Cache keys of everything that is measured."""
     return {one.title: one.key for named in sets for one in named.values()}
 
 
 def _read_begun(folder: Path) -> Any:
-    """What a test was to measure that has not ended; None where there is none."""
+    """Read what an unfinished test was to measure; None if there is none."""
     try:
         return json.loads((folder / _BEGUN).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -198,46 +196,46 @@ def _read_begun(folder: Path) -> Any:
 
 def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:
     """One loader per data set, one image per batch."""
-    data = host.load("basicsr.data")
     loaders = []
-    for block in options["datasets"].values():
-        dataset = data.build_dataset(block)
-        loaders.append(data.build_dataloader(dataset, block))
-        _LOGGER.info("Number of test images in %s: %d", block["name"], len(dataset))
+    for phase, block in options["datasets"].items():
+        loaders.append(loader := build_loader(phase, block))
+        images = len(loader.dataset)  # type: ignore[arg-type]
+        _LOGGER.info("Number of test images in %s: %d", block["name"], images)
     return loaders
 
 
 def _collect(
     model: Any,
-    case: Case,
+    point: SweepPoint,
     options: dict[str, Any],
+    datasets: dict[str, Any],
     sets: dict[str, Set],
-    ledger: Ledger,
+    cache: ScoreCache,
     subject: Subject,
 ) -> list[Measurement]:
-    """What a model has measured, with everything that tells what it is."""
+    """Collect what a model has measured, with everything that identifies it."""
     blocks = {block["name"]: block for block in options["datasets"].values()}
     measurements = []
     # Models of BasicSR keep no scores.
     for name, evaluation in getattr(model, "evaluations", {}).items():
-        task = find_task(evaluation.protocol, blocks[name])
+        task = measured_task(evaluation.protocol, datasets[name])
         measurements.append(
             Measurement(
                 evaluation=evaluation,
                 subject=subject,
-                setting=case.setting,
+                setting=point.setting,
                 task=task,
-                level=find_level(task, blocks[name], options.get("scale", 1)),
-                reused=ledger.reused[sets[name].key],
-                examples=ledger.find_examples(sets[name], len(evaluation.rows)),
+                level=measured_level(task, blocks[name], options.get("scale", 1)),
+                reused=cache.reused[sets[name].key],
+                examples=cache.find_examples(sets[name], len(evaluation.rows)),
             )
         )
     return measurements
 
 
-def _describe(model: Any, case: Case, options: dict[str, Any]) -> Subject:
+def _describe(model: Any, point: SweepPoint, options: dict[str, Any]) -> Subject:
     network = model.get_bare_model(model.net_g)
-    val, weights = options["val"], case.weights
+    val, weights = options["val"], point.weights
     loaded, count = getattr(model, "loaded", (0, 0))
     return Subject(
         network=getattr(network, "name", type(network).__name__),

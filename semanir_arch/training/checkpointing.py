@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.batch_schedule import BatchSchedule
 from semanir_arch.training.states import (
     Manifest,
     describe_files,
@@ -25,7 +25,7 @@ from semanir_arch.training.states import (
     remove_state,
 )
 from semanir_arch.utils.atomic import copy_file
-from semanir_arch.utils.errors import SaveError
+from semanir_arch.utils.errors import InputError, SaveError
 
 __all__ = ["SaveError", "Saver", "restore"]
 
@@ -38,23 +38,23 @@ class Saver:
     """Saves one training; only the first process writes.
 
     Args:
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         options: Complete options.
-        plan: For the position in the data.
-        manifest: Of the state that the training continues from.
-        arithmetic: What the training computes with; is kept in every state.
+        schedule: Batch schedule, which tells the position in the data.
+        manifest: Manifest of the state that the training continues from.
+        arithmetic: Arithmetic of the training; kept in every state.
     """
 
     def __init__(
         self,
         model: Any,
         options: dict[str, Any],
-        plan: Plan,
+        schedule: BatchSchedule,
         manifest: Manifest | None = None,
         arithmetic: Mapping[str, Any] | None = None,
     ) -> None:
         self._model = model
-        self._plan = plan
+        self._schedule = schedule
         self._seed = options["manual_seed"]
         self._writes = options["rank"] == 0
         self._keep = options["logger"].get("keep_states")
@@ -70,7 +70,7 @@ class Saver:
 
         Args:
             iteration: Iterations that have been run; nothing happens if they are saved.
-            is_settled: See `Manifest`.
+            is_settled: Whether all that follows the step has happened; see `Manifest`.
 
         Raises:
             SaveError: The disk is full or cannot be written to, or a weight is not finite.
@@ -78,7 +78,7 @@ class Saver:
         if not self._writes or iteration == self.newest:
             return
         _LOGGER.info("Saving models and training states.")
-        epoch = self._plan.epoch(iteration)
+        epoch = self._schedule.epoch(iteration)
         manifest = self._describe(iteration, is_settled)
         with self._explaining():
             self._check_weights()
@@ -113,7 +113,7 @@ class Saver:
         measured = getattr(self._model, "best_metric_results", {}).get(dataset, {})
         if metric not in measured:
             known = ", ".join(measured) or "nothing"
-            raise ValueError(
+            raise InputError(
                 f"logger:keep_best: metric {metric!r} is not measured on {dataset!r}: {known}"
             )
         if measured[metric]["iter"] == iteration:
@@ -141,9 +141,9 @@ class Saver:
     def _describe(self, iteration: int, is_settled: bool) -> Manifest:
         return Manifest(
             iteration=iteration,
-            samples=self._plan.consumed(iteration),
+            samples=self._schedule.consumed(iteration),
             seed=self._seed,
-            batch=self._plan.stage(iteration).batch,
+            batch=self._schedule.stage(iteration).batch,
             is_settled=is_settled,
             best=_plain(getattr(self._model, "best_metric_results", {})),
             arithmetic=self._arithmetic,
@@ -197,7 +197,7 @@ def restore(model: Any, state: Mapping[str, Any], best: Mapping[str, Any]) -> No
     """Load a training state into a model; its networks are loaded when it is built.
 
     Args:
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         state: Content of a `.state` file, of ours or of plain BasicSR.
         best: Best metrics so far, in the form of BasicSR's `best_metric_results`.
     """

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from semanir_arch import host
-from semanir_arch.runs.batch_schedule import Plan, read_plan
+from semanir_arch.runs.batch_schedule import BatchSchedule, read_schedule
+from semanir_arch.runs.building import build_dataset, build_loader
 from semanir_arch.training.patch_check import compare_patch_with_images
 from semanir_arch.training.sampling import BatchStream, SeededDataset
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.options import OptionError, Problem
 from semanir_arch.utils.signals import ignore_signals
 
@@ -22,47 +23,47 @@ __all__ = ["LoadingError", "build_training_set", "build_validation_loaders", "op
 Batch = dict[str, Any]
 
 
-class LoadingError(RuntimeError):
+class LoadingError(UserError, RuntimeError):
     """A loading process has died; the message says what can be done."""
 
 
-def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, Plan]:
+def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, BatchSchedule]:
     """The training set, and how its samples are taken.
 
     Args:
         options: Complete options, as BasicSR parses them.
 
     Raises:
-        OptionError: There is no training set, or see `read_plan` and `compare_patch_with_images`.
+        OptionError: There is no training set; or as `read_schedule`, or
+            `compare_patch_with_images`.
         ValueError: The dataset refuses its options.
     """
     block = options["datasets"].get("train")
     if block is None:
         raise OptionError(Problem("", ("datasets", "train"), "missing; a training needs one"))
-    dataset = host.load("basicsr.data").build_dataset(block)
+    dataset = build_dataset("train", block)
     total = int(options["train"]["total_iter"])
-    plan = read_plan(block, total, len(dataset), _shares(options))
-    compare_patch_with_images(dataset, block, plan)
-    return SeededDataset(dataset, options["manual_seed"], bool(block.get("progressive"))), plan
+    schedule = read_schedule(block, total, len(dataset), _shares(options))
+    compare_patch_with_images(dataset, block, schedule)
+    return SeededDataset(dataset, options["manual_seed"], bool(block.get("progressive"))), schedule
 
 
 def build_validation_loaders(
     options: dict[str, Any], logger: logging.Logger
 ) -> list[DataLoader[Any]]:
     """One loader per validation set, one image per batch."""
-    data = host.load("basicsr.data")
     loaders = []
     for phase, block in options["datasets"].items():
         if phase.split("_")[0] == "val":
-            dataset = data.build_dataset(block)
-            loaders.append(data.build_dataloader(dataset, block))
-            logger.info("Number of val images/folders in %s: %d", block["name"], len(dataset))
+            loaders.append(loader := build_loader(phase, block))
+            images = len(loader.dataset)  # type: ignore[arg-type]
+            logger.info("Number of val images/folders in %s: %d", block["name"], images)
     return loaders
 
 
 @contextmanager
 def open_batches(
-    dataset: SeededDataset, plan: Plan, options: dict[str, Any], done: int
+    dataset: SeededDataset, schedule: BatchSchedule, options: dict[str, Any], done: int
 ) -> Generator[Iterator[Batch], None, None]:
     """Batches of this process from iteration `done` + 1 to the last.
 
@@ -71,8 +72,8 @@ def open_batches(
     thread of its own.
 
     Args:
-        dataset: From `build_training_set`.
-        plan: From `build_training_set`.
+        dataset: Data set from `build_training_set`.
+        schedule: Batch schedule from `build_training_set`.
         options: Complete options.
         done: Iterations that have been run.
 
@@ -85,7 +86,7 @@ def open_batches(
     loader = DataLoader(
         dataset,
         batch_sampler=BatchStream(
-            plan, options["manual_seed"], done, options["rank"], options["world_size"]
+            schedule, options["manual_seed"], done, options["rank"], options["world_size"]
         ),
         num_workers=workers,
         pin_memory=to_gpu or bool(block.get("pin_memory")),
@@ -128,7 +129,7 @@ def _end_workers(batches: Any) -> None:
 
 
 def _shares(options: dict[str, Any]) -> int:
-    """What batch and loading processes are multiplied by: processes, or GPUs of the one process."""
+    """Factor of batch and loading processes: number of processes, or of GPUs of the one process."""
     return options["world_size"] if options["dist"] else max(1, options["num_gpu"])
 
 

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from semanir_arch import host
 from semanir_arch.training.checkpointing import Saver
-from semanir_arch.training.observer import Facts, Observer, Times
+from semanir_arch.training.observer import Observer, Times, TrainingFacts
 from semanir_arch.training.random_states import Purpose, seed_process
 from semanir_arch.utils import processes
 from semanir_arch.utils.memory import describe_peak
@@ -38,14 +38,14 @@ class Loop:
         facts: The training.
         batches: Batches of this process, from iteration `done` + 1 on.
         validation: Loaders of the validation sets.
-        saver: Writes the states.
+        saver: Writer of the states.
         stop: Whether a signal asks to stop.
-        observers: Told what happens.
+        observers: Objects that are told what happens.
         is_settled: Whether all that follows the step of iteration `done` has happened: a run may be
             killed between saving and validation.
     """
 
-    facts: Facts
+    facts: TrainingFacts
     batches: Iterator[dict[str, Any]]
     validation: Sequence[DataLoader[Any]]
     saver: Saver
@@ -84,12 +84,12 @@ class Loop:
         iteration = self.facts.done
         if not self.is_settled:
             self._settle(iteration)
-        while iteration < self.facts.plan.total_iter:
+        while iteration < self.facts.schedule.total_iter:
             data = self._next_batch(iteration)
             iteration += 1
             self._step(iteration, data)
             stopped = self.stop.agreed()
-            if stopped is not None and iteration < self.facts.plan.total_iter:
+            if stopped is not None and iteration < self.facts.schedule.total_iter:
                 # Who stops a run may not wait for a validation; it comes after the resume.
                 self.saver.save(iteration, is_settled=False)
                 return stopped
@@ -112,7 +112,7 @@ class Loop:
     def _step(self, iteration: int, data: dict[str, Any]) -> None:
         options, model = self.facts.options, self.facts.model
         seed_process(options["manual_seed"], Purpose.STEP, iteration, options["rank"])
-        if iteration > 1 and self.facts.plan.starts_stage(iteration):
+        if iteration > 1 and self.facts.schedule.starts_stage(iteration):
             self._tell_stage(iteration)
         model.update_learning_rate(iteration, warmup_iter=options["train"].get("warmup_iter", -1))
         model.feed_data(data)
@@ -125,7 +125,7 @@ class Loop:
         if iteration % options["logger"]["print_freq"] == 0:
             self._message(
                 {
-                    "epoch": self.facts.plan.epoch(iteration),
+                    "epoch": self.facts.schedule.epoch(iteration),
                     "iter": iteration,
                     "lrs": model.get_current_learning_rate(),
                     "time": self._timer.get_avg_time(),
@@ -139,12 +139,12 @@ class Loop:
 
     def _save(self, iteration: int) -> None:
         frequency = self.facts.options["logger"]["save_checkpoint_freq"]
-        if iteration % frequency == 0 or iteration == self.facts.plan.total_iter:
+        if iteration % frequency == 0 or iteration == self.facts.schedule.total_iter:
             self.saver.save(iteration, is_settled=False)
 
     def _settle(self, iteration: int) -> None:
-        """What follows the step of an iteration, and again its state if the run was killed then."""
-        is_last = iteration == self.facts.plan.total_iter
+        """Do what follows a step, and save its state again if the run was killed then."""
+        is_last = iteration == self.facts.schedule.total_iter
         val = self.facts.options.get("val")
         if is_last:
             _LOGGER.info("Save the latest model.")
@@ -167,7 +167,7 @@ class Loop:
             self.saver.save_best(iteration)
 
     def _tell_stage(self, iteration: int) -> None:
-        stage = self.facts.plan.stage(iteration)
+        stage = self.facts.schedule.stage(iteration)
         _LOGGER.info(
             "Progressive stage from iteration %s: patches of %s pixels, %s per step. "
             "Memory so far: %s",

@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.batch_schedule import BatchSchedule
 
-__all__ = ["Facts", "Observer", "Times"]
+__all__ = ["Observer", "Times", "TrainingFacts"]
 
 
 @dataclass(frozen=True)
-class Facts:
+class TrainingFacts:
     """A training that is about to begin.
 
     Args:
         options: Complete options.
-        plan: Batch and patch size of every step.
+        schedule: Batch and patch size of every step.
         done: Iterations that an earlier part has run.
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         tb_logger: TensorBoard writer, or None.
     """
 
     options: dict[str, Any]
-    plan: Plan
+    schedule: BatchSchedule
     done: int
     model: Any
     tb_logger: Any
@@ -32,7 +32,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Times:
-    """Where the time of one iteration went, in seconds.
+    """Time of the parts of one iteration, in seconds.
 
     Args:
         data: Waiting for the batch.
@@ -46,7 +46,7 @@ class Times:
 class Observer:
     """Watches a training, in every process; does nothing unless a method is overridden."""
 
-    def started(self, facts: Facts) -> None:
+    def started(self, facts: TrainingFacts) -> None:
         """Called before the first iteration."""
 
     def step(self, iteration: int, log: Mapping[str, float], times: Times) -> None:

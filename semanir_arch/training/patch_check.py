@@ -9,7 +9,7 @@ from typing import Any
 
 import PIL.Image
 
-from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.batch_schedule import BatchSchedule
 from semanir_arch.utils.options import OptionError, Problem
 
 __all__ = ["compare_patch_with_images"]
@@ -19,7 +19,9 @@ _LOGGER = logging.getLogger("basicsr")
 _LOOKED_AT = 32
 
 
-def compare_patch_with_images(dataset: Any, block: Mapping[str, Any], plan: Plan) -> None:
+def compare_patch_with_images(
+    dataset: Any, block: Mapping[str, Any], schedule: BatchSchedule
+) -> None:
     """Warn of images that are smaller than a patch; refuse them where BasicSR would fail on them.
 
     Data sets of this package extend such images by reflection, so a network would learn from
@@ -27,15 +29,15 @@ def compare_patch_with_images(dataset: Any, block: Mapping[str, Any], plan: Plan
 
     Args:
         dataset: The training set.
-        block: `datasets:train`.
-        plan: Its stages.
+        block: Options of `datasets:train`.
+        schedule: Batch schedule with its stages.
 
     Raises:
         OptionError: An image is too small for a data set of BasicSR.
     """
     key = "gt_size" if "gt_size" in block else "patch_size"
     own = getattr(dataset, "patch_size", None) or block.get("gt_size")
-    sides = [stage.patch_size or own for stage in plan.stages]
+    sides = [stage.patch_size or own for stage in schedule.stages]
     side = max((side for side in sides if isinstance(side, int)), default=0)
     sizes = _sizes(dataset) if side else {}
     small = {file: size for file, size in sizes.items() if min(size) < side}

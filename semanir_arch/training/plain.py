@@ -1,6 +1,6 @@
 """This package under BasicSR's own `train_pipeline` and `test_pipeline`.
 
-There the engine's loop, data stream and checks are missing. What a script of BasicSR's needs to
+There this package's loop, data stream and checks are missing. What a script of BasicSR's needs to
 keep a training of `RestorationModel`, and to notice what it would ignore, is installed by
 `semanir_arch.plugin`.
 """
@@ -18,8 +18,7 @@ from typing import Any
 from semanir_arch import host
 from semanir_arch.training.resuming import choose_state, point_to_state
 from semanir_arch.utils.checkpoint import load_state
-from semanir_arch.utils.options import OptionError, Resolved, resolve, validate
-from semanir_arch.utils.options import engine_keys as engine
+from semanir_arch.utils.options import OptionError, Resolved, own_keys, resolve, validate
 from semanir_arch.utils.options.inheritance import Merged
 
 __all__ = ["check", "install", "load_resume_state"]
@@ -80,16 +79,16 @@ def load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 def check(opt: dict[str, Any]) -> None:
     """Judge options that a script of BasicSR's hands to a model of this package.
 
-    What only the engine reads is named in the log, because the script does without it.
+    What only this package reads is named in the log, because the script does without it.
 
     Args:
-        opt: As BasicSR parsed them.
+        opt: Options as BasicSR parsed them.
 
     Raises:
         OptionError: An option is unknown, missing, or has a value that is not allowed.
     """
     # Imported here: it needs the registered classes, and this module is imported with them.
-    from semanir_arch.runs.catalogue import build_catalogue
+    from semanir_arch.runs.class_schemas import build_catalogue
 
     given = _without_additions(opt)
     file = _option_file()
@@ -100,7 +99,7 @@ def check(opt: dict[str, Any]) -> None:
     unread = list(_find_unread(given))
     if unread:
         _LOGGER.warning(
-            "BasicSR's own pipeline does without %s. `python train.py -opt %s` of semanir_arch "
+            "BasicSR's own pipeline ignores %s. `python train.py -opt %s` of semanir_arch "
             "reads them.",
             *(", ".join(unread), file),
         )
@@ -141,11 +140,11 @@ def _find_origins(file: Path) -> dict[tuple[str, ...], str]:
 
 
 def _find_unread(given: Mapping[str, Any]) -> Iterator[str]:
-    """Options in use that only the engine reads."""
+    """Options in use that only this package reads."""
     sections = {
-        (): engine.ROOT,
-        ("logger",): engine.LOGGER,
-        ("datasets", "train"): engine.TRAIN_DATASET,
+        (): own_keys.ROOT,
+        ("logger",): own_keys.LOGGER,
+        ("datasets", "train"): own_keys.TRAIN_DATASET,
     }
     for section, declared in sections.items():
         block: Any = given

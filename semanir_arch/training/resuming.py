@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.training.states import Manifest, find_newest, verify
-from semanir_arch.utils.checkpoint import CheckpointError
+from semanir_arch.utils.errors import CheckpointError, MissingFileError
 
-__all__ = ["Choice", "choose_state", "point_to_state"]
+__all__ = ["StateChoice", "choose_state", "point_to_state"]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was found to continue from.
+class StateChoice:
+    """State to continue from.
 
     Args:
         experiment: Folder that holds the state.
-        manifest: Of the state; None if there is none that can be used.
-        problems: What is wrong with newer states.
+        manifest: Manifest of the state; None if no state can be used.
+        problems: Faults of newer states.
     """
 
     experiment: Path
@@ -28,7 +28,7 @@ class Choice:
     problems: Sequence[Exception] = ()
 
 
-def choose_state(options: dict[str, Any]) -> Choice:
+def choose_state(options: dict[str, Any]) -> StateChoice:
     """The state to continue from, if one is asked for.
 
     `--auto_resume` takes the newest that can be used. A file that `path:resume_state` names must be
@@ -44,19 +44,19 @@ def choose_state(options: dict[str, Any]) -> Choice:
     path, networks = options["path"], _networks(options)
     experiment = Path(path["experiments_root"])
     if options["auto_resume"]:
-        return Choice(experiment, *find_newest(experiment, networks))
+        return StateChoice(experiment, *find_newest(experiment, networks))
     if not path.get("resume_state"):
-        return Choice(experiment)
+        return StateChoice(experiment)
     file = Path(path["resume_state"])
     if not file.is_file():
-        raise FileNotFoundError(f"path:resume_state: no such file: '{file}'")
+        raise MissingFileError(f"path:resume_state: no such file: '{file}'")
     if not file.stem.isdigit() or file.parent.name != "training_states":
         raise CheckpointError(
             f"path:resume_state: received '{file}'; expected training_states/ITERATION.state, with "
             "the networks in models/ beside that folder"
         )
     experiment = file.parent.parent
-    return Choice(experiment, verify(experiment, int(file.stem), networks))
+    return StateChoice(experiment, verify(experiment, int(file.stem), networks))
 
 
 def point_to_state(options: dict[str, Any], experiment: Path, iteration: int) -> None:
@@ -67,7 +67,7 @@ def point_to_state(options: dict[str, Any], experiment: Path, iteration: int) ->
     Args:
         options: Complete options, changed in place.
         experiment: Folder that holds the state.
-        iteration: Of the state.
+        iteration: Iteration of the state.
     """
     path = options["path"]
     path["resume_state"] = str(experiment / "training_states" / f"{iteration}.state")

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.batch_schedule import BatchSchedule
 from semanir_arch.training.random_states import (
     Purpose,
     derive_seed,
     preserved_states,
     seed_sample,
 )
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["BatchStream", "Sample", "SeededDataset"]
 
@@ -28,7 +29,7 @@ class Sample:
     """One place in the stream.
 
     Args:
-        index: Which image of the dataset.
+        index: Index of the image in the data set.
         position: Place in the whole training, counted from 0; all randomness depends on it.
         patch_size: Side of the patch in pixels of the target image; None for the dataset's own.
     """
@@ -50,7 +51,7 @@ class BatchStream(Sampler[list[Sample]]):
     training begins its pass again.
 
     Args:
-        plan: Batch and patch size of every step.
+        schedule: Batch and patch size of every step.
         seed: The run's `manual_seed`.
         done: Iterations that have been run.
         rank: Number of this process.
@@ -58,9 +59,9 @@ class BatchStream(Sampler[list[Sample]]):
     """
 
     def __init__(
-        self, plan: Plan, seed: int, done: int = 0, rank: int = 0, processes: int = 1
+        self, schedule: BatchSchedule, seed: int, done: int = 0, rank: int = 0, processes: int = 1
     ) -> None:
-        self._plan = plan
+        self._schedule = schedule
         self._seed = seed
         self._done = done
         self._rank = rank
@@ -68,22 +69,22 @@ class BatchStream(Sampler[list[Sample]]):
 
     def __len__(self) -> int:
         """Batches that are left."""
-        return max(self._plan.total_iter - self._done, 0)
+        return max(self._schedule.total_iter - self._done, 0)
 
     def __iter__(self) -> Iterator[list[Sample]]:
         """Batches in order."""
-        for iteration in range(self._done + 1, self._plan.total_iter + 1):
-            stage = self._plan.stage(iteration)
+        for iteration in range(self._done + 1, self._schedule.total_iter + 1):
+            stage = self._schedule.stage(iteration)
             share = stage.batch // self._processes
-            first = self._plan.consumed(iteration - 1) + self._rank * share
+            first = self._schedule.consumed(iteration - 1) + self._rank * share
             yield [
                 Sample(self._index(position), position, stage.patch_size)
                 for position in range(first, first + share)
             ]
 
     def _index(self, position: int) -> int:
-        number, place = divmod(position, self._plan.images)
-        return int(_order(self._seed, number, self._plan.images)[place])
+        number, place = divmod(position, self._schedule.images)
+        return int(_order(self._seed, number, self._schedule.images)[place])
 
 
 @lru_cache(maxsize=2)
@@ -109,7 +110,7 @@ class SeededDataset(Dataset[Any]):
         self.dataset = dataset
         self._seed = seed
         if sets_patch_size and not (hasattr(dataset, "patch_size") or "gt_size" in dataset.opt):
-            raise ValueError(
+            raise InputError(
                 f"datasets:train:progressive: {type(dataset).__name__} has neither patch_size nor "
                 "gt_size, so its patches cannot grow"
             )

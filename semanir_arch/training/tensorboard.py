@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.metrics.scores import Example
-from semanir_arch.training.observer import Facts, Observer
+from semanir_arch.training.observer import Observer, TrainingFacts
 from semanir_arch.utils import processes
 from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.folder_lock import archive
 from semanir_arch.utils.options import to_yaml
 
-__all__ = ["Board", "open_board"]
+__all__ = ["TensorBoardPictures", "open_tensorboard"]
 
 _SIDE = 384
 """Largest side of a picture's part in pixels; larger images show their middle."""
@@ -30,13 +31,13 @@ _GAP = 4
 _RUN_ID = "wandb_id.txt"
 
 
-def open_board(options: dict[str, Any], done: int) -> Any:
+def open_tensorboard(options: dict[str, Any], done: int) -> Any:
     """Open the TensorBoard writer, and before it the run of Weights & Biases that mirrors it.
 
     Args:
         options: Complete options, as BasicSR parses them; a missing `use_tb_logger` is filled in.
-        done: Iterations that have been run; what the board holds of later ones is hidden, because
-            it will come again. With 0, an older board is moved aside.
+        done: Iterations that have been run; what the file holds of later ones is hidden, because
+            it will come again. With 0, an older one is moved aside.
 
     Returns:
         The writer, or None where none is asked for and in all processes but the first.
@@ -49,7 +50,7 @@ def open_board(options: dict[str, Any], done: int) -> Any:
     wanted = logger.setdefault("use_tb_logger", False)
     mirrored = (logger.get("wandb") or {}).get("project") is not None
     if mirrored and not wanted:
-        raise ValueError("logger:wandb: it mirrors TensorBoard; set logger:use_tb_logger: true")
+        raise InputError("logger:wandb: it mirrors TensorBoard; set logger:use_tb_logger: true")
     if not wanted or "debug" in name or processes.rank() != 0:
         return None
     folder = Path(options["root_path"]) / "tb_logger" / name
@@ -62,7 +63,7 @@ def open_board(options: dict[str, Any], done: int) -> Any:
     return tensorboard.SummaryWriter(str(folder), purge_step=done + 1 if done else None)
 
 
-class Board(Observer):
+class TensorBoardPictures(Observer):
     """Shows the options, and after every validation one image of each set.
 
     Scalars need no help: BasicSR's loggers write them, losses as `losses/l_pix`, means as
@@ -70,9 +71,9 @@ class Board(Observer):
     """
 
     def __init__(self) -> None:
-        self._facts: Facts | None = None
+        self._facts: TrainingFacts | None = None
 
-    def started(self, facts: Facts) -> None:
+    def started(self, facts: TrainingFacts) -> None:
         """Write the options as text."""
         if facts.tb_logger is None:
             return
@@ -138,7 +139,7 @@ def _start_wandb(options: Mapping[str, Any]) -> None:
     try:
         wandb = importlib.import_module("wandb")
     except ImportError as error:
-        raise ValueError(
+        raise InputError(
             "logger:wandb: the package wandb is not installed: pip install wandb, or wandb: null"
         ) from error
     block = options["logger"]["wandb"]

@@ -18,20 +18,21 @@ import torch
 from semanir_arch import host
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.runs.arithmetic import Arithmetic, agree
-from semanir_arch.runs.batch_schedule import Plan
+from semanir_arch.runs.batch_schedule import BatchSchedule
+from semanir_arch.runs.building import build_model
 from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.run import Run
 from semanir_arch.training.checkpointing import Saver, restore
 from semanir_arch.training.loaders import build_training_set, build_validation_loaders, open_batches
 from semanir_arch.training.loop import Loop
-from semanir_arch.training.observer import Facts, Observer
-from semanir_arch.training.resuming import Choice, choose_state, point_to_state
+from semanir_arch.training.observer import Observer, TrainingFacts
+from semanir_arch.training.resuming import StateChoice, choose_state, point_to_state
 from semanir_arch.training.states import Manifest
-from semanir_arch.training.tensorboard import open_board
+from semanir_arch.training.tensorboard import open_tensorboard
 from semanir_arch.utils import processes
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import load_state
-from semanir_arch.utils.folder_lock import Claim
+from semanir_arch.utils.folder_lock import FolderLock
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.signals import catch_signals
 
@@ -45,9 +46,9 @@ class Training:
     """One training.
 
     Args:
-        run: What the command line asks for.
-        observers: Told what happens.
-        model: Set by the run: the model it built.
+        run: Run that the command line asks for.
+        observers: Objects that are told what happens.
+        model: Model that the run built; set by the run.
     """
 
     run: Run
@@ -80,14 +81,14 @@ class Training:
     ) -> Generator[tuple[Manifest | None, Arithmetic], None, None]:
         """Choose the state to continue from, make folders, open the log, agree on what is open."""
         experiment = Path(options["path"]["experiments_root"])
-        choice = Choice(experiment)
+        choice = StateChoice(experiment)
         with ExitStack() as stack:
             if options["rank"] == 0:
-                claim = Claim(experiment)
-                stack.callback(claim.release)
+                lock = FolderLock(experiment)
+                stack.callback(lock.release)
                 choice = choose_state(options)
                 if choice.manifest is None and not processes.restarts(os.environ):
-                    claim.start_afresh()
+                    lock.start_afresh()
                 self._make_folders(options)
             choice = processes.broadcast(choice)
             _open_log(options)
@@ -120,26 +121,26 @@ class Training:
     ) -> Signals | None:
         done = manifest.iteration if manifest else 0
         with ExitStack() as stack:
-            tb_logger = open_board(options, done)
+            tb_logger = open_tensorboard(options, done)
             if tb_logger is not None:
                 stack.callback(tb_logger.close)
-            dataset, plan = build_training_set(options)
+            dataset, schedule = build_training_set(options)
             validation = build_validation_loaders(options, _LOGGER)
-            plan = _continue_data(plan, manifest)
-            _log_statistics(plan, options)
-            self.model = host.load("basicsr.models").build_model(options)
+            schedule = _continue_data(schedule, manifest)
+            _log_statistics(schedule, options)
+            self.model = build_model(options)
             sets = {loader.dataset.opt["name"]: loader.dataset for loader in validation}  # type: ignore[attr-defined]
             check_item_names(sets, options, self.model)
-            epoch = plan.epoch(done + 1)
+            epoch = schedule.epoch(done + 1)
             if manifest:
                 restore(self.model, load_state(options["path"]["resume_state"]), manifest.best)
                 _LOGGER.info("Resuming training from epoch: %d, iter: %d.", epoch, done)
             _LOGGER.info("Start training from epoch: %d, iter: %d", epoch, done)
             loop = Loop(
-                facts=Facts(options, plan, done, self.model, tb_logger),
-                batches=stack.enter_context(open_batches(dataset, plan, options, done)),
+                facts=TrainingFacts(options, schedule, done, self.model, tb_logger),
+                batches=stack.enter_context(open_batches(dataset, schedule, options, done)),
                 validation=validation,
-                saver=Saver(self.model, options, plan, manifest, arithmetic.to_plain()),
+                saver=Saver(self.model, options, schedule, manifest, arithmetic.to_plain()),
                 stop=stack.enter_context(catch_signals()),
                 observers=self.observers,
                 is_settled=manifest is None or manifest.is_settled,
@@ -165,36 +166,40 @@ def _agree_on_seed(options: dict[str, Any], manifest: Manifest | None) -> None:
     host.load("basicsr.utils").set_random_seed(options["manual_seed"] + options["rank"])
 
 
-def _continue_data(plan: Plan, manifest: Manifest | None) -> Plan:
+def _continue_data(schedule: BatchSchedule, manifest: Manifest | None) -> BatchSchedule:
     """Let the data continue where a state left it, also if its batches were of another size."""
     if manifest is None or manifest.samples is None:
-        return plan
-    offset = manifest.samples - plan.consumed(manifest.iteration)
+        return schedule
+    offset = manifest.samples - schedule.consumed(manifest.iteration)
     if offset:
         _LOGGER.info(
             "The state was saved with %d samples per step. This run takes %d; the data continues "
             "with sample %s, and the number of steps stays as it is.",
-            *(manifest.batch, plan.stage(manifest.iteration + 1).batch, f"{manifest.samples:,d}"),
+            *(
+                manifest.batch,
+                schedule.stage(manifest.iteration + 1).batch,
+                f"{manifest.samples:,d}",
+            ),
         )
-    return replace(plan, offset=offset)
+    return replace(schedule, offset=offset)
 
 
-def _log_statistics(plan: Plan, options: dict[str, Any]) -> None:
-    """What BasicSR logs, with passes that are counted right, and the stages."""
+def _log_statistics(schedule: BatchSchedule, options: dict[str, Any]) -> None:
+    """Log what BasicSR logs, with passes counted right, and the stages."""
     block = options["datasets"]["train"]
     lines = [
         "Training statistics:",
-        f"Number of train images: {plan.images:,d}",
-        f"Dataset enlarge ratio: {plan.repetitions}",
+        f"Number of train images: {schedule.images:,d}",
+        f"Dataset enlarge ratio: {schedule.repetitions}",
         f"Batch size per gpu: {block['batch_size_per_gpu']}",
         f"World size (gpu number): {options['world_size']}",
-        f"Batch per step: {plan.stage(1).batch}",
-        f"Total epochs: {plan.passes():.2f}; iters: {plan.total_iter:,d}.",
+        f"Batch per step: {schedule.stage(1).batch}",
+        f"Total epochs: {schedule.passes():.2f}; iters: {schedule.total_iter:,d}.",
     ]
-    if len(plan.stages) > 1:
+    if len(schedule.stages) > 1:
         lines += [
             f"Stage of {stage.iters:,d} iterations: {stage.batch} patches of {stage.patch_size} "
             "pixels per step"
-            for stage in plan.stages
+            for stage in schedule.stages
         ]
     _LOGGER.info("\n\t".join(lines))

@@ -6,6 +6,9 @@ The arguments of each command stand in the command's own module; see `semanir_ar
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -13,11 +16,20 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from semanir_arch.utils.errors import is_users, message_of
 from semanir_arch.utils.suggestions import did_you_mean
 
-__all__ = ["Exit", "Parser", "open_streams", "run_guarded", "spell_command"]
+__all__ = [
+    "FAULT",
+    "Exit",
+    "Parser",
+    "ReaderGoneError",
+    "open_streams",
+    "run_guarded",
+    "spell_command",
+]
 
 _INVALID_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
@@ -50,7 +62,11 @@ class Parser(argparse.ArgumentParser):
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
-        """Read the command line; unknown options are told with the nearest known one."""
+        """Read the command line; unknown options are told with the nearest known one.
+
+        Every command begins with it, so that it also makes `open_streams` hold for all of them.
+        """
+        open_streams()
         arguments, unknown = self.parse_known_args(args, namespace)
         if unknown:
             option = unknown[0].partition("=")[0]
@@ -66,35 +82,101 @@ class Parser(argparse.ArgumentParser):
                     yield from parser._known_options()
 
 
+class ReaderGoneError(SystemExit):
+    """Nobody reads our lines any more, as after `| head`: the process ends without a word.
+
+    No `OSError`, which handlers of single files would take for one of theirs.
+    """
+
+
+class _Pipe(io.FileIO):
+    """A standard stream whose reader may leave."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            # what is still in buffers is dropped at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            raise ReaderGoneError(Exit.SOME_FAILED) from None
+
+
 def open_streams() -> None:
-    """Give a process that was started without stdout or stderr (`>&-`) ones that keep nothing."""
+    """Prepare stdout and stderr; a second call does nothing.
+
+    A process that was started without one (`>&-`) gets one that keeps nothing. Where a reader
+    leaves early, the next write raises `ReaderGoneError`.
+    """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+            continue
+        raw = getattr(getattr(stream, "buffer", None), "raw", getattr(stream, "buffer", None))
+        # others were put there by somebody who wants to read them: tests, notebooks
+        if type(stream) is not io.TextIOWrapper or type(raw) is not io.FileIO:
+            continue
+        stream.flush()
+        pipe = _Pipe(raw.fileno(), "wb", closefd=False)
+        binary = pipe if stream.buffer is raw else io.BufferedWriter(pipe)
+        text = io.TextIOWrapper(
+            binary,
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
+        setattr(sys, name, text)
+        atexit.register(_flush, text)
 
 
-def run_guarded(prog: str, work: Callable[[], int | None]) -> int:
+def _flush(stream: io.TextIOWrapper) -> None:
+    """Before Python does it, which would print a message of its own."""
+    with contextlib.suppress(ReaderGoneError, ValueError):
+        stream.flush()
+
+
+FAULT = (
+    "This is a fault of semanir-arch, not of what it was given. Please report it: send the lines "
+    "above, the command, and what `python -m semanir_arch.doctor` prints."
+)
+
+
+def run_guarded(
+    prog: str,
+    work: Callable[[], int | None],
+    *,
+    tell: Callable[[str], None] | None = None,
+    interrupted: str = "interrupted",
+) -> int:
     """Run a command, and turn the errors that are the user's into one message.
+
+    Everything else is a fault of this package: it keeps its traceback, and says so.
 
     Args:
         prog: Name of the command, for messages.
-        work: Does everything; its result is the exit code, None stands for 0.
+        work: Function that does everything; its result is the exit code, None stands for 0.
+        tell: Function that shows a message; None for stderr, after the name of the command.
+        interrupted: Message after Ctrl-C.
 
     Returns:
         The exit code.
     """
-    open_streams()
+
+    def write(text: str) -> None:
+        sys.stderr.write(f"{prog}: {text}\n")
+
+    tell = tell or write
     try:
         return int(work() or Exit.DONE)
     except KeyboardInterrupt:
-        sys.stderr.write(f"{prog}: interrupted\n")
+        tell(interrupted)
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # the reader of our lines has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.SOME_FAILED
-    except (OSError, ValueError, ImportError) as error:
-        sys.stderr.write(f"{prog}: {error}\n")
+    except Exception as error:
+        if not is_users(error):
+            error.add_note(FAULT)
+            raise
+        tell(message_of(error))
         return Exit.REFUSED
 
 

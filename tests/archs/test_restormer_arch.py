@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from semanir_arch.archs import Restormer, build_network
 from tests.archs.naive_restormer import NaiveRestormer
 from tests.archs.named_weights import fill
+from tests.each import each
 from tests.helpers import ROOT
 
 OUTPUTS = ROOT / "tests" / "archs" / "reference" / "outputs.npz"
@@ -57,18 +58,20 @@ def test_costs_are_the_published_ones(variant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "channels", "parameters"),
+    ("norm", "channels", "parameters"),
     [
-        ("restormer_denoising", 1, 26_109_076),
-        ("restormer_denoising", 3, 26_111_668),
-        ("restormer", 3, 26_126_644),
+        ("BiasFree", 1, 26_109_076),
+        ("BiasFree", 3, 26_111_668),
+        ("WithBias", 3, 26_126_644),
     ],
 )
-def test_the_option_fragments_are_the_published_networks(
-    name: str, channels: int, parameters: int
+def test_the_option_fragment_is_the_published_networks(
+    norm: str, channels: int, parameters: int
 ) -> None:
-    fragment = ROOT / "options" / "_base_" / "network" / f"{name}.yml"
-    text = Template(fragment.read_text()).substitute(channels=channels)
+    fragment = ROOT / "options" / "_base_" / "network" / "restormer.yml"
+    text = Template(fragment.read_text()).substitute(
+        channels=channels, out_channels=channels, LayerNorm_type=norm
+    )
     with torch.device("meta"):
         network = build_network(yaml.safe_load(text)["network_g"])
     assert sum(p.numel() for p in network.parameters()) == parameters
@@ -106,9 +109,9 @@ def test_outputs_are_the_authors(variant: str) -> None:
     torch.testing.assert_close(out.double(), expected, atol=1e-4 * (high - low), rtol=0)
 
 
-@pytest.mark.parametrize("norm", ["WithBias", "BiasFree"])
-@pytest.mark.parametrize("dual", [False, True])
-@pytest.mark.parametrize("bias", [False, True])
+@each("norm", ["WithBias", "BiasFree"])
+@each("dual", [False, True])
+@each("bias", [False, True])
 def test_outputs_and_gradients_are_those_of_the_equations(
     norm: str, dual: bool, bias: bool
 ) -> None:

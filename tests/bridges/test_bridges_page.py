@@ -17,7 +17,7 @@ import yaml
 
 from semanir_arch import host
 from semanir_arch.archs import build_network
-from semanir_arch.bridges import hub
+from semanir_arch.bridges import hub_repository
 from semanir_arch.commands.convert import main as convert
 from semanir_arch.commands.hub import main as publish
 from semanir_arch.commands.test import main as measure
@@ -38,43 +38,43 @@ CONVERT, IQA, TRAINED, HERE = (
 
 RUN, STATED = (HERE, "test_commands_run"), (HERE, "test_what_cannot_run_is_stated_elsewhere")
 PROOFS = {
-    "spandrel (MIT) recognises some forty architectures": (READER, "test_outputs_are_those_of"),
-    "semanir-restore --weights FILE restores with all": (READER, "test_the_command_restores_gray"),
+    "spandrel (MIT) recognizes some forty architectures": (READER, "test_outputs_are_those_of"),
+    "semanir-restore --weights FILE runs all": (READER, "test_the_command_restores_gray"),
     "Restorer(FILE) does the same": (READER, "test_the_restorer_cuts_tiles"),
     "Results are spandrel's": (READER, "test_outputs_are_those_of"),
     "It pads small and odd images": (READER, "test_outputs_are_those_of"),
     "--precision bf16 is refused": (READER, "test_bf16_is_refused"),
     "Networks that need a mask": (READER, "test_an_inpainting_network"),
-    "Where spandrel_extra_arches": (READER, "test_extra_architectures_are_read"),
+    "If spandrel_extra_arches": (READER, "test_extra_architectures_are_read"),
     "python -m semanir_arch.restoring.export": (READER, "test_export_keeps"),
     "test.py measures such a network": RUN,
-    "The file's network takes the place": (READER, "test_test_py_measures"),
+    "The file's network replaces": (READER, "test_test_py_measures"),
     "The scales must agree": (READER, "test_test_py_measures"),
     "An option file can name it too": (HERE, "test_option_files_name"),
     "BasicSR's networks": (TRAINED, "test_the_file_of_a_training"),
     "train.py writes the options": (TRAINED, "test_the_file_of_a_training"),
-    "So what was trained with SwinIR": (TRAINED, "test_the_file_of_a_training"),
+    "So you can restore with SwinIR": (TRAINED, "test_the_file_of_a_training"),
     "If spandrel deduces other options": (READER, "test_a_deduction_that_contradicts"),
     "A file that states nothing": (READER, "test_a_file_that_states_nothing"),
     "install() registers SemanIR": (WRITER, "test_outputs_are_ours"),
     "This package must be installed": STATED,
     "For ComfyUI, put the two lines": STATED,
-    "Neither program was at hand": STATED,
+    "We could try neither program": STATED,
     "Results are ours": (WRITER, "test_outputs_are_ours"),
-    "Programs see nothing of a file": (WRITER, "test_weights_alone_are_refused"),
+    "Programs see only the tensors": (WRITER, "test_weights_alone_are_refused"),
     "A safetensors file from convert": (WRITER, "test_outputs_are_ours"),
     "It survives conversion": (WRITER, "test_the_options_survive"),
     "Shipped weights load as they are": (WRITER, "test_every_shipped_file"),
     "A .pth of train.py is refused": (WRITER, "test_weights_alone_are_refused"),
-    "float16 is switched off": (WRITER, "test_the_flags_hold"),
+    "float16 is disabled": (WRITER, "test_the_flags_hold"),
     "bfloat16 works": (WRITER, "test_the_flags_hold"),
     "Restormer is not registered": (WRITER, "test_restormer_is_not_registered"),
     "Its authors' code and weights": STATED,
     "Our class is written from the paper": (CONVERT, "test_files_of_the_authors"),
-    "It does not change their licence": STATED,
+    "It does not change their license": STATED,
     "--weights hf:USER/REPO loads": (HUB, "test_an_address_is_found"),
     "Downloads are kept": (HUB, "test_an_address_is_found"),
-    "They are used without a network": (HUB, "test_an_address_is_found"),
+    "They are used offline": (HUB, "test_an_address_is_found"),
     'push_to_hub("USER/REPO") uploads': (HUB, "test_pushing_uploads"),
     "From the command line": RUN,
     "pack writes the weights": RUN,
@@ -82,8 +82,8 @@ PROOFS = {
     "Both texts are made from": (HUB, "test_the_card_and_the_entry"),
     "What the record does not say": (HUB, "test_little_is_said"),
     "OpenModelDB must add": STATED,
-    "convert refuses what could not": (CONVERT, "test_what_could_not_be_restored"),
-    "A file that does not name its network": RUN,
+    "convert refuses files that could not": (CONVERT, "test_what_could_not_be_restored"),
+    "If a file does not name its network": RUN,
     "--network also takes an option file": (CONVERT, "test_an_option_file_names"),
     "pyiqa has some hundred": (IQA, "test_its_psnr_is_ours"),
     "One metric makes them all": (HERE, "test_option_files_name"),
@@ -178,7 +178,7 @@ def place(tmp_path, monkeypatch):
     save_basicsr(Path("2x.pth"), SWINIR, named=False)
     save_weights(Path("net.pth"), TINY_UNET)
     snapshot = Path("cache/models--someone--denoiser/snapshots/0")
-    hub.pack(Path("net.pth"), snapshot)
+    hub_repository.pack(Path("net.pth"), snapshot)
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("0")
     ramit = build_network({"type": "RAMiT", "task": "low_light"})
@@ -231,7 +231,7 @@ def test_commands_run(place):
 
 def test_option_files_name_networks_and_measures(place):
     """The blocks of the page are options that are checked before anything starts."""
-    from semanir_arch.runs.catalogue import build_catalogue
+    from semanir_arch.runs.class_schemas import build_catalogue
     from semanir_arch.utils.options import resolve, validate
 
     network, metrics = map(yaml.safe_load, blocks("yaml"))

@@ -146,14 +146,14 @@ def test_the_page_restores_with_a_network_of_others(tmp_path):
     from semanir_arch.data.files.image_encoding import encode_image
     from semanir_arch.data.files.image_io import decode_image
     from semanir_arch.restoring.serve.choices import find_choices
-    from semanir_arch.restoring.serve.restoring import Workshop
-    from semanir_arch.restoring.serve.work import Job
+    from semanir_arch.restoring.serve.job_queue import PhotoJob
+    from semanir_arch.restoring.serve.photo_restoring import Workshop
 
     save_basicsr(tmp_path / "net.pth", RRDB, named=False)
     (choice,) = find_choices(tmp_path / "net.pth")
     workshop = Workshop([choice], lambda one: Restorer(one.weights, "cpu"))
     image = make_image((9, 12, 3))
-    outcome = workshop.work(Job(choice.name, "photo.png", encode_image(image, Path("a.png"))))
+    outcome = workshop.work(PhotoJob(choice.name, "photo.png", encode_image(image, Path("a.png"))))
     wanted = Restorer(tmp_path / "net.pth", "cpu").restore(image)
     np.testing.assert_array_equal(decode_image(outcome.result, "result").pixels, wanted)
 
@@ -165,7 +165,9 @@ def test_export_keeps_a_network_of_others_at_one_size(tmp_path, capsys):
     target = tmp_path / "net.pt2"
     command = [str(tmp_path / "net.pth"), "-o", str(target)]
     assert main(command) == 2
-    assert "ESRGAN is a network of others, whose graph has one size" in capsys.readouterr().err
+    assert (
+        "ESRGAN is another project's network, whose graph has one size" in capsys.readouterr().err
+    )
     assert main([*command, "--tile", "12"]) == 0
     assert "largest difference from torch: 0.0e+00" in capsys.readouterr().out
     assert target.is_file()

@@ -148,8 +148,8 @@ def test_a_basicsr_that_cannot_be_used_is_reported_with_the_reason(machine, basi
     ("problems", "code"),
     [
         ([], 0),
-        ([doctor.Problem("training is missing", "install it", broken=False)], 0),
-        ([doctor.Problem("it is broken", "mend it")], 1),
+        ([doctor.Defect("training is missing", "install it", broken=False)], 0),
+        ([doctor.Defect("it is broken", "mend it")], 1),
     ],
 )
 def test_the_exit_code_says_whether_something_is_broken(monkeypatch, capsys, problems, code):
@@ -210,7 +210,7 @@ def test_a_repair_runs_the_commands_and_says_what_it_did(monkeypatch, capfd):
     monkeypatch.setattr(
         doctor,
         "CHECKS",
-        (lambda: iter([doctor.Problem("no BasicSR", repair), doctor.Problem("odd", "words")]),),
+        (lambda: iter([doctor.Defect("no BasicSR", repair), doctor.Defect("odd", "words")]),),
     )
     assert doctor.main(["--repair"]) == 0
     (install, environment), (report, _) = ran
@@ -227,7 +227,7 @@ def test_a_repair_that_fails_is_told(monkeypatch, capsys):
     monkeypatch.setattr(
         doctor,
         "CHECKS",
-        (lambda: iter([doctor.Problem("two OpenCVs", repairs.Repair([("install", "x")]))]),),
+        (lambda: iter([doctor.Defect("two OpenCVs", repairs.Repair([("install", "x")]))]),),
     )
     assert doctor.main(["--repair"]) == 2
     assert "not repaired: " in capsys.readouterr().err

@@ -10,7 +10,8 @@ import pytest
 from semanir_arch.commands import completion, data, launch
 from semanir_arch.commands.options import main as options
 from semanir_arch.utils import shipped
-from semanir_arch.utils.command_line import Exit, Parser, run_guarded, spell_command
+from semanir_arch.utils.command_line import FAULT, Exit, Parser, run_guarded, spell_command
+from semanir_arch.utils.errors import InputError, MissingFileError
 from tests.helpers import ROOT
 
 
@@ -66,8 +67,9 @@ def test_a_misspelt_choice_is_told_with_the_nearest(capsys):
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (FileNotFoundError("a.png: no such file"), Exit.REFUSED),
-        (ValueError("sigma -1: allowed: 0 to 500"), Exit.REFUSED),
+        (MissingFileError("a.png: no such file"), Exit.REFUSED),
+        (OSError(28, "No space left on device", "a.png"), Exit.REFUSED),
+        (InputError("sigma -1: allowed: 0 to 500"), Exit.REFUSED),
         (KeyboardInterrupt(), Exit.INTERRUPTED),
     ],
 )
@@ -81,8 +83,13 @@ def test_what_ends_a_command_is_one_line_and_a_code(capsys, error, code):
 
 
 def test_a_defect_of_ours_keeps_its_traceback():
-    with pytest.raises(KeyError):
-        run_guarded("semanir-x", lambda: {}["x"])
+    def stumble():
+        raise ValueError("math domain error")
+
+    for work in (stumble, lambda: {}["x"]):
+        with pytest.raises((KeyError, ValueError)) as raised:
+            run_guarded("semanir-x", work)
+        assert FAULT in raised.value.__notes__
 
 
 @pytest.mark.parametrize(

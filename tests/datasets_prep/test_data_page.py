@@ -10,12 +10,13 @@ import pytest
 
 from datasets_prep import check, extract_patches, generate_lq, prepare
 from semanir_arch.data import DATASETS
-from semanir_arch.data.preparation.catalogue import load_catalogue
+from semanir_arch.data.preparation.dataset_facts import load_catalogue
 from semanir_arch.data.preparation.presets import PRESETS
-from semanir_arch.utils.options.loading import load_file
+from semanir_arch.utils.options.yaml_reading import load_file
 from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+TASKS = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
 SCRIPTS = {
     "prepare.py": prepare,
     "extract_patches.py": extract_patches,
@@ -54,7 +55,7 @@ def test_every_preset_and_data_set_is_named():
     for name in [*PRESETS, *load_catalogue(prepare.CATALOGUE)]:
         assert f"`{name}`" in PAGE, name
     for name in DATASETS:
-        assert f"`{name}`" in PAGE or name.startswith("Synthetic"), name
+        assert f"`{name}`" in PAGE + TASKS, name
 
 
 def test_folders_of_the_page_are_those_of_the_catalogue():
@@ -89,7 +90,7 @@ def test_option_files_read_what_the_scripts_make():
             made |= {f"{f.path}/{r.pattern}" for f in part for r in f.rules if ".mat" in r.pattern}
     roots = {
         root
-        for path in (ROOT / "options/_base_").rglob("*.yml")
+        for path in (ROOT / "options").rglob("*.yml")
         for root in data_roots(load_file(path).data)
         # the quickstart's and the shipped networks' data have commands of their own
         if not root.startswith(("datasets/quickstart/", "datasets/packed/"))

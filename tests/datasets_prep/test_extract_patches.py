@@ -18,8 +18,8 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation import extraction
 from semanir_arch.data.preparation.extraction import check_names
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
-from semanir_arch.data.preparation.patches import Group, Tiling, View, positions
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.preparation.patches import Group, PatchGrid, View, positions
+from semanir_arch.data.sources.source_opening import open_source
 from tests.helpers import ROOT, make_image
 
 
@@ -88,8 +88,8 @@ def test_deviation_is_on_the_scale_of_8_bits():
     levels = np.zeros((2, 2, 1), np.uint16)
     levels[0] = 257 * 10
     window = [(0, 0, 2, 2)]
-    assert Tiling(2, 2, min_std=5).choose(levels, window) == window
-    assert Tiling(2, 2, min_std=5.01).choose(levels, window) == []
+    assert PatchGrid(2, 2, min_std=5).choose(levels, window) == window
+    assert PatchGrid(2, 2, min_std=5.01).choose(levels, window) == []
 
 
 def test_second_run_does_nothing_and_third_continues(photos):
@@ -115,7 +115,7 @@ def test_interrupted_run_continues_to_the_same_result(photos, monkeypatch, capsy
     with monkeypatch.context() as patched:
         patched.setattr(extraction, "run_jobs", interrupt)
         assert run(photos) == 130
-    assert "the same command continues" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     manifest = json.loads((photos.parent / "patches/manifest.json").read_text())
     assert list(manifest["images"]) == ["a.png"]
     assert run(photos) == 0
@@ -130,8 +130,13 @@ def test_killed_run_repeats_nothing_and_leaves_nothing_broken(photos):
         "import sys, time\n"
         "from datasets_prep import extract_patches\n"
         "from semanir_arch.data.preparation import patches\n"
-        "inner = patches.encode_fast_png\n"
-        "patches.encode_fast_png = lambda pixels: time.sleep(0.001) or inner(pixels)\n"
+        "inner, done = patches.encode_fast_png, []\n"
+        "def encode(pixels):\n"
+        "    done.append(None)\n"
+        # each of two workers: 12 images of 80 patches, then a half, and no more
+        "    time.sleep(3600 if len(done) > 1000 else 0)\n"
+        "    return inner(pixels)\n"
+        "patches.encode_fast_png = encode\n"
         "sys.exit(extract_patches.main(sys.argv[1:]))\n"
     )
     options = ["--input", photos, "--output", folder, "--size", 16, "--step", 12, "--workers", 2]
@@ -280,7 +285,7 @@ def test_images_whose_patches_would_be_one_file_on_some_systems_are_refused(phot
 def groups_of(folder, *stems, **tiling):
     output = folder / "patches"
     return [
-        Group(stem, (View(folder / f"{stem}.png", output, stem),), Tiling(8, 8, **tiling))
+        Group(stem, (View(folder / f"{stem}.png", output, stem),), PatchGrid(8, 8, **tiling))
         for stem in stems
     ]
 

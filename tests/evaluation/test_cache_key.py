@@ -1,4 +1,4 @@
-"""Scores of one identity are interchangeable: whatever decides about them makes another."""
+"""Scores with one cache key are interchangeable: whatever decides about them makes another."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from semanir_arch.evaluation import cache_key as identity
-from semanir_arch.evaluation.cache_key import identify
+from semanir_arch.evaluation import cache_key
+from semanir_arch.evaluation.cache_key import make_cache_key
+from tests.each import each
 
 OPTIONS = {
     "name": "run",
@@ -45,8 +46,8 @@ def changed(options, *path, value):
     return options
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
+@each(
+    "path, value",
     [
         (("network_g", "k"), 4),
         (("val", "tile"), 64),
@@ -59,7 +60,7 @@ def changed(options, *path, value):
     ],
 )
 def test_options_that_may_change_scores_make_another(block, path, value):
-    assert identify(changed(OPTIONS, *path, value=value), block, "aa") != identify(
+    assert make_cache_key(changed(OPTIONS, *path, value=value), block, "aa") != make_cache_key(
         OPTIONS, block, "aa"
     )
 
@@ -77,49 +78,49 @@ def test_options_that_may_change_scores_make_another(block, path, value):
     ],
 )
 def test_options_that_cannot_do_not(block, path, value):
-    assert identify(changed(OPTIONS, *path, value=value), block, "aa") == identify(
+    assert make_cache_key(changed(OPTIONS, *path, value=value), block, "aa") == make_cache_key(
         OPTIONS, block, "aa"
     )
 
 
 def test_other_weights_make_another(block):
-    assert len({identify(OPTIONS, block, digest) for digest in ("aa", "bb", None)}) == 3
+    assert len({make_cache_key(OPTIONS, block, digest) for digest in ("aa", "bb", None)}) == 3
 
 
 @pytest.mark.parametrize("name", ["gt/a.png", "gt/deep/b.png", "lq/a.png", "list.txt"])
 def test_changed_files_make_another(block, tmp_path, name):
-    before = identify(OPTIONS, block, "aa")
+    before = make_cache_key(OPTIONS, block, "aa")
     facts = (tmp_path / name).stat()
     (tmp_path / name).write_text(name.upper())
     os.utime(tmp_path / name, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
-    assert identify(OPTIONS, block, "aa") != before
+    assert make_cache_key(OPTIONS, block, "aa") != before
 
 
 def test_added_renamed_and_removed_files_make_another(block, tmp_path):
-    keys = {identify(OPTIONS, block, "aa")}
+    keys = {make_cache_key(OPTIONS, block, "aa")}
     (tmp_path / "gt" / "c.png").write_text("")
-    keys.add(identify(OPTIONS, block, "aa"))
+    keys.add(make_cache_key(OPTIONS, block, "aa"))
     (tmp_path / "gt" / "c.png").rename(tmp_path / "gt" / "d.png")
-    keys.add(identify(OPTIONS, block, "aa"))
+    keys.add(make_cache_key(OPTIONS, block, "aa"))
     (tmp_path / "gt" / "a.png").unlink()
-    keys.add(identify(OPTIONS, block, "aa"))
+    keys.add(make_cache_key(OPTIONS, block, "aa"))
     assert len(keys) == 4
 
 
 def test_the_lock_of_a_database_that_was_read_does_not(block, tmp_path):
-    before = identify(OPTIONS, block, "aa")
+    before = make_cache_key(OPTIONS, block, "aa")
     (tmp_path / "gt" / "lock.mdb").write_text("")
-    assert identify(OPTIONS, block, "aa") == before
+    assert make_cache_key(OPTIONS, block, "aa") == before
 
 
 def test_other_code_makes_another(block, monkeypatch):
-    before = identify(OPTIONS, block, "aa")
-    monkeypatch.setattr(identity, "_digest_code", lambda: "other")
-    assert identify(OPTIONS, block, "aa") != before
+    before = make_cache_key(OPTIONS, block, "aa")
+    monkeypatch.setattr(cache_key, "_digest_code", lambda: "other")
+    assert make_cache_key(OPTIONS, block, "aa") != before
 
 
 def test_the_code_is_that_of_the_parts_that_compute():
-    digest = identity._digest_code.__wrapped__
-    parts = identity._PARTS
+    digest = cache_key._digest_code.__wrapped__
+    parts = cache_key._PARTS
     assert digest() == digest()
     assert {"archs", "modules", "ops", "data", "metrics", "models"} <= set(parts)

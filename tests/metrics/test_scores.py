@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from semanir_arch.metrics.naming import name_metrics
+from semanir_arch.metrics.metric_names import name_metrics
 from semanir_arch.metrics.scores import Evaluation, Row, mean
 
 

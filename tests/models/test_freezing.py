@@ -15,7 +15,7 @@ import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.runs import run
-from semanir_arch.utils.checkpoint import CheckpointError
+from semanir_arch.utils.errors import CheckpointError
 from tests.helpers import TINY_SR
 from tests.processes import joined, needs_fork, run_processes
 

@@ -10,6 +10,7 @@ import pytest
 from semanir_arch.models.schedules import build_schedule, learning_rate
 from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.options import OptionError, to_yaml
+from tests.each import each
 from tests.helpers import ROOT
 
 LEAF = str(ROOT / "options" / "denoising" / "SemanIR_color.yml")
@@ -22,8 +23,8 @@ def problems(*overrides):
     return str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
+@each(
+    "override, message",
     [
         ("precison=bf16", "precison: unknown key; did you mean 'precision'?"),
         ("precision=half", "received 'half'; allowed: 'fp32', 'bf16', 'fp16'"),
@@ -72,7 +73,7 @@ def resolved(tmp_path):
         (tmp_path / "recipe.yml").write_text(text, encoding="utf-8")
         named = ("runtime/train", "network/semanir_unet_light", "data/denoising")
         base = [str(FRAGMENTS / f"{name}.yml") for name in named]
-        base += [str(FRAGMENTS / "benchmark/denoising_color.yml"), str(tmp_path / "recipe.yml")]
+        base += [str(FRAGMENTS / "testsets/denoising_color.yml"), str(tmp_path / "recipe.yml")]
         leaf = {"_base_": base, "vars": {"channels": 3, "sigma": 25}}
         (tmp_path / "leaf.yml").write_text(to_yaml(leaf))
         return complete_options(str(tmp_path / "leaf.yml"), [], is_train=True).options

@@ -15,11 +15,11 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
-from semanir_arch.models.nonfinite import NonFiniteError
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.modules.key_count import draw_k
 from semanir_arch.modules.stage import KeySemanticLayer
 from semanir_arch.runs import run
+from semanir_arch.utils.errors import NonFiniteError
 from tests.processes import joined, needs_fork, run_processes
 
 BATCH = 5

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from semanir_arch.modules.padding import crop, pad_to_multiple
+from semanir_arch.modules.padding import crop, pad_around, pad_to_multiple
+from tests.each import each
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (7, 8), (8, 8), (9, 31)])
-@pytest.mark.parametrize("multiple", [1, 8, 32])
-@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
+@each("size", [(1, 1), (1, 9), (2, 3), (7, 8), (8, 8), (9, 31)])
+@each("multiple", [1, 8, 32])
+@each("mode", ["reflect", "symmetric"])
 def test_mirroring_equals_numpys_and_crops_off(
     size: tuple[int, int], multiple: int, mode: str
 ) -> None:
@@ -21,6 +22,13 @@ def test_mirroring_equals_numpys_and_crops_off(
     expected = np.pad(x.numpy(), ((0, 0), (0, 0), (0, down), (0, right)), mode=mode)
     assert torch.equal(padded, torch.from_numpy(expected))
     assert torch.equal(crop(padded, kept), x)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (9, 31)])
+def test_mirroring_beyond_all_sides_equals_numpys(size: tuple[int, int]) -> None:
+    x = torch.rand(2, 3, *size)
+    expected = np.pad(x.numpy(), ((0, 0), (0, 0), (8, 8), (8, 8)), mode="symmetric")
+    assert torch.equal(pad_around(x, 8), torch.from_numpy(expected))
 
 
 def test_replicate_repeats_the_edge() -> None:

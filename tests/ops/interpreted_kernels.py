@@ -13,11 +13,11 @@ from semanir_arch.ops import (
     key_semantic_attention,
     key_semantic_dictionary,
 )
-from semanir_arch.ops.attention import fused, launch
+from semanir_arch.ops.attention import fused, kernel_launch
 from semanir_arch.ops.backend import Request, choose
 from semanir_arch.ops.dictionary import naive
 from semanir_arch.ops.dictionary.fused import select_bits
-from semanir_arch.ops.dictionary.packing import pack
+from semanir_arch.ops.dictionary.packed_bits import pack
 from semanir_arch.ops.dictionary.union import key_unions
 from tests.ops.interpreter import repair
 
@@ -45,13 +45,13 @@ def _poisoned(monkeypatch):
 @pytest.fixture(autouse=True)
 def _few_programs(monkeypatch):
     """The interpreter's time is in the number of blocks: larger ones, of unequal sides."""
-    choose_tile = launch.choose_tile
+    choose_tile = kernel_launch.choose_tile
 
     def enlarge(kernel, *arguments):
         tile = choose_tile(kernel, *arguments)
         return tile._replace(queries=max(tile.queries, 64), keys=max(tile.keys, 32))
 
-    monkeypatch.setattr(launch, "choose_tile", enlarge)
+    monkeypatch.setattr(kernel_launch, "choose_tile", enlarge)
 
 
 def make_inputs(tokens, head_dim, *, bias=True, windows=1, dtype=torch.float32):
@@ -104,7 +104,7 @@ def test_keeping_every_key_needs_no_bits(tokens, head_dim):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("side", "first_bound"), [(7, 1000), (8, 1)])
 def test_a_table_of_the_bias_equals_its_matrix(side, first_bound, backend, monkeypatch):
-    monkeypatch.setattr(launch, "_FIRST_BOUND", first_bound)
+    monkeypatch.setattr(kernel_launch, "_FIRST_BOUND", first_bound)
     tokens = side * side
     inputs = make_inputs(tokens, 16, bias=False, windows=2)
     table = torch.randn(2, 2 * side - 1, 2 * side - 1, requires_grad=True)
@@ -123,20 +123,20 @@ def test_lower_precision_equals_the_definition(tokens, head_dim, backend, dtype)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_bound_of_the_rows_equals_the_definition(backend, bias, dtype, monkeypatch):
-    monkeypatch.setattr(launch, "_FIRST_BOUND", 1)
+    monkeypatch.setattr(kernel_launch, "_FIRST_BOUND", 1)
     inputs = make_inputs(70, 30, bias=bias, dtype=dtype)
     assert_as_defined(inputs, make_dictionary(70, 9), backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_copies_with_padded_rows_equal_the_definition(backend, monkeypatch):
-    monkeypatch.setattr(launch, "_FIRST_COPY", 1)
+    monkeypatch.setattr(kernel_launch, "_FIRST_COPY", 1)
     inputs = make_inputs(40, 14, windows=2, dtype=torch.float16)
     assert_as_defined(inputs, make_dictionary(40, 9, windows=2), backend)
 
 
 def test_several_windows_and_shares_of_them_equal_the_definition(monkeypatch):
-    monkeypatch.setattr(launch, "_ENOUGH_PROGRAMS", 2)
+    monkeypatch.setattr(kernel_launch, "_ENOUGH_PROGRAMS", 2)
     groups = torch.tensor([[0] * 3 + [1] * 37] * 5)
     dictionary = make_dictionary(40, 20, windows=5, groups=groups)
     inputs = make_inputs(40, 16, windows=5)
@@ -148,7 +148,7 @@ def test_several_windows_and_shares_of_them_equal_the_definition(monkeypatch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_unselected_keys_200_above_have_no_weight(backend, dtype, first_bound, monkeypatch):
-    monkeypatch.setattr(launch, "_FIRST_BOUND", first_bound)
+    monkeypatch.setattr(kernel_launch, "_FIRST_BOUND", first_bound)
     mask = torch.rand(1, 40, 40) < 0.3
     mask[:, :, 0], mask[:, :, 20:] = True, False
     dictionary = KeySemanticDictionary(pack(mask), 1, 40, 20, mask.device)
@@ -163,7 +163,7 @@ def test_unselected_keys_200_above_have_no_weight(backend, dtype, first_bound, m
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_scores_far_below_a_bound_that_was_tried_are_summed_again(backend, bias, monkeypatch):
-    monkeypatch.setattr(launch, "_FIRST_BOUND", 1)
+    monkeypatch.setattr(kernel_launch, "_FIRST_BOUND", 1)
     inputs = make_inputs(40, 16, bias=bias)
     with torch.no_grad():
         # |q| |k| is about 50 in powers of two, and every score about -50: weights near 2^-100.
@@ -177,7 +177,7 @@ def test_scores_far_below_a_bound_that_was_tried_are_summed_again(backend, bias,
 
 @pytest.mark.parametrize("first_bound", [1, 1000])
 def test_nan_in_a_key_that_nobody_keeps_does_not_spread(first_bound, monkeypatch):
-    monkeypatch.setattr(launch, "_FIRST_BOUND", first_bound)
+    monkeypatch.setattr(kernel_launch, "_FIRST_BOUND", first_bound)
     mask = torch.ones(1, 40, 40, dtype=torch.bool)
     mask[:, :, 7] = False
     dictionary = KeySemanticDictionary(pack(mask), 1, 40, 39, mask.device)

@@ -13,7 +13,7 @@ import torch
 from semanir_arch.ops import key_semantic_attention, key_semantic_dictionary
 from semanir_arch.ops.attention import fused
 from semanir_arch.ops.backend import Request, choose
-from semanir_arch.ops.dictionary.packing import unpack
+from semanir_arch.ops.dictionary.packed_bits import unpack
 from semanir_arch.ops.dictionary.union import key_unions
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +106,7 @@ def test_autocast_applies_to_every_backend():
 
 def test_more_work_than_a_launch_holds_is_refused():
     pytest.importorskip("triton")
-    from semanir_arch.ops.attention.launch import plan_forward
+    from semanir_arch.ops.attention.kernel_launch import plan_forward
 
     # Tensors without data: 2^25 windows of 64 heads.
     q = torch.empty((2**25, 64, 1, 1), dtype=torch.bfloat16, device="meta")

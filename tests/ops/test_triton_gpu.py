@@ -15,7 +15,7 @@ from semanir_arch.ops import (
 )
 from semanir_arch.ops.dictionary import naive
 from semanir_arch.ops.dictionary.fused import select_bits
-from semanir_arch.ops.dictionary.packing import pack
+from semanir_arch.ops.dictionary.packed_bits import pack
 
 pytestmark = [
     pytest.mark.gpu,

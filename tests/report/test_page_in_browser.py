@@ -279,6 +279,8 @@ def test_no_width_needs_sideways_scrolling(browser, page, width):
         view(browser, name)
         assert browser.run("document.documentElement.scrollWidth") <= width
     assert stage(browser)[2] >= min(width, 600) * 0.8
+    lists = "[...document.querySelectorAll('.table .scroll, .tall')]"
+    assert browser.run(f"{lists}.every((one) => one.scrollWidth <= one.clientWidth)")
 
 
 def test_names_are_shown_and_never_executed(browser, tmp_path):

@@ -6,12 +6,11 @@ from collections import defaultdict
 from importlib import resources
 
 import pytest
-import yaml
 
 from semanir_arch.metrics.protocols import PROTOCOLS
-from semanir_arch.report.measurement import LEVELS, find_task
 from semanir_arch.report.published import load_published, parse_published
-from tests.helpers import ROOT
+from semanir_arch.tasks import TASKS
+from tests.leaves import LEAVES, options_of
 
 PUBLISHED = load_published()
 PLAUSIBLE = {"psnr": (18, 48), "ssim": (0.7, 1), "mae": (0.01, 0.1), "lpips": (0.05, 0.3)}
@@ -56,6 +55,7 @@ def test_the_layout_is_that_of_a_table():
         ("30.1/0.9 _", "30.1/0.9", "P, t, N: 1 cells for 2 columns"),
         ("30.1/0.9 _", "30.1 _", "'30.1' must hold psnr/ssim"),
         ("sr_y", "sr_x", "unknown protocol 'sr_x'"),
+        ("task: sr", "task: rs", "unknown task 'rs'"),
         ("columns: {A: [2, 3]}", "columns: {A: [2, 2]}", "P, t, M, A 2.0 is given twice"),
         ("30.1/0.9 _", "x/0.9 _", "could not convert"),
     ],
@@ -78,17 +78,13 @@ def test_every_figure_has_a_source_and_a_plausible_value():
 def test_levels_are_those_of_the_task():
     allowed = {"sigma": {15, 25, 50}, "quality": {10, 20, 30, 40}, "scale": {2, 3, 4}, None: {None}}
     for figure in PUBLISHED.figures:
-        assert figure.level in allowed[LEVELS.get(figure.task)], figure
+        assert figure.level in allowed[TASKS[figure.task].strength], figure
 
 
-def test_tasks_and_protocols_are_those_of_our_measurements():
+def test_a_figure_is_of_the_task_of_its_protocol():
     for figure in PUBLISHED.figures:
-        block = {"dataroot_left": ""} if figure.task == "defocus_dual" else {}
-        assert find_task(figure.protocol, block) == figure.task
-
-
-def test_every_protocol_belongs_to_a_task():
-    assert all(find_task(name, {}) for name in PROTOCOLS)
+        own = "defocus" if figure.task == "defocus_dual" else figure.task
+        assert PROTOCOLS[figure.protocol].task == own, figure
 
 
 def test_stronger_degradations_have_lower_figures():
@@ -106,16 +102,15 @@ def test_stronger_degradations_have_lower_figures():
 def test_papers_that_quote_one_network_agree_within_a_tenth_of_a_decibel():
     cells = defaultdict(set)
     for f in PUBLISHED.figures:
-        if f.metric == "psnr" and f.network == "Restormer" and f.task != "deraining":
+        if f.metric == "psnr" and f.network == "Restormer" and f.task != "derain":
             cells[f.task, f.blind, f.dataset, f.level].add(f.value)
     assert all(max(values) - min(values) < 0.06 for values in cells.values())
     assert sum(len(values) > 1 for values in cells.values()) > 5
 
 
 def test_sets_have_the_names_of_the_option_files():
-    benchmarks = (ROOT / "options" / "_base_" / "benchmark").glob("*.yml")
-    blocks = [yaml.safe_load(path.read_text())["datasets"] for path in benchmarks]
-    ours = {block.get("name") for group in blocks for block in group.values()}
+    blocks = [options_of(leaf, "test")["datasets"] for leaf in LEAVES]
+    ours = {block["name"] for group in blocks for block in group.values()}
     shared = {figure.dataset for figure in PUBLISHED.figures} & ours
     assert len(shared) >= 20
     # sets that no option file measures: what a benchmark server scores, and parts of a set

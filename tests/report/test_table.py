@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from semanir_arch.metrics.naming import name_metrics
+from semanir_arch.metrics.metric_names import name_metrics
 from semanir_arch.metrics.scores import Evaluation, Row
 from semanir_arch.report.table import Table, tabulate, to_markdown, to_text
 

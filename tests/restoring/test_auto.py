@@ -12,6 +12,7 @@ from semanir_arch import Restorer
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.restoring import chain, cli
 from semanir_arch.restoring.chain import Chain
+from tests.each import each
 from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights
 from tests.restoring.diagnosis.test_diagnosis import scene, with_noise
 
@@ -119,8 +120,8 @@ def networks(tmp_path):
     return [Restorer(tmp_path / name, "cpu") for name in ("net.pth", "sr.pth")]
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@each("dtype", [np.uint8, np.uint16, np.float32])
+@each("channels", [1, 3, 4])
 def test_strength_is_exact_at_its_ends_and_between(networks, dtype, channels):
     image = make_image((17, 21, channels), dtype)
     network = networks[0]

@@ -14,7 +14,7 @@ from semanir_arch.restoring.chain import Chain
 from semanir_arch.restoring.cli import main
 from semanir_arch.restoring.files import Settings, restore_file
 from semanir_arch.restoring.jobs import Job
-from semanir_arch.restoring.serve.codec import Codec
+from semanir_arch.restoring.serve.codec import CodecProcess
 from semanir_arch.restoring.serve.upload import check_size
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 from tests.data.files.made import dng, heic, seen_through
@@ -84,7 +84,7 @@ def test_demosaicking_gets_the_mosaic_of_the_sensor(tmp_path, orientation):
 
 
 def test_the_page_takes_them():
-    codec = Codec()
+    codec = CodecProcess()
     try:
         for data, shape in (
             (heic(make_image((24, 20, 3))), (24, 20, 3)),

@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from semanir_arch.restoring.restorer import Restorer
+from semanir_arch.weights import available
 from tests.helpers import TINY_SR, TINY_UNET, save_weights
 
 DEEPER = TINY_UNET | {"widths": [8, 16], "depths": [1, 1], "num_heads": [2, 4]}
@@ -53,3 +54,13 @@ def test_no_seam_shows_where_tiles_meet(restored):
     assert max(difference.mean(axis=0).max(), difference.mean(axis=1).max()) < 1 / 255
     cut = np.abs(restore(96, overlap=0) - whole).mean(axis=2)
     assert cut.max() > 4 * difference.max(), "without overlap there are seams"
+
+
+@pytest.mark.parametrize("task", [one.task.name for one in available() if one.task.scale > 1])
+def test_the_border_of_a_flat_picture_is_as_flat_as_its_middle(task):
+    restorer = Restorer(task=task, device="cpu", precision="fp32")
+    for level in (0, 255):
+        result = restorer.restore(np.full((40, 40, 3), level, np.uint8)).astype(int)
+        wrong = np.abs(result - level).max(axis=2)
+        inside = 12 * restorer.upscale
+        assert wrong.max() <= wrong[inside:-inside, inside:-inside].max() + 4

@@ -8,7 +8,7 @@ import pytest
 
 from semanir_arch.shipping import pacing
 from semanir_arch.shipping.pacing import run_paced
-from semanir_arch.training.observer import Facts, Times
+from semanir_arch.training.observer import Times, TrainingFacts
 from semanir_arch.utils.signals import catch_signals
 
 
@@ -30,7 +30,7 @@ class Machine:
         self.totals.append(total)
         self.now += self.setup
         with catch_signals() as stop:
-            clock.started(Facts({}, None, self.done, None, None))
+            clock.started(TrainingFacts({}, None, self.done, None, None))
             while self.done < total:
                 self.now += self.seconds(self.now)
                 self.done += 1

@@ -18,7 +18,7 @@ from semanir_arch.commands.weights import main
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.shipping import pacing, training
 from semanir_arch.shipping.choosing import is_better
-from semanir_arch.shipping.packing import Pack, pack
+from semanir_arch.shipping.packed_crops import Pack, pack
 from semanir_arch.shipping.publishing import read_log, write_record
 from semanir_arch.utils.tensor_file import read_tensors
 from semanir_arch.weights import available, find
@@ -94,7 +94,7 @@ def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
     # a training that can only do harm
     kept = shipped.path.read_bytes()
     assert train(1, "train:optim_g:lr=3", "train:optim_g:adam_lr=3") == 0
-    assert "Not better than what is shipped" in capsys.readouterr().out
+    assert "Not better than the shipped weights" in capsys.readouterr().out
     assert shipped.path.read_bytes() == kept
     note = json.loads(Path("experiments/shipped_denoise/attempt.json").read_text())
     assert note["started_from"].startswith("denoise.safetensors (")
@@ -115,7 +115,7 @@ def test_an_interrupted_training_is_continued(checkout, monkeypatch, capsys):
 
     monkeypatch.setattr(training, "run_paced", interrupted)
     assert train(1) == 130
-    assert "the same command continues" in capsys.readouterr().err
+    assert "un the same command again to continue" in capsys.readouterr().err
     note = json.loads(Path("experiments/shipped_denoise/attempt.json").read_text())
     assert not note["is_finished"]
     assert not available(Path("shipped"))

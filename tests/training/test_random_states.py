@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from semanir_arch import host
-from semanir_arch.runs.batch_schedule import Plan, Stage
+from semanir_arch.runs.batch_schedule import BatchSchedule, Stage
 from semanir_arch.training.random_states import (
     Purpose,
     derive_seed,
@@ -42,10 +42,10 @@ def passes_of_basicsr():
 
 
 def stream(workers=0, seed=1, done=0):
-    plan = Plan((Stage(4, batch=2),), total_iter=4, images=4)
+    schedule = BatchSchedule((Stage(4, batch=2),), total_iter=4, images=4)
     loader = DataLoader(
         SeededDataset(Numbers(), seed),
-        batch_sampler=BatchStream(plan, seed, done),
+        batch_sampler=BatchStream(schedule, seed, done),
         num_workers=workers,
     )
     return torch.cat([*loader])

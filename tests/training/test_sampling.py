@@ -9,16 +9,17 @@ import torch
 from torch.utils.data import Dataset
 
 from semanir_arch import host
-from semanir_arch.runs.batch_schedule import Plan, Stage, read_plan, read_stages
+from semanir_arch.runs.batch_schedule import BatchSchedule, Stage, read_schedule, read_stages
 from semanir_arch.training.sampling import BatchStream, Sample, SeededDataset
 from semanir_arch.utils.options import OptionError
+from tests.each import each
 
 BLOCK = {"name": "train", "batch_size_per_gpu": 4}
 
 
 def stream(images=10, batch=4, iters=50, seed=1, done=0, rank=0, processes=1, offset=0):
-    plan = Plan((Stage(iters, batch),), iters, images, offset=offset)
-    return [*BatchStream(plan, seed, done, rank, processes)]
+    schedule = BatchSchedule((Stage(iters, batch),), iters, images, offset=offset)
+    return [*BatchStream(schedule, seed, done, rank, processes)]
 
 
 def flat(batches):
@@ -61,10 +62,10 @@ def test_processes_share_the_batch_of_one(processes):
 
 
 def test_the_length_is_what_is_left():
-    plan = Plan((Stage(50, 4),), 50, 10)
-    assert len(BatchStream(plan, 1)) == 50
-    assert len(BatchStream(plan, 1, done=49)) == 1
-    assert len(BatchStream(plan, 1, done=60)) == 0
+    schedule = BatchSchedule((Stage(50, 4),), 50, 10)
+    assert len(BatchStream(schedule, 1)) == 50
+    assert len(BatchStream(schedule, 1, done=49)) == 1
+    assert len(BatchStream(schedule, 1, done=60)) == 0
 
 
 def test_an_offset_moves_the_stream():
@@ -78,28 +79,28 @@ STAGES = [
 ]
 
 
-@pytest.mark.parametrize("done", range(10))
+@each("done", range(10))
 def test_progressive_stages_change_patch_and_batch_also_after_a_resume(done):
-    plan = read_plan(BLOCK | {"progressive": STAGES}, 9, images=5, processes=2)
-    batches = [*BatchStream(plan, 1, done)]
+    schedule = read_schedule(BLOCK | {"progressive": STAGES}, 9, images=5, processes=2)
+    batches = [*BatchStream(schedule, 1, done)]
     sizes = [(8, 8)] * 3 + [(16, 4)] * 2 + [(32, 2)] * 4
     assert [(b[0].patch_size, len(b)) for b in batches] == sizes[done:]
-    everything = flat(BatchStream(plan, 1))
-    assert [s.position for s in everything] == list(range(plan.consumed(9)))
-    assert flat(batches) == everything[plan.consumed(done) :]
+    everything = flat(BatchStream(schedule, 1))
+    assert [s.position for s in everything] == list(range(schedule.consumed(9)))
+    assert flat(batches) == everything[schedule.consumed(done) :]
 
 
 def test_stages_begin_where_they_should():
-    plan = read_plan(BLOCK | {"progressive": STAGES}, 9, images=5, processes=1)
-    assert [i for i in range(1, 10) if plan.starts_stage(i)] == [1, 4, 6]
+    schedule = read_schedule(BLOCK | {"progressive": STAGES}, 9, images=5, processes=1)
+    assert [i for i in range(1, 10) if schedule.starts_stage(i)] == [1, 4, 6]
 
 
 def test_passes_are_counted_in_enlarged_ones():
     """`dataset_enlarge_ratio` says what is counted as a pass, and changes nothing else."""
-    plan = read_plan(BLOCK | {"dataset_enlarge_ratio": 3}, 100, images=10, processes=1)
-    assert [plan.epoch(iteration) for iteration in (1, 8, 9, 16)] == [0, 0, 1, 2]
-    assert plan.passes() == pytest.approx(400 / 30)
-    assert [*BatchStream(plan, 1)] == stream(iters=100)
+    schedule = read_schedule(BLOCK | {"dataset_enlarge_ratio": 3}, 100, images=10, processes=1)
+    assert [schedule.epoch(iteration) for iteration in (1, 8, 9, 16)] == [0, 0, 1, 2]
+    assert schedule.passes() == pytest.approx(400 / 30)
+    assert [*BatchStream(schedule, 1)] == stream(iters=100)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +124,9 @@ def test_stages_that_make_no_sense_are_refused(changes, message):
 
 def test_a_set_smaller_than_a_batch_is_refused_where_repeats_are_forbidden():
     forbidden = BLOCK | {"allow_repeats": False}
-    read_plan(forbidden, 5, images=8, processes=2)
+    read_schedule(forbidden, 5, images=8, processes=2)
     with pytest.raises(OptionError, match="7 images cannot fill a batch of 8 without repeating"):
-        read_plan(forbidden, 5, images=7, processes=2)
+        read_schedule(forbidden, 5, images=7, processes=2)
 
 
 class Patches(Dataset):

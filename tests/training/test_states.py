@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from semanir_arch import host
-from semanir_arch.runs.batch_schedule import Plan, Stage
+from semanir_arch.runs.batch_schedule import BatchSchedule, Stage
 from semanir_arch.training.checkpointing import SaveError, Saver, restore
 from semanir_arch.training.states import (
     Manifest,
@@ -23,9 +23,10 @@ from semanir_arch.training.states import (
     read_manifest,
     verify,
 )
-from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.errors import CheckpointError
 
-PLAN = Plan((Stage(100, 4),), 100, images=10)
+SCHEDULE = BatchSchedule((Stage(100, 4),), 100, images=10)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def build(options):
             model.save_network(model.net_g, "net_g", iteration),
             model.save_training_state(epoch, iteration),
         )
-        return model, Saver(model, options, PLAN)
+        return model, Saver(model, options, SCHEDULE)
 
     return make
 
@@ -172,7 +173,7 @@ def test_a_damaged_newer_state_is_not_counted_among_those_kept(build, options, t
     saver.save(5, is_settled=True)
     (tmp_path / "training_states" / "9.state").write_bytes(b"cut")
     (tmp_path / "training_states" / "9.json").write_text("cut")
-    again = Saver(model, options, PLAN, verify(tmp_path, 5, ["net_g"]))
+    again = Saver(model, options, SCHEDULE, verify(tmp_path, 5, ["net_g"]))
     again.save(6, is_settled=True)
     assert list_states(tmp_path) == [9, 6]
 
@@ -320,7 +321,7 @@ def test_states_of_earlier_versions_are_read_with_a_note_and_then_protected(buil
     manifest = verify(tmp_path, 5, ["net_g"])
     assert (manifest.samples, manifest.arithmetic) == (20, {})
     assert "5.json: written by an earlier version, without a checksum" in manifest.note
-    Saver(model, {**model.opt}, PLAN, manifest).settle(5)
+    Saver(model, {**model.opt}, SCHEDULE, manifest).settle(5)
     assert read_manifest(tmp_path, 5) == replace(manifest, is_settled=True)
     assert read_manifest(tmp_path, 5).note == ""
 

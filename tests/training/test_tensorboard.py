@@ -12,7 +12,7 @@ import torch.utils.tensorboard
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from semanir_arch.metrics.scores import Example
-from semanir_arch.training.tensorboard import Board, lay_out, open_board
+from semanir_arch.training.tensorboard import TensorBoardPictures, lay_out, open_tensorboard
 from tests.helpers import make_image
 from tests.training.watching import facts
 
@@ -34,13 +34,13 @@ def read(folder):
 
 
 def test_options_and_images_are_written(options, tmp_path):
-    board, writer = Board(), open_board(options, done=0)
-    training = facts(options, total_iter=10, board=writer)
-    board.started(training)
+    pictures, writer = TensorBoardPictures(), open_tensorboard(options, done=0)
+    training = facts(options, total_iter=10, writer=writer)
+    pictures.started(training)
     parts = {name: make_image((10, 12, 3), seed=seed) for seed, name in enumerate("io")}
     training.model.examples["set"] = Example("a", {"input": parts["i"], "output": parts["o"]})
-    board.validated(5, "set")
-    board.validated(5, "a set without images")
+    pictures.validated(5, "set")
+    pictures.validated(5, "a set without images")
     writer.close()
     events = read(tmp_path / "tb_logger" / "run")
     assert events.Tags()["images"] == ["images/set/a"]
@@ -50,20 +50,20 @@ def test_options_and_images_are_written(options, tmp_path):
     assert "    use_tb_logger: true\n" in text.tensor_proto.string_val[0].decode()
 
 
-def test_without_a_board_nothing_is_written(options, tmp_path):
+def test_without_a_writer_nothing_is_written(options, tmp_path):
     options["logger"]["use_tb_logger"] = False
-    assert open_board(options, done=0) is None
+    assert open_tensorboard(options, done=0) is None
     options |= {"name": "debug_run", "logger": {"use_tb_logger": True}}
-    assert open_board(options, done=0) is None
-    board = Board()
-    board.started(facts(options, total_iter=10))
-    board.validated(5, "set")
+    assert open_tensorboard(options, done=0) is None
+    pictures = TensorBoardPictures()
+    pictures.started(facts(options, total_iter=10))
+    pictures.validated(5, "set")
     assert not list(tmp_path.iterdir())
 
 
 def test_numbers_after_the_state_that_continues_are_replaced(options, tmp_path):
     for done, steps in ((0, range(1, 7)), (4, range(5, 9))):
-        writer = open_board(options, done)
+        writer = open_tensorboard(options, done)
         for step in steps:
             writer.add_scalar("losses/l_pix", 10 * done + step, step)
         writer.close()
@@ -109,13 +109,13 @@ def test_wandb_begins_before_the_writer_and_continues_its_run(options, wandb):
     """As BasicSR #358 asks; BasicSR itself begins a new run after every resume."""
     options["logger"]["wandb"] = {"project": "p", "resume_id": None}
     for done in (0, 5):
-        open_board(options, done).close()
+        open_tensorboard(options, done).close()
     assert [name for name, _ in wandb] == ["init", "writer", "init", "writer"]
     first, second = wandb[0][1], wandb[2][1]
     assert first == second
     assert (first["project"], first["resume"], first["sync_tensorboard"]) == ("p", "allow", True)
     options["logger"]["wandb"]["resume_id"] = "mine"
-    open_board(options, 5).close()
+    open_tensorboard(options, 5).close()
     assert wandb[4][1]["id"] == "mine"
 
 
@@ -123,7 +123,7 @@ def test_what_wandb_needs_is_told(options, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     options["logger"]["wandb"] = {"project": "p"}
     with pytest.raises(ValueError, match="pip install wandb"):
-        open_board(options, done=0)
+        open_tensorboard(options, done=0)
     options["logger"]["use_tb_logger"] = False
     with pytest.raises(ValueError, match="use_tb_logger: true"):
-        open_board(options, done=0)
+        open_tensorboard(options, done=0)

@@ -36,7 +36,7 @@ def warm_up() -> None:
     process.join()
 
 
-WARM.set_forkserver_preload(["semanir_arch.runs.catalogue", "semanir_arch.commands.train"])
+WARM.set_forkserver_preload(["semanir_arch.runs.class_schemas", "semanir_arch.commands.train"])
 
 DATASET = {"name": "a", "type": "GaussianDenoisingDataset", "dataroot_gt": "gt", "sigma": 25}
 

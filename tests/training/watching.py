@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from semanir_arch.runs.batch_schedule import Plan, Stage
-from semanir_arch.training.observer import Facts
+from semanir_arch.runs.batch_schedule import BatchSchedule, Stage
+from semanir_arch.training.observer import TrainingFacts
 
 
 class Model:
@@ -15,7 +15,9 @@ class Model:
         self.examples: dict[str, Any] = {}
 
 
-def facts(options: dict[str, Any], total_iter: int, done: int = 0, board: Any = None) -> Facts:
+def facts(
+    options: dict[str, Any], total_iter: int, done: int = 0, writer: Any = None
+) -> TrainingFacts:
     """A training of `total_iter` iterations."""
-    plan = Plan((Stage(total_iter, batch=1),), total_iter, images=1)
-    return Facts(options, plan, done, Model(), board)
+    schedule = BatchSchedule((Stage(total_iter, batch=1),), total_iter, images=1)
+    return TrainingFacts(options, schedule, done, Model(), writer)

@@ -10,23 +10,23 @@ import pytest
 
 from semanir_arch import host
 from semanir_arch.utils import folder_lock
-from semanir_arch.utils.folder_lock import Claim, archive
+from semanir_arch.utils.folder_lock import FolderLock, archive
 
 FORK = multiprocessing.get_context("fork")
 
 
-def try_to_claim(folder, answers):
+def try_to_lock(folder, answers):
     try:
-        Claim(folder)
+        FolderLock(folder)
     except ValueError as error:
         answers.put(str(error))
     else:
-        answers.put("claimed")
+        answers.put("locked")
 
 
 def ask_another_process(folder):
     answers = FORK.Queue()
-    process = FORK.Process(target=try_to_claim, args=(folder, answers))
+    process = FORK.Process(target=try_to_lock, args=(folder, answers))
     process.start()
     process.join()
     return answers.get(timeout=300)
@@ -34,12 +34,12 @@ def ask_another_process(folder):
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX locks")
 def test_a_folder_belongs_to_one_process_until_it_is_released(tmp_path):
-    claim = Claim(tmp_path / "run")
+    lock = FolderLock(tmp_path / "run")
     assert "another run of this name is in progress" in ask_another_process(tmp_path / "run")
-    claim.start_afresh()
+    lock.start_afresh()
     assert "another run of this name is in progress" in ask_another_process(tmp_path / "run")
-    claim.release()
-    assert ask_another_process(tmp_path / "run") == "claimed"
+    lock.release()
+    assert ask_another_process(tmp_path / "run") == "locked"
 
 
 @pytest.fixture
@@ -51,23 +51,23 @@ def locks_of_windows(monkeypatch):
 @pytest.mark.usefixtures("locks_of_windows")
 @pytest.mark.skipif(os.name == "nt", reason="forks")
 def test_the_lock_for_windows_keeps_a_folder_for_one_process(tmp_path):
-    claim = Claim(tmp_path / "run")
+    lock = FolderLock(tmp_path / "run")
     assert "another run of this name is in progress" in ask_another_process(tmp_path / "run")
     (tmp_path / "run" / "models").mkdir()
-    claim.start_afresh()
+    lock.start_afresh()
     assert "another run of this name is in progress" in ask_another_process(tmp_path / "run")
-    claim.release()
-    assert ask_another_process(tmp_path / "run") == "claimed"
-    Claim(tmp_path / "run").release()
+    lock.release()
+    assert ask_another_process(tmp_path / "run") == "locked"
+    FolderLock(tmp_path / "run").release()
 
 
 def test_on_windows_a_folder_is_moved_only_while_nobody_holds_a_file_in_it(tmp_path, monkeypatch):
     """Windows refuses to move a folder with an open file, and so does this stand-in."""
     held = set()
-    lock, locked_by_another = folder_lock._lock_file, []
+    lock_file, locked_by_another = folder_lock._lock_file, []
 
     def noted(path):
-        unlock = lock(path)
+        unlock = lock_file(path)
         held.add(path.parent)
         return lambda: (held.discard(path.parent), unlock())
 
@@ -81,14 +81,14 @@ def test_on_windows_a_folder_is_moved_only_while_nobody_holds_a_file_in_it(tmp_p
     # Python's own modules look at os.name too, pathlib among them
     monkeypatch.setattr(folder_lock, "os", Windows())
     (tmp_path / "run" / "models").mkdir(parents=True)
-    claim = Claim(tmp_path / "run")
-    claim.start_afresh()
+    lock = FolderLock(tmp_path / "run")
+    lock.start_afresh()
     assert len([*tmp_path.glob("run_archived_*")]) == 1
     assert held == {tmp_path / "run"}
     (tmp_path / "run" / "models").mkdir()
     locked_by_another.append(True)
     with pytest.raises(ValueError, match="another run of this name is in progress"):
-        claim.start_afresh()
+        lock.start_afresh()
     assert (tmp_path / "run" / "models").is_dir()
 
 
@@ -102,7 +102,7 @@ class Windows:
 
 
 def hold(folder, ready):
-    Claim(folder)
+    FolderLock(folder)
     child = FORK.Process(target=time.sleep, args=(600,))
     child.start()
     ready.put(child.pid)
@@ -118,7 +118,7 @@ def test_a_killed_process_holds_nothing_even_if_its_children_live_on(tmp_path):
     holder.kill()
     holder.join()
     os.kill(child, 0)
-    Claim(tmp_path).release()
+    FolderLock(tmp_path).release()
     os.kill(child, 9)
 
 
@@ -126,17 +126,17 @@ def test_what_a_former_run_left_is_moved_aside(tmp_path):
     folder = tmp_path / "run"
     (folder / "models").mkdir(parents=True)
     (folder / "models" / ".net_g_5.pth.77.tmp").touch()
-    claim = Claim(folder)
+    lock = FolderLock(folder)
     assert not [*folder.rglob("*.tmp")]
-    claim.start_afresh()
-    claim.release()
+    lock.start_afresh()
+    lock.release()
     assert [path.name for path in folder.iterdir()] == [".lock"]
     (archived,) = tmp_path.glob("run_archived_*")
     assert (archived / "models").is_dir()
 
 
 def test_a_new_folder_is_not_moved(tmp_path):
-    Claim(tmp_path / "run").start_afresh()
+    FolderLock(tmp_path / "run").start_afresh()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

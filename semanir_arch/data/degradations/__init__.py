@@ -8,8 +8,9 @@ changed. One module each:
   for tasks without real pairs at hand. They look like the real thing, but a network trained on them
   is no match for one trained on it. Each has `LIMITS`, the allowed values of its parameters.
 - `second_order`, `shuffled`: the recipes of Real-ESRGAN and BSRGAN, of what `blur_kernels`,
-  `resampling`, `noise_kinds` and `recompression` hold. `exposure`, `old_photograph`: demonstrations
-  of many parts. These take (H, W, C) arrays and NumPy's randomness, and declare `SETTINGS`.
+  `resampling`, `noise_kinds`, `codecs` and `camera` hold. `exposure`, `old_photograph`:
+  demonstrations of many parts. These take (H, W, C) arrays and NumPy's randomness, and declare
+  `SETTINGS`.
 """
 
 from semanir_arch.data.degradations.blur import blur

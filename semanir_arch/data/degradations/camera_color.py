@@ -23,14 +23,14 @@ _LEAST = 1e-8
 
 @dataclass(frozen=True)
 class Look:
-    """How a camera turns light into stored colours.
+    """Conversion of a camera from light to stored colors.
 
     Args:
-        gains: Of white balance: factors of red and blue, 1 or more.
+        gains: White balance: factors of red and blue, 1 or more.
         matrix: (3, 3) from the sensor's colours, white-balanced, to linear sRGB; rows sum to 1, so
             that gray stays gray.
         exposure: Part of the sensor's range that the picture fills, above 0 to 1.
-        gamma: Stored value = light ** (1 / gamma).
+        gamma: Exponent: stored value = light ** (1 / gamma).
         has_curve: Whether a curve of contrast follows: smoothstep, 3 x^2 - 2 x^3.
     """
 
@@ -59,11 +59,11 @@ def neutral_matrix(off_diagonal: NDArray[Any]) -> NDArray[Any]:
 
 
 def to_sensor(image: Pixels, look: Look) -> Pixels:
-    """What a sensor would have seen, in its own colours.
+    """Compute what a sensor would have seen, in its own colors.
 
     Args:
         image: (H, W, 3) RGB as stored, range [0, 1].
-        look: Of the camera.
+        look: Look of the camera.
 
     Returns:
         (H, W, 3) linear, range [0, 1]; colours that the camera cannot record are clipped.
@@ -82,7 +82,7 @@ def from_sensor(light: Pixels, look: Look) -> Pixels:
     Args:
         light: (H, W, 3) linear colours of the sensor, divided by the exposure and times
             `Look.balance`.
-        look: Of the camera.
+        look: Look of the camera.
 
     Returns:
         (H, W, 3) RGB as stored, range [0, 1].

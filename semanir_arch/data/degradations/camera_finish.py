@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.declaration import Chance, Declared, Number
+
 __all__ = [
     "FILTERS",
+    "SHARPENING",
     "remaining_deviation",
     "resize",
     "sharpen",
@@ -39,6 +42,14 @@ FILTERS = {
 """Ways to resize, as OpenCV has them: but for `area` not antialiased, as programs often are."""
 
 
+SHARPENING: Declared = {
+    "sharpen_prob": Chance(0.35, "share that is sharpened"),
+    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of the blur, in pixels"),
+}
+"""Settings of `sharpen`."""
+
+
 def smooth(image: Pixels, sigma: float) -> Pixels:
     """Gaussian blur of standard deviation `sigma` pixels; 0 does nothing."""
     return _gaussian(image, sigma) if sigma > 0 else image
@@ -48,8 +59,8 @@ def smooth_chroma(image: Pixels, sigma: float) -> Pixels:
     """Blur of colour without brightness, the commonest noise reduction of cameras.
 
     Args:
-        image: See above.
-        sigma: Of a Gaussian in pixels, 0 or more.
+        image: Picture as described above.
+        sigma: Standard deviation of the Gaussian in pixels, 0 or more.
     """
     if sigma <= 0:
         return image
@@ -66,9 +77,9 @@ def smooth_luma(image: Pixels, contrast: float, sigma: float = 1.5) -> Pixels:
     Images, ICCV 1998.
 
     Args:
-        image: See above.
+        image: Picture as described above.
         contrast: Standard deviation among values; differences well above it are kept.
-        sigma: Among pixels.
+        sigma: Standard deviation among pixels.
     """
     if contrast <= 0:
         return image

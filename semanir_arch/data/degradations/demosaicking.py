@@ -26,7 +26,7 @@ def demosaic_bilinear(plane: Tensor, phase: str = "rggb") -> Tensor:
     Args:
         plane: (..., 1, H, W) mosaic, float, any range; sides of 3 pixels or more. Borders are
             mirrored without repeating the edge, which keeps the phase.
-        phase: One of `bayer.PHASES`.
+        phase: Bayer phase, one of `bayer.PHASES`.
 
     Returns:
         (..., 3, H, W) RGB, neither clipped nor rounded.
@@ -46,11 +46,11 @@ def demosaic_edges(plane: Tensor, phase: str = "rggb") -> Tensor:
     red and blue to green are interpolated bilinearly.
 
     Args:
-        plane: As in `demosaic_bilinear`.
-        phase: One of `bayer.PHASES`.
+        plane: Mosaic, as for `demosaic_bilinear`.
+        phase: Bayer phase, one of `bayer.PHASES`.
 
     Returns:
-        As `demosaic_bilinear`.
+        Image as `demosaic_bilinear` returns it.
 
     Raises:
         ValueError: The phase is unknown.

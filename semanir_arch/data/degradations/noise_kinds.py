@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["COLORINGS", "PHOTONS", "add_gaussian", "add_poisson", "add_speckle"]
 
 Floats = NDArray[np.float32]
@@ -34,7 +36,7 @@ def add_gaussian(image: Floats, sigma: float, coloring: str, rng: np.random.Gene
         image: (H, W, C) float32, range [0, 1].
         sigma: Standard deviation on the 0-255 scale, 0 or more; with "covariance" that of the
             noisiest direction in colour space.
-        coloring: One of `COLORINGS`; of one channel all are the same.
+        coloring: Coloring of the noise, one of `COLORINGS`; with one channel all are the same.
         rng: Source of randomness.
 
     Returns:
@@ -77,7 +79,7 @@ def add_poisson(image: Floats, scale: float, coloring: str, rng: np.random.Gener
 
 def _check(coloring: str) -> None:
     if coloring not in COLORINGS:
-        raise ValueError(f"coloring must be one of {', '.join(COLORINGS)}, received {coloring!r}")
+        raise InputError(f"coloring must be one of {', '.join(COLORINGS)}, received {coloring!r}")
 
 
 def _field(shape: tuple[int, ...], coloring: str, rng: np.random.Generator) -> Floats:

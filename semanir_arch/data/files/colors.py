@@ -28,23 +28,24 @@ from semanir_arch.data.files.profiles import (
     ADOBE_RGB,
     BT709,
     SRGB_CURVE,
-    Curve,
     Primaries,
+    ToneCurve,
     make_profile,
 )
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Colors", "read_colors"]
 
 
 @dataclass(frozen=True)
 class Colors:
-    """What a file says.
+    """Color description of a file.
 
     Args:
         profile: An ICC profile, found or made; None: the colours are sRGB, or nothing is said.
         srgb_intent: Rendering intent of PNG's chunk sRGB, 0 to 3; None where there is none.
         cicp: Primaries and transfer in codes of H.273, where no profile can say the same.
-        notes: What could not be kept, in words.
+        notes: Facts that could not be kept, in words.
     """
 
     profile: bytes | None = None
@@ -69,14 +70,14 @@ _CODED_PRIMARIES = {
 }
 """ITU-T H.273, table 2."""
 
-_BT709_CURVE = Curve(1 / 0.45, (1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081))
-_SMPTE240_CURVE = Curve(1 / 0.45, (1 / 1.1115, 0.1115 / 1.1115, 1 / 4.0, 0.0912))
+_BT709_CURVE = ToneCurve(1 / 0.45, (1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081))
+_SMPTE240_CURVE = ToneCurve(1 / 0.45, (1 / 1.1115, 0.1115 / 1.1115, 1 / 4.0, 0.0912))
 _CODED_CURVES = {
     **dict.fromkeys((1, 6, 14, 15), _BT709_CURVE),
-    4: Curve(2.2),
-    5: Curve(2.8),
+    4: ToneCurve(2.2),
+    5: ToneCurve(2.8),
     7: _SMPTE240_CURVE,
-    8: Curve(1.0),
+    8: ToneCurve(1.0),
     13: SRGB_CURVE,
 }
 """ITU-T H.273, table 3, turned round."""
@@ -91,16 +92,16 @@ _EXIF_COLOR_SPACE, _EXIF_GAMMA, _EXIF_ADOBE, _EXIF_UNCALIBRATED = 40961, 42240, 
 _INTEROP_INDEX = 1
 _TIFF_TRANSFER, _TIFF_WHITE, _TIFF_PRIMARIES = 301, 318, 319
 
-_DAMAGED = "describes its colours in a damaged way, which is left out"
+_DAMAGED = "has a damaged color description, which is dropped"
 
 
 def read_colors(file: PIL.Image.Image, data: bytes, exif: PIL.Image.Exif) -> Colors:
     """Find the description that counts.
 
     Args:
-        file: Opened by Pillow.
-        data: Its contents.
-        exif: Its EXIF data, those of a TIFF file its tags.
+        file: File opened by Pillow.
+        data: Contents of the file.
+        exif: EXIF data of the file; for a TIFF file its tags.
     """
     gray = len(file.getbands()) <= 2 and file.mode not in ("P", "PA")
     own = _FORMATS.get(file.format or "", _nothing)
@@ -159,7 +160,7 @@ def _from_png(data: bytes, gray: bool) -> Colors:
         return Colors()
     curve, primaries = SRGB_CURVE, BT709
     if gamma is not None:
-        curve = Curve(_checked_gamma(100_000 / max(struct.unpack_from(">I", gamma)[0], 1)))
+        curve = ToneCurve(_checked_gamma(100_000 / max(struct.unpack_from(">I", gamma)[0], 1)))
     if corners is not None:
         x = [value / 100_000 for value in struct.unpack_from(">8I", corners)]
         primaries = Primaries((x[2], x[3]), (x[4], x[5]), (x[6], x[7]), (x[0], x[1]))
@@ -168,7 +169,7 @@ def _from_png(data: bytes, gray: bool) -> Colors:
 
 def _checked_gamma(gamma: float) -> float:
     if not 0.1 <= gamma <= 10:
-        raise ValueError(f"gamma {gamma:g} makes no sense")
+        raise InputError(f"gamma {gamma:g} makes no sense")
     return gamma
 
 
@@ -182,7 +183,7 @@ def _from_avif(data: bytes, gray: bool) -> Colors:
 
 
 def _from_heic(info: dict[Any, Any], gray: bool) -> Colors:
-    """As pillow-heif found them for the main picture."""
+    """Colors as pillow-heif found them for the main picture."""
     codes = info.get("nclx_profile")
     if codes is None:
         return Colors()
@@ -229,7 +230,7 @@ def _from_bmp(data: bytes, gray: bool) -> Colors:
     red, green, blue, shine = ((v[0] / sum(v), v[1] / sum(v)) for v in (*xyz, white))
     gamma = _checked_gamma(sum(numbers[9:]) / 3 / 65536)
     primaries = Primaries(red, green, blue, shine)
-    return Colors(make_profile(primaries, Curve(gamma), "from a BMP header", gray=gray))
+    return Colors(make_profile(primaries, ToneCurve(gamma), "from a BMP header", gray=gray))
 
 
 def _from_gif(data: bytes, gray: bool) -> Colors:  # noqa: ARG001
@@ -258,7 +259,9 @@ def _from_exif(exif: PIL.Image.Exif, gray: bool) -> Colors:
     white, gamma, space = exif.get(_TIFF_WHITE), own.get(_EXIF_GAMMA), own.get(_EXIF_COLOR_SPACE)
     index = exif.get_ifd(IFD.Interop).get(_INTEROP_INDEX, "") if IFD.Interop in own else ""
     if str(index).startswith("R03") or space == _EXIF_ADOBE:
-        return Colors(make_profile(ADOBE_RGB, Curve(_ADOBE_GAMMA), "Adobe RGB (1998)", gray=gray))
+        return Colors(
+            make_profile(ADOBE_RGB, ToneCurve(_ADOBE_GAMMA), "Adobe RGB (1998)", gray=gray)
+        )
     if corners is not None or table is not None or gamma is not None:
         primaries = _exif_primaries(corners, white)
         curve = _exif_curve(table, gamma)
@@ -276,16 +279,16 @@ def _exif_primaries(corners: Any, white: Any) -> Primaries:
     return Primaries((x[0], x[1]), (x[2], x[3]), (x[4], x[5]), shine)
 
 
-def _exif_curve(table: Any, gamma: Any) -> Curve:
+def _exif_curve(table: Any, gamma: Any) -> ToneCurve:
     if gamma is not None:
-        return Curve(_checked_gamma(float(gamma)))
+        return ToneCurve(_checked_gamma(float(gamma)))
     # one table, or three after each other, of 2 to the power of the bits (TIFF 6.0, section 20)
     values = tuple(table or ())
     count = len(values) // 3 if len(values) >= 3 and math.log2(len(values)) % 1 else len(values)
     if count < 2:
         # the default of TIFF 6.0
-        return Curve(2.2)
-    return Curve(table=values[:count])
+        return ToneCurve(2.2)
+    return ToneCurve(table=values[:count])
 
 
 def _profile_transfer(profile: bytes) -> int:

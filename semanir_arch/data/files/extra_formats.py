@@ -10,10 +10,11 @@ from enum import Enum
 from functools import cache
 
 from semanir_arch.data.files.tiff_directories import is_raw_tiff
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "INSTALL",
-    "Extra",
+    "ExtraFormat",
     "extra_format",
     "is_installed",
     "require",
@@ -23,7 +24,7 @@ INSTALL = "pip install 'semanir-arch[formats]'"
 """How to get what reads these formats."""
 
 
-class Extra(Enum):
+class ExtraFormat(Enum):
     """A format; its value is the module that reads it."""
 
     HEIC = "pillow_heif"
@@ -31,8 +32,10 @@ class Extra(Enum):
 
 
 _TEXTS = {
-    Extra.HEIC: "is a HEIC photo, as iPhones take them; to read it: {}; or save it as JPEG or PNG",
-    Extra.RAW: "is a camera raw file; to read it: {}; or develop it to a 16-bit TIFF",
+    ExtraFormat.HEIC: (
+        "is a HEIC photo, as iPhones take them; to read it: {}; or save it as JPEG or PNG"
+    ),
+    ExtraFormat.RAW: "is a camera raw file; to read it: {}; or develop it to a 16-bit TIFF",
 }
 
 _RAW_BEGINNINGS = (
@@ -47,40 +50,40 @@ _AVIF_BRANDS = (b"avif", b"avis")
 _RAW_BRAND = b"crx "
 
 
-def extra_format(data: bytes) -> Extra | None:
-    """Which of these formats a file has; None for every other.
+def extra_format(data: bytes) -> ExtraFormat | None:
+    """Find which of these formats a file has; None for every other.
 
     Args:
-        data: Its contents.
+        data: Contents of the file.
     """
     if data.startswith(_RAW_BEGINNINGS):
-        return Extra.RAW
+        return ExtraFormat.RAW
     if data[:2] in (b"II", b"MM"):
-        return Extra.RAW if data[8:11] == b"CR\2" or is_raw_tiff(data) else None
+        return ExtraFormat.RAW if data[8:11] == b"CR\2" or is_raw_tiff(data) else None
     if data[4:8] != b"ftyp":
         return None
     # ISO/IEC 14496-12, 4.3
     brand = data[8:12]
     if brand == _RAW_BRAND:
-        return Extra.RAW
+        return ExtraFormat.RAW
     if brand in _OPEN_BRANDS:
         end = min(int.from_bytes(data[:4], "big"), 256)
         others = {data[place : place + 4] for place in range(16, end - 3, 4)}
-        return None if others & {*_AVIF_BRANDS} else Extra.HEIC
-    return Extra.HEIC if brand in _HEIC_BRANDS else None
+        return None if others & {*_AVIF_BRANDS} else ExtraFormat.HEIC
+    return ExtraFormat.HEIC if brand in _HEIC_BRANDS else None
 
 
 @cache
-def is_installed(extra: Extra) -> bool:
+def is_installed(extra: ExtraFormat) -> bool:
     """Whether the package that reads a format is there."""
     return importlib.util.find_spec(extra.value) is not None
 
 
-def require(extra: Extra) -> None:
+def require(extra: ExtraFormat) -> None:
     """Refuse a format whose package is missing.
 
     Raises:
         ValueError: Says what the file is, and how to get what reads it.
     """
     if not is_installed(extra):
-        raise ValueError(f"it {_TEXTS[extra].format(INSTALL)}")
+        raise InputError(f"it {_TEXTS[extra].format(INSTALL)}")

@@ -43,7 +43,7 @@ def with_visible_colors(
 
     Args:
         layers: An image (H, W, C), where C is 2 (gray, opacity) or 4 (RGB, opacity); of any type.
-        tick: Called now and then; what it raises ends the work.
+        tick: Function called now and then; an error it raises ends the work.
 
     Returns:
         The same object where nothing is hidden or nothing visible; else a copy, in which pixels

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = [
     "ADOBE_RGB",
     "BT709",
     "D65",
     "SRGB_CURVE",
-    "Curve",
     "Primaries",
+    "ToneCurve",
     "color_from_gray",
     "make_profile",
 ]
@@ -37,10 +39,10 @@ class Primaries:
     """Chromaticities (CIE 1931 x and y).
 
     Args:
-        red: Of full red.
-        green: Of full green.
-        blue: Of full blue.
-        white: Of the brightest white.
+        red: Chromaticity of full red.
+        green: Chromaticity of full green.
+        blue: Chromaticity of full blue.
+        white: Chromaticity of the brightest white.
     """
 
     red: tuple[float, float]
@@ -50,8 +52,8 @@ class Primaries:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """From stored values to light, both in [0, 1].
+class ToneCurve:
+    """Curve from stored values to light, both in [0, 1].
 
     Args:
         gamma: Exponent.
@@ -71,17 +73,17 @@ BT709 = Primaries((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 ADOBE_RGB = Primaries((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
 """Adobe RGB (1998), 4.3.1.1."""
 
-SRGB_CURVE = Curve(2.4, (1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
+SRGB_CURVE = ToneCurve(2.4, (1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045))
 """IEC 61966-2-1, 5.2."""
 
 
-def make_profile(primaries: Primaries, curve: Curve, name: str, *, gray: bool) -> bytes:
+def make_profile(primaries: Primaries, curve: ToneCurve, name: str, *, gray: bool) -> bytes:
     """A display profile.
 
     Args:
-        primaries: Of RGB; for gray only the white counts.
-        curve: Of all channels.
-        name: What programs show, ASCII.
+        primaries: Primaries of RGB; for gray only the white counts.
+        curve: Tone curve of all channels.
+        name: Name that programs show, ASCII.
         gray: Whether the image has one channel.
 
     Raises:
@@ -117,10 +119,10 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
     else:
         colors = np.stack([_xyz(xy) for xy in (primaries.red, primaries.green, primaries.blue)], 1)
         if abs(np.linalg.det(colors)) < 1e-6:
-            raise ValueError("the primaries of its colours enclose nothing")
+            raise InputError("the primaries of its colours enclose nothing")
         matrix = adapt @ (colors * np.linalg.solve(colors, white))
         if np.abs(matrix).max() > 8:
-            raise ValueError("the primaries of its colours make no sense")
+            raise InputError("the primaries of its colours make no sense")
         tags += [
             (kind, _numbers(b"XYZ ", matrix[:, i]))
             for i, kind in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
@@ -132,7 +134,7 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
 def _xyz(chromaticity: tuple[float, float]) -> NDArray[np.float64]:
     x, y = chromaticity
     if not (0 < y <= 1 and 0 <= x <= 1):
-        raise ValueError(f"no colour has the chromaticity ({x:g}, {y:g})")
+        raise InputError(f"no colour has the chromaticity ({x:g}, {y:g})")
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
@@ -155,7 +157,7 @@ def _text(text: str) -> bytes:
     return b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(encoded), 28) + encoded
 
 
-def _curve(curve: Curve) -> bytes:
+def _curve(curve: ToneCurve) -> bytes:
     if curve.table:
         count = len(curve.table)
         return b"curv" + bytes(4) + struct.pack(f">I{count}H", count, *curve.table)

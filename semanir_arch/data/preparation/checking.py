@@ -11,10 +11,10 @@ from typing import Any
 
 from semanir_arch.data.preparation.fingerprints import Fingerprint, fingerprint
 from semanir_arch.data.preparation.leaks import Gallery
-from semanir_arch.data.preparation.work import run_jobs
-from semanir_arch.data.sources.base import ImageSource
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.preparation.parallel_jobs import run_jobs
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.pair_index import PairIndex, build_pair_index
+from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.utils.options import read_options
 
 TARGETS = "dataroot_gt"
@@ -37,12 +37,12 @@ Notice = Callable[[str, Fingerprint], None]
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of an image.
+class ImageFacts:
+    """Known facts of an image.
 
     Args:
         shape: Height, width and channels.
-        bits: Per sample.
+        bits: Bits per sample.
     """
 
     shape: tuple[int, int, int]
@@ -51,20 +51,20 @@ class Facts:
 
 @dataclass
 class RootReport:
-    """What is known of the images of one option.
+    """Known facts of the images of one option.
 
     Args:
         key: Block and option, `train:dataroot_gt`.
         roots: The folders or LMDBs.
-        paths: Of all images.
-        facts: By path, of those that can be read.
-        problems: One line each.
+        paths: Paths of all images.
+        facts: Facts of the readable images, by path.
+        problems: Problems, one line each.
     """
 
     key: str
     roots: Roots
     paths: list[str] = field(default_factory=list)
-    facts: dict[str, Facts] = field(default_factory=dict)
+    facts: dict[str, ImageFacts] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def sizes(self) -> str:
@@ -74,7 +74,7 @@ class RootReport:
         return " to ".join(ends) or "-"
 
     def channels(self) -> str:
-        """How many images have how many channels and bits."""
+        """Number of images by channels and bits."""
         counts = Counter((fact.shape[2], fact.bits) for fact in self.facts.values())
         names = {1: "gray", 2: "gray+alpha", 3: "RGB", 4: "RGB+alpha"}
         kinds = [f"{names[c]} {bits} bit" for c, bits in sorted(counts)]
@@ -121,13 +121,13 @@ def check_block(
     """Read every image of one data set, and pair inputs with targets.
 
     Args:
-        name: Of the block: `train`, `val_Set5`.
-        block: Its options.
+        name: Name of the block: `train`, `val_Set5`.
+        block: Options of the block.
         classes: Our data set classes by name; others are paired as BasicSR's `PairedImageDataset`.
         scale: Target pixels per input pixel.
         workers: Number of processes.
-        notice: Given the fingerprints of targets; None where leaks are not looked for.
-        report: Told about the progress.
+        notice: Function that gets the fingerprints of targets; None if leaks are not looked for.
+        report: Function that is told about the progress.
     """
     reports = []
     for key, value in block.items():
@@ -174,11 +174,11 @@ def _read(root: RootReport, workers: int, notice: Notice | None, report: Report)
 
 def _look(
     job: tuple[Roots, tuple[int, ...], bool],
-) -> list[tuple[Facts, Fingerprint | None] | tuple[str, None]]:
+) -> list[tuple[ImageFacts, Fingerprint | None] | tuple[str, None]]:
     """Facts and fingerprints of some images, or why one cannot be read."""
     roots, indices, with_prints = job
     source = _source(roots)
-    results: list[tuple[Facts, Fingerprint | None] | tuple[str, None]] = []
+    results: list[tuple[ImageFacts, Fingerprint | None] | tuple[str, None]] = []
     for index in indices:
         try:
             pixels = source.read(index)
@@ -186,7 +186,7 @@ def _look(
             results.append((str(error), None))
             continue
         height, width, channels = pixels.shape
-        facts = Facts((height, width, channels), 8 * pixels.dtype.itemsize)
+        facts = ImageFacts((height, width, channels), 8 * pixels.dtype.itemsize)
         results.append((facts, fingerprint(pixels) if with_prints else None))
     return results
 
@@ -228,7 +228,7 @@ def _check_pairs(
     first.problems += _misfits(pairs, facts, scale)
 
 
-def _misfits(pairs: PairIndex, facts: Mapping[str, Facts], scale: int) -> Iterator[str]:
+def _misfits(pairs: PairIndex, facts: Mapping[str, ImageFacts], scale: int) -> Iterator[str]:
     for item in range(len(pairs)):
         *inputs, target = pairs.paths(item)
         if target not in facts or any(path not in facts for path in inputs):
@@ -244,9 +244,9 @@ def _misfits(pairs: PairIndex, facts: Mapping[str, Facts], scale: int) -> Iterat
                 yield f"{path} does not fit {target}: {_kind(small)} and {_kind(large)}"
 
 
-def _size(fact: Facts) -> str:
+def _size(fact: ImageFacts) -> str:
     return f"{fact.shape[1]}x{fact.shape[0]}"
 
 
-def _kind(fact: Facts) -> str:
+def _kind(fact: ImageFacts) -> str:
     return f"{fact.shape[2]} channels of {fact.bits} bits"

@@ -39,7 +39,7 @@ _ROUNDNESS = 10.0
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What is compared of an image.
+    """Facts of an image that are compared.
 
     Args:
         whole: 64 bits, as one number.

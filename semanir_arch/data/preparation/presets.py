@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanir_arch.data.files.image_io import scan_images
-from semanir_arch.data.preparation.patches import Group, Tiling, View
+from semanir_arch.data.preparation.patches import Group, PatchGrid, View
+from semanir_arch.data.sources.scanning import scan_images
+from semanir_arch.utils.errors import InputError, MissingFileError
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Corpus:
 
     Args:
         roles: The first decides about names and about patches that are left out.
-        prefix: Put before the names of patches.
+        prefix: Prefix of the patches' names.
     """
 
     roles: tuple[Role, ...]
@@ -51,14 +52,14 @@ class Preset:
     """A published training set.
 
     Args:
-        help: What it makes, in a few words.
-        tiling: Which patches.
-        corpora: Of which images.
-        numbering: As in `Group`.
+        help: Effect of the preset, in a few words.
+        tiling: Grid of patches.
+        corpora: Image sets to cut.
+        numbering: Suffix of patch numbers, as for `Group`.
     """
 
     help: str
-    tiling: Tiling
+    tiling: PatchGrid
     corpora: tuple[Corpus, ...]
     numbering: str = "-{number}"
 
@@ -95,10 +96,12 @@ def _sub_images(name: str, high: str, low: str) -> Corpus:
     return Corpus(tuple(roles))
 
 
-_CENTRE = Tiling(256, 256, centre=True)
+_CENTRE = PatchGrid(256, 256, centre=True)
 
 PRESETS: dict[str, Preset] = {
-    "gopro": Preset("GoPro for training, 512/256", Tiling(512, 256), (_pairs("train", "GoPro"),)),
+    "gopro": Preset(
+        "GoPro for training, 512/256", PatchGrid(512, 256), (_pairs("train", "GoPro"),)
+    ),
     "gopro_val": Preset(
         "GoPro for validation, centres of its test images",
         _CENTRE,
@@ -107,7 +110,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "dfwb": Preset(
         "DIV2K, Flickr2K, WED and BSD400 for denoising and JPEG; small images stay whole",
-        Tiling(512, 416, max_whole=800),
+        PatchGrid(512, 416, max_whole=800),
         tuple(
             Corpus((Role(folder, "train/DFWB"),), prefix=f"{name}-")
             for name, folder in (
@@ -118,10 +121,10 @@ PRESETS: dict[str, Preset] = {
             )
         ),
     ),
-    "sidd": Preset("SIDD for training", Tiling(512, 384), (_pairs("train", "SIDD"),)),
+    "sidd": Preset("SIDD for training", PatchGrid(512, 384), (_pairs("train", "SIDD"),)),
     "dpdd": Preset(
         "DPDD for training, without the 30 % least sharp patches",
-        Tiling(512, 204, drop_blurred=0.3),
+        PatchGrid(512, 204, drop_blurred=0.3),
         (_dual_pixel("train"),),
     ),
     "dpdd_val": Preset(
@@ -129,7 +132,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "df2k": Preset(
         "DIV2K and Flickr2K sub-images for super-resolution, high and low resolution",
-        Tiling(480, 240),
+        PatchGrid(480, 240),
         (
             _sub_images("DF2K", "train/DIV2K/train_HR", "train/DIV2K/train_LR_bicubic"),
             _sub_images("DF2K", "train/Flickr2K/HR", "train/Flickr2K/LR_bicubic"),
@@ -138,7 +141,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "div2k": Preset(
         "DIV2K sub-images alone, as tables of lightweight super-resolution train",
-        Tiling(480, 240),
+        PatchGrid(480, 240),
         (_sub_images("DIV2K", "train/DIV2K/train_HR", "train/DIV2K/train_LR_bicubic"),),
         numbering="_s{number:03d}",
     ),
@@ -155,7 +158,7 @@ def preset_groups(
         preset: The training set.
         root: The data root.
         is_lmdb: Whether outputs are LMDBs.
-        report: Told which optional folders are absent.
+        report: Function that is told which optional folders are absent.
 
     Raises:
         FileNotFoundError: A folder does not exist.
@@ -186,12 +189,12 @@ def preset_groups(
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; datasets_prep/prepare.py makes it")
+        raise MissingFileError(f"{folder}: no such folder; datasets_prep/prepare.py makes it")
     files: dict[str, Path] = {}
     for path in scan_images(folder):
         stem = path.relative_to(folder).with_suffix("").as_posix()
         if stem in files:
-            raise ValueError(f"{files[stem]} and {path} differ only in their suffix")
+            raise InputError(f"{files[stem]} and {path} differ only in their suffix")
         files[stem] = path
     return files
 
@@ -202,7 +205,7 @@ def _shared_stems(root: Path, present: Sequence[tuple[Role, Mapping[str, Path]]]
         expected = {role.template.format(stem) for stem in first}
         lonely = sorted(expected.symmetric_difference(files))
         if lonely:
-            raise ValueError(
+            raise InputError(
                 f"{root / role.source}: {len(lonely)} images do not pair with "
                 f"{root / present[0][0].source}, such as {lonely[0]}"
             )

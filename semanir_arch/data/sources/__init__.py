@@ -6,8 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from semanir_arch.data.sources.base import ImageSource
-    from semanir_arch.data.sources.opening import open_source
+    from semanir_arch.data.sources.image_source import ImageSource
+    from semanir_arch.data.sources.source_opening import open_source
 
 __all__ = ["ImageSource", "open_source"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.sources.base import ImageSource
+from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.lmdb_store import read_keys, reading
 from semanir_arch.data.sources.lmdb_values import unpack
 from semanir_arch.data.sources.name_table import NameTable, natural_order
@@ -46,7 +46,7 @@ class LmdbSource(ImageSource):
 
     @contextmanager
     def view(self, index: int) -> Iterator[NDArray[Any]]:
-        """See `ImageSource.view`."""
+        """View of an image; see `ImageSource.view`."""
         with self._unpacked(index, verify=False) as pixels:
             yield pixels
 

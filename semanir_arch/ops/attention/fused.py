@@ -2,7 +2,8 @@
 
 `triton` visits every key and drops those that a query does not keep. `triton_union` visits, for a
 block of queries, only the keys that at least one of them keeps; it pays where neighbours choose
-alike. Both run the kernels of `triton.py` as `launch.py` plans; these are imported when first used.
+alike. Both run the kernels of `triton.py` as `kernel_launch.py` lays them out; these are imported
+when first used.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from semanir_arch.ops.operators import operator
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
 
-    from .launch import Union
+    from .kernel_launch import Union
 
 __all__ = ["BACKEND", "UNION_BACKEND", "attend", "attend_union", "volunteers"]
 
@@ -48,7 +49,7 @@ def attend_union(
     bias: Tensor | None,
     scale: float,
 ) -> Tensor:
-    """As `attend`; the lists of keys are made on the dictionary's first use and kept with it."""
+    """Attend like `attend`; the dictionary keeps the lists of keys from its first use on."""
     # Exact float32 products need smaller blocks.
     block = 128 if q.element_size() == 2 else 64
     union = dictionary.union(block)
@@ -106,11 +107,11 @@ def _forward(
     scale: float,
     *union: Any,
 ) -> tuple[Tensor, Tensor]:
-    from . import launch
+    from . import kernel_launch
 
     q, k, v = (_readable(x) for x in (q, k, v))
     bias = None if bias is None else bias.contiguous()
-    return launch.forward(q, k, v, bits, bias, scale, _as_union(*union))
+    return kernel_launch.forward(q, k, v, bits, bias, scale, _as_union(*union))
 
 
 @torch.library.register_fake("semanir::fused_attention")
@@ -135,12 +136,12 @@ def _backward(
     scale: float,
     *rest: Any,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    from . import launch
+    from . import kernel_launch
 
     *union, bias_gradient = rest
     grad, q, k, v = (_readable(x) for x in (grad, q, k, v))
     saved_bias = None if bias is None else bias.contiguous()
-    dq, dk, dv, dbias = launch.backward(
+    dq, dk, dv, dbias = kernel_launch.backward(
         grad,
         q,
         k,
@@ -201,7 +202,7 @@ torch.library.register_autograd(
 def _as_union(
     keys: Tensor | None, sizes: Tensor | None, bits: Tensor | None, block: int
 ) -> Union | None:
-    from .launch import Union
+    from .kernel_launch import Union
 
     if keys is None or sizes is None or bits is None:
         return None

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.ops.backend import Backend, Request
-from semanir_arch.ops.dictionary.packing import unpack
+from semanir_arch.ops.dictionary.packed_bits import unpack
 from semanir_arch.ops.operators import operator
 
 from .bias import fold, matrix

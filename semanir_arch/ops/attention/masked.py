@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from semanir_arch.ops.backend import Backend
-from semanir_arch.ops.dictionary.packing import WORD
+from semanir_arch.ops.dictionary.packed_bits import WORD
 from semanir_arch.ops.operators import operator
 
 from .bias import fold, matrix

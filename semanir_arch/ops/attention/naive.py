@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from semanir_arch.ops.autocast import without_autocast
 from semanir_arch.ops.backend import Backend, never
-from semanir_arch.ops.precision import without_autocast
 
 from .bias import matrix
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from semanir_arch.ops import native
 from semanir_arch.ops.operators import operator
 
-from .packing import num_words, pack
+from .packed_bits import num_words, pack
 
 __all__ = ["select_bits"]
 
@@ -26,7 +26,7 @@ _INT32_MIN = -(2**31)
 
 @operator("semanir::dictionary", "(Tensor x, int k, Tensor? groups) -> Tensor")
 def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
-    """Same selection as `naive.select`, as packed bits.
+    """Select the same keys as `naive.select`, as packed bits.
 
     Args:
         x: Features, shape (nW, N, C), float32.

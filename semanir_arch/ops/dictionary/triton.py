@@ -18,13 +18,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-__all__ = ["Launch", "plan", "select"]
+__all__ = ["SelectionLaunch", "plan", "select"]
 
 _SCRATCH_BYTES = 32 * 2**20
 _LOWEST = tl.constexpr(-(2**31))
 
 
-class Launch(NamedTuple):
+class SelectionLaunch(NamedTuple):
     """A kernel with everything it is called with."""
 
     kernel: Any
@@ -131,7 +131,7 @@ def _select_kernel(
 
 
 def select(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
-    """As `threshold.select_bits`, for x of any floating dtype up to 32 bits."""
+    """Select as `threshold.select_bits` does, for x of any floating dtype up to 32 bits."""
     bits = x.new_empty((*x.shape[:2], triton.cdiv(x.shape[1], 32)), dtype=torch.int32)
     with torch.cuda.device_of(x):
         for launch in plan(x, k, groups, bits):
@@ -139,7 +139,7 @@ def select(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
     return bits
 
 
-def plan(x: Tensor, k: int, groups: Tensor | None, bits: Tensor) -> list[Launch]:
+def plan(x: Tensor, k: int, groups: Tensor | None, bits: Tensor) -> list[SelectionLaunch]:
     """The launches of `select`, in pairs over one scratch; works on the meta device."""
     num_windows, num_tokens, channels = x.shape
     # Rows and columns of a block of similarities, and warps.
@@ -165,7 +165,7 @@ def plan(x: Tensor, k: int, groups: Tensor | None, bits: Tensor) -> list[Launch]
             "PRECISION": _precision(x.dtype),
         }
         grid = (count * triton.cdiv(num_tokens, columns),)
-        launches.append(Launch(_similarity_kernel, grid, product, warps, stages=3))
+        launches.append(SelectionLaunch(_similarity_kernel, grid, product, warps, stages=3))
         choice = {
             "similarity": similarity,
             "groups": groups,
@@ -179,7 +179,9 @@ def plan(x: Tensor, k: int, groups: Tensor | None, bits: Tensor) -> list[Launch]
             "GROUPED": groups is not None,
         }
         row_warps = max(1, min(8, padded // 1024))
-        launches.append(Launch(_select_kernel, (count * tile,), choice, row_warps, stages=1))
+        launches.append(
+            SelectionLaunch(_select_kernel, (count * tile,), choice, row_warps, stages=1)
+        )
     return launches
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from semanir_arch.ops.operators import operator
 
-from .packing import pack, unpack
+from .packed_bits import pack, unpack
 
 __all__ = ["key_unions"]
 

@@ -1,6 +1,6 @@
 """What is wrong with a picture, measured without a network; and which network helps."""
 
-from semanir_arch.restoring.diagnosis.choice import Choice, choose
+from semanir_arch.restoring.diagnosis.choice import TaskChoice, choose
 from semanir_arch.restoring.diagnosis.findings import (
     Diagnosis,
     diagnose,
@@ -8,4 +8,4 @@ from semanir_arch.restoring.diagnosis.findings import (
     diagnose_file,
 )
 
-__all__ = ["Choice", "Diagnosis", "choose", "diagnose", "diagnose_data", "diagnose_file"]
+__all__ = ["Diagnosis", "TaskChoice", "choose", "diagnose", "diagnose_data", "diagnose_file"]

@@ -44,7 +44,7 @@ class Compression:
     """How a picture was compressed.
 
     Args:
-        quality: On libjpeg's scale, 1 to 100.
+        quality: Quality on libjpeg's scale, 1 to 100.
         in_file: Whether the file itself says so; otherwise it was found in the pixels.
     """
 
@@ -56,7 +56,8 @@ def quality_of_tables(tables: dict[int, Any]) -> int | None:
     """Quality of libjpeg whose luma steps come nearest to a file's.
 
     Args:
-        tables: Of 64 steps each, by number, as Pillow reads them (`file.quantization`).
+        tables: Quantization tables of 64 steps each, by number, as Pillow reads them
+            (`file.quantization`).
     """
     if not tables:
         return None
@@ -75,8 +76,8 @@ def find_compression(luma: NDArray[np.float32]) -> Compression | None:
         luma: (H, W), 0-255, as it was decoded.
 
     Returns:
-        None where there are none: the picture was never compressed, or scaled since, or so little
-        that rounding to 8 bits hides it.
+        Compression; None without traces: the picture was never compressed, or scaled since, or so
+        little that rounding to 8 bits hides it.
     """
     if min(luma.shape) < 4 * _SIDE:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from semanir_arch.restoring.diagnosis.findings import Diagnosis
 
-__all__ = ["Choice", "choose"]
+__all__ = ["TaskChoice", "choose"]
 
 _WORST_QUALITY = 70
 """JPEG files of a better quality are left alone: what they lack is hardly seen."""
@@ -33,13 +33,13 @@ _SMALL, _TINY = 384, 200
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What to do with a picture.
+class TaskChoice:
+    """Choice of what to do with a picture.
 
     Args:
-        findings: What is wrong with it, in plain words; "nothing to repair" where nothing is.
+        findings: Faults of the picture, in plain words; "nothing to repair" if there are none.
         tasks: Names of the networks, in their order; empty for none.
-        hints: What else could be tried.
+        hints: Other tasks worth trying, in words.
     """
 
     findings: str
@@ -52,15 +52,15 @@ class Choice:
         return f"{self.findings} -> {' + '.join(self.tasks) if self.tasks else 'left as it is'}"
 
 
-def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = False) -> Choice:
+def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = False) -> TaskChoice:
     """Choose among the networks there are.
 
     Demonstrations are never chosen, but mentioned.
 
     Args:
-        diagnosis: Of the picture.
+        diagnosis: Diagnosis of the picture.
         shipped: Tasks that have a network.
-        force: Choose one for a clean picture as well.
+        force: Whether to choose a task for a clean picture as well.
     """
     gray = diagnosis.gray
     quality = diagnosis.compression.quality if diagnosis.compression else 100
@@ -86,13 +86,16 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         words.append(size)
         tasks.append("sr_x2")
     if force and not tasks:
-        better = "jpeg" if diagnosis.compression else "denoise"
-        preferred = f"{better}_gray" if gray else better
-        tasks.append("photo" if "photo" in shipped and not gray else preferred)
+        if "photo" in shipped and not gray:
+            tasks.append("photo")
+        elif diagnosis.compression:
+            tasks.append("jpeg_gray" if gray else "jpeg")
+        else:
+            tasks.append("denoise_gray" if gray else "denoise")
     chosen = tuple(task for task in tasks if task in shipped)
     kind = "gray" if gray else "colour"
     found = ", ".join(words) if words else "nothing to repair"
-    return Choice(f"{found}, {kind}", chosen, tuple(_hints(diagnosis, chosen, quality)))
+    return TaskChoice(f"{found}, {kind}", chosen, tuple(_hints(diagnosis, chosen, quality)))
 
 
 def _is_noisy(diagnosis: Diagnosis) -> bool:

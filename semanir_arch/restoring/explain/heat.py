@@ -28,8 +28,8 @@ def levels(region: Region, view: str) -> npt.NDArray[np.uint8]:
     Similarity from the lowest to the highest of the region; attention from 0 to the largest weight.
 
     Args:
-        region: Of one token.
-        view: One of `VIEWS`.
+        region: Region of one token.
+        view: View, one of `VIEWS`.
 
     Returns:
         Shape (h, w).

@@ -53,8 +53,8 @@ def draw_pixel(
 
     Args:
         photo: RGB (H, W, 3).
-        pixel: Its (y, x).
-        stages: What `key_semantics` found.
+        pixel: Position (y, x) of the pixel.
+        stages: Results of `key_semantics`.
         index: Place of the pixel among those that were asked for.
         title: Text of the first line.
 

@@ -30,7 +30,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from semanir_arch.report.html import read_page_file
-from semanir_arch.restoring.serve.choices import Choice, split_choice
+from semanir_arch.restoring.serve.choices import NetworkChoice, split_choice
 from semanir_arch.restoring.serve.connections import (
     TooSlowError,
     Upload,
@@ -40,10 +40,11 @@ from semanir_arch.restoring.serve.connections import (
 )
 from semanir_arch.restoring.serve.desk import Desk
 from semanir_arch.restoring.serve.guard import Guard, is_loopback
+from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, RestoredPhoto
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
-from semanir_arch.restoring.serve.work import BusyError, Job, Outcome, Queue
-from semanir_arch.weights import TASKS
+from semanir_arch.tasks import TASKS
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["make_app"]
 
@@ -59,22 +60,24 @@ _FILES = {
 }
 
 
-def make_app(choices: Sequence[Choice], queue: Queue, desk: Desk, host: str) -> Guard:
+def make_app(choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: str) -> Guard:
     """The application.
 
     Args:
-        choices: What the menu offers; one at least.
-        queue: Does the work.
+        choices: Networks that the menu offers, at least one.
+        queue: Queue that does the work.
         desk: Answers at once what needs no network.
-        host: What the server listens on.
+        host: Host that the server listens on.
     """
     return Guard(Starlette(routes=_Routes(choices, queue, desk, host).routes()), host)
 
 
 class _Routes:
-    """What the addresses do."""
+    """Handlers of the addresses."""
 
-    def __init__(self, choices: Sequence[Choice], queue: Queue, desk: Desk, host: str) -> None:
+    def __init__(
+        self, choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: str
+    ) -> None:
         self._choices = {choice.name: choice for choice in choices}
         self._queue = queue
         self._desk = desk
@@ -97,7 +100,7 @@ class _Routes:
         ]
 
     async def options(self, _: Request) -> Response:
-        """What the page offers."""
+        """Send what the page offers."""
         return JSONResponse(
             {
                 "tasks": [
@@ -144,7 +147,7 @@ class _Routes:
         scale = math.prod(choice.scale for choice in chain)
 
         async def answer(data: bytes, name: str) -> Response:
-            return await self._start(Job(task, name, data, strength), scale)
+            return await self._start(PhotoJob(task, name, data, strength), scale)
 
         return await self._take(request, answer)
 
@@ -152,11 +155,11 @@ class _Routes:
         """Take a file, and try every task on a part of it."""
 
         async def answer(data: bytes, name: str) -> Response:
-            return await self._start(Job("", name, data, tries=True), 1)
+            return await self._start(PhotoJob("", name, data, tries=True), 1)
 
         return await self._take(request, answer)
 
-    async def _start(self, job: Job, scale: int) -> Response:
+    async def _start(self, job: PhotoJob, scale: int) -> Response:
         await run_in_threadpool(check_size, job.data, job.name, scale)
         self._queue.submit(job)
         return JSONResponse(self._describe(job), 202)
@@ -224,11 +227,11 @@ class _Routes:
             return _gone()
         return Response(outcome.samples[number], media_type="image/png")
 
-    def _outcome(self, request: Request) -> Outcome | None:
+    def _outcome(self, request: Request) -> RestoredPhoto | None:
         job = self._queue.find(request.path_params["id"])
         return job.outcome if job is not None else None
 
-    def _describe(self, job: Job) -> dict[str, Any]:
+    def _describe(self, job: PhotoJob) -> dict[str, Any]:
         described: dict[str, Any] = {"id": job.id, "state": job.state}
         if job.state == "waiting":
             described["ahead"] = self._queue.ahead(job)
@@ -262,7 +265,7 @@ async def _receive(request: Request, upload: Upload) -> bool:
     return True
 
 
-def _read_strength(text: str, chain: Sequence[Choice]) -> float | None:
+def _read_strength(text: str, chain: Sequence[NetworkChoice]) -> float | None:
     """A bound, or None for an empty text.
 
     Raises:
@@ -272,11 +275,11 @@ def _read_strength(text: str, chain: Sequence[Choice]) -> float | None:
         return None
     if not any(choice.strength for choice in chain):
         titles = " + ".join(choice.title for choice in chain)
-        raise ValueError(f"{titles} has no strength that could be bounded")
+        raise InputError(f"{titles} has no strength to bound")
     try:
         return float(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no number") from error
+        raise InputError(f"{text!r} is not a number") from error
 
 
 def _read_share(text: str) -> float:
@@ -290,7 +293,7 @@ def _read_share(text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise ValueError(f"share={text!r}; allowed: 0 to 1")
+        raise InputError(f"share={text!r}; allowed: 0 to 1")
     return share
 
 
@@ -299,4 +302,4 @@ def _error(status: int, message: str) -> Response:
 
 
 def _gone() -> Response:
-    return _error(404, "the result is not kept any more; restore the photo again")
+    return _error(404, "the result is no longer kept; restore the photo again")

@@ -21,8 +21,9 @@ from semanir_arch.data.files.image_io import Image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.restoring.diagnosis import Diagnosis
 from semanir_arch.restoring.serve.watch import StoppedError
+from semanir_arch.utils.errors import InputError
 
-__all__ = ["Codec"]
+__all__ = ["CodecProcess"]
 
 SECONDS = 60.0
 """Within which a photo must be decoded, or a result encoded; ordinary ones need a few."""
@@ -44,7 +45,7 @@ answer(int(sys.argv[1]))
 """
 
 
-class Codec:
+class CodecProcess:
     """Decodes and encodes; used by one thread at a time."""
 
     def __init__(self) -> None:
@@ -120,13 +121,13 @@ class Codec:
                 continue
             if answer is None:
                 self.close()
-                raise ValueError(f"{name}: its decoder ended; the file is damaged or too large")
+                raise InputError(f"{name}: its decoder ended; the file is damaged or too large")
             good, result = answer
             if not good:
                 raise result
             return result
         self.close()
-        raise ValueError(f"{name}: takes longer than {SECONDS:g} seconds; it is refused")
+        raise InputError(f"{name}: takes longer than {SECONDS:g} seconds; it is refused")
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -13,9 +13,11 @@ from typing import Any
 
 from semanir_arch.restoring.diagnosis import choose
 from semanir_arch.restoring.pixels import split
-from semanir_arch.restoring.serve.codec import Codec
-from semanir_arch.restoring.serve.work import BusyError, Outcome
+from semanir_arch.restoring.serve.codec import CodecProcess
+from semanir_arch.restoring.serve.job_queue import BusyError, RestoredPhoto
 from semanir_arch.restoring.strength import keep_share
+from semanir_arch.restoring.visible import with_visible_colors
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Desk"]
 
@@ -27,7 +29,7 @@ class Desk:
     """Answers from any thread."""
 
     def __init__(self) -> None:
-        self._codec = Codec()
+        self._codec = CodecProcess()
         self._turn = threading.Lock()
         self._room = threading.BoundedSemaphore(_MOST)
         self._ended = threading.Event()
@@ -45,12 +47,12 @@ class Desk:
 
         Args:
             data: The file.
-            name: What messages call it.
+            name: Name of the photo in messages.
             offered: Names of the tasks that may be chosen.
             shown: Whether a picture of it is wanted, for browsers that cannot show the file.
 
         Returns:
-            Its size, what was found in plain words, the names of the tasks that help (none for a
+            Size of the photo, findings in plain words, names of the tasks that help (none for a
             clean photo), hints, and the picture as an address that holds it.
 
         Raises:
@@ -72,12 +74,13 @@ class Desk:
             said["preview"] = f"data:image/png;base64,{base64.b64encode(preview).decode('ascii')}"
         return said
 
-    def blend(self, outcome: Outcome, share: float) -> bytes:
+    def blend(self, outcome: RestoredPhoto, share: float) -> bytes:
         """A result's file that keeps only a share of the change.
 
         Args:
-            outcome: With its original and restored pixels.
-            share: 0 to 1; 0 gives the photo itself, or its bicubic enlargement.
+            outcome: Result with its original and restored pixels.
+            share: Share of the change, 0 to 1; 0 gives the photo itself, or its bicubic
+                enlargement.
 
         Raises:
             ValueError: The result cannot be blended.
@@ -85,11 +88,14 @@ class Desk:
             StoppedError: The server ends.
         """
         if outcome.restored is None:
-            raise ValueError("this result cannot be blended with its photo")
+            raise InputError("this result cannot be blended with its photo")
         with self._admitted():
             image = self._codec.decode(outcome.original, outcome.name, self._ended)
             blended = outcome.restored.copy()
-            keep_share(split(image.pixels), blended, share, outcome.scale)
+            given = split(image.pixels)
+            # as the command: the network did not see hidden colours, unless all is wanted back
+            before = given if share == 0 else with_visible_colors(given)
+            keep_share(before, blended, share, outcome.scale)
             return self._codec.encode(blended, outcome.name, image.metadata, self._ended)
 
     @contextmanager

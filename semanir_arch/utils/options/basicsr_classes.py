@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from semanir_arch.utils.options.basicsr_keys import DATASET, FACTOR, RATE, Section
-from semanir_arch.utils.options.declaration import Bounds, Length, OneOf, Option
+from semanir_arch.utils.options.option_types import Bounds, Length, OneOf, Option
 
 __all__ = ["DATASETS", "LOSS_TYPES", "METRIC_TYPES", "NETWORKS", "OPTIMIZER_TYPES", "TEMPLATE"]
 

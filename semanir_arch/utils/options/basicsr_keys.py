@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from semanir_arch.utils.options.declaration import (
+from semanir_arch.utils.options.option_types import (
     Bounds,
     Entries,
     FileName,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.utils.options.loading import Source, find_references, load_file
+from semanir_arch.utils.options.former import find_former, read_former
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join, shown
 from semanir_arch.utils.options.roles import (
     BASE_KEY,
@@ -22,8 +22,10 @@ from semanir_arch.utils.options.roles import (
     choose_fragments,
     leave_out_training,
     leave_out_variables,
+    override,
     split_test,
 )
+from semanir_arch.utils.options.yaml_reading import Source, find_references, load_file
 from semanir_arch.utils.shipped import renamed
 from semanir_arch.utils.values import show
 
@@ -52,7 +54,7 @@ class Merged:
     references: set[str] = field(default_factory=set)
 
     def origin(self, key: KeyPath) -> str:
-        """Where `key` was written or, if it was not, the nearest key above it."""
+        """Place where `key` was written or, if it was not, the nearest key above it."""
         for length in range(len(key), 0, -1):
             if key[:length] in self.origins:
                 return self.origins[key[:length]]
@@ -64,11 +66,11 @@ def merge_file(path: str | os.PathLike[str], role: Role = "train") -> Merged:
 
     Args:
         path: A leaf, or a file without `_base_`.
-        role: What for.
+        role: Role that the file is read for.
 
     Raises:
-        OptionError: A file is missing or malformed, a fragment has a `_base_` or a `test`, two
-            fragments set one key, or a block `test` holds what only a training reads.
+        OptionError: A file is missing or malformed, a fragment has a `_base_`, two fragments set
+            one key, or a block `test` holds what only a training reads.
     """
     leaf = load_file(renamed(path))
     if BASE_KEY not in leaf.data:
@@ -78,13 +80,15 @@ def merge_file(path: str | os.PathLike[str], role: Role = "train") -> Merged:
     own = split_test(leaf)
     fragments = _read_fragments(leaf, role)
     instead = _read_fragments(own, role, (TEST_KEY,)) if own else []
-    sources = {fragment: _load_fragment(fragment, leaf) for fragment in [*fragments, *instead]}
+    sources = {
+        fragment: _load_fragment(fragment, leaf, role) for fragment in [*fragments, *instead]
+    }
     if role == "train":
         return _merge([sources[fragment] for fragment in fragments], [leaf])
     written = [*sources.values(), leaf]
     if own is not None or any("train" in source.data for source in written):
-        sources = {path: leave_out_training(source) for path, source in sources.items()}
         leaf = leave_out_training(leaf, is_leaf=True)
+    sources = {path: leave_out_training(source) for path, source in sources.items()}
     chosen = [sources[fragment] for fragment in choose_fragments(fragments, instead)]
     leaves = [leaf, *([own] if own else [])]
     merged = _merge(chosen, leaves)
@@ -99,7 +103,7 @@ def _merge(fragments: list[Source], leaves: list[Source]) -> Merged:
     for source in fragments:
         _add_fragment(merged, source)
     for source in leaves:
-        _override(merged.options, source.data)
+        override(merged.options, source.data)
         _record(merged, source)
     for source in [*fragments, *leaves]:
         merged.references |= find_references(source.data)
@@ -122,22 +126,28 @@ def _read_fragments(source: Source, role: Role, above: KeyPath = ()) -> list[Pat
     for name in listed:
         path = Path(os.path.normpath(source.path.parent / name.replace(ROLE, role)))
         fragment = renamed(path)
-        if not fragment.is_file():
+        if not fragment.is_file() and find_former(fragment) is None:
             text = f"no such file: {name} (looked for {shown(path)})"
             raise OptionError(Problem(origin, key, text))
         fragments.append(fragment)
     return fragments
 
 
-def _load_fragment(path: Path, leaf: Source) -> Source:
+def _load_fragment(path: Path, leaf: Source, role: Role) -> Source:
+    """A fragment as a role reads it: a test with its block `test`, a training without."""
+    former = None if path.is_file() else find_former(path)
+    if former is not None:
+        return read_former(path, former)
     source = load_file(path)
-    for key, text in (
-        (BASE_KEY, f"a fragment cannot inherit; list its fragments in {shown(leaf.path)} instead"),
-        (TEST_KEY, f"a fragment has no block for tests; write it in {shown(leaf.path)} instead"),
-    ):
-        if key in source.data:
-            line = source.lines[key,]
-            raise OptionError(Problem(f"{shown(path)}:{line}", (key,), text))
+    own = split_test(source)
+    for part, above in ((source, ()), (own, (TEST_KEY,))):
+        if part is not None and BASE_KEY in part.data:
+            text = f"a fragment cannot inherit; list its fragments in {shown(leaf.path)} instead"
+            line = part.lines[BASE_KEY,]
+            raise OptionError(Problem(f"{shown(path)}:{line}", (*above, BASE_KEY), text))
+    if role == "test" and own is not None:
+        override(source.data, own.data)
+        source.lines.update(own.lines)
     return source
 
 
@@ -174,11 +184,3 @@ def _join(target: dict[str, Any], addition: dict[str, Any], above: KeyPath) -> l
         else:
             conflicts.append((*above, name))
     return conflicts
-
-
-def _override(target: dict[str, Any], leaf: dict[str, Any]) -> None:
-    for name, value in leaf.items():
-        if isinstance(target.get(name), dict) and isinstance(value, dict):
-            _override(target[name], value)
-        else:
-            target[name] = value

@@ -3,16 +3,17 @@
 A leaf describes both. A training is the leaf without its block `test`. A test is the leaf without
 what only a training reads, changed by the block `test`; fragments that this block lists replace
 those of the leaf from the same folder, so that a test on other data names other data alone.
+A fragment may have a block `test` too, which changes that fragment alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from semanir_arch.utils.options.loading import Source, find_references
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, shown
+from semanir_arch.utils.options.yaml_reading import Source, find_references
 from semanir_arch.utils.values import show
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "leave_out_training",
     "leave_out_variables",
     "only_training",
+    "override",
     "split_test",
 ]
 
@@ -86,11 +88,29 @@ def leave_out_training(source: Source, *, is_leaf: bool = False) -> Source:
     return Source(source.path, data, lines)
 
 
+def override(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Change options in place: mappings merge, everything else replaces."""
+    for name, value in changes.items():
+        if isinstance(target.get(name), dict) and isinstance(value, dict):
+            override(target[name], value)
+        else:
+            target[name] = value
+
+
 def choose_fragments(listed: Iterable[Path], instead: Iterable[Path]) -> list[Path]:
-    """Fragments of a test: those of the leaf, and where folders are the same, those of its test."""
+    """Fragments of a test: those of the leaf, and where folders are the same, those of its test.
+
+    `_base_/benchmark`, which is not there any more, counts as `_base_/testsets`.
+    """
     instead = list(instead)
-    replaced = {fragment.parent for fragment in instead}
-    return [*(fragment for fragment in listed if fragment.parent not in replaced), *instead]
+    replaced = {_folder(fragment) for fragment in instead}
+    return [*(fragment for fragment in listed if _folder(fragment) not in replaced), *instead]
+
+
+def _folder(fragment: Path) -> Path:
+    folder = fragment.parent
+    former = folder.name == "benchmark" and folder.parent.name == BASE_KEY
+    return folder.with_name("testsets") if former else folder
 
 
 def leave_out_variables(
@@ -101,10 +121,10 @@ def leave_out_variables(
     Args:
         options: Merged options of a test, changed in place.
         written: All files, with what was left out.
-        left: What is left of them.
+        left: Options that are left.
 
     Returns:
-        The names that what is left refers to, if only by way of other variables.
+        Names that the remaining options refer to, if only by way of other variables.
     """
     variables = options.get("vars")
     known = variables if isinstance(variables, dict) else {}
@@ -126,7 +146,7 @@ def split_test(leaf: Source) -> Source | None:
     """Take the block `test` out of a leaf.
 
     Args:
-        leaf: Changed in place.
+        leaf: Leaf, changed in place.
 
     Returns:
         The block as a file of its own, or None.

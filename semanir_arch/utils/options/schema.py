@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from semanir_arch.utils.options import basicsr_keys as host
-from semanir_arch.utils.options import engine_keys as engine
-from semanir_arch.utils.options.declaration import Option
+from semanir_arch.utils.options import own_keys
+from semanir_arch.utils.options.option_checks import Catalogue
+from semanir_arch.utils.options.option_types import Option
 from semanir_arch.utils.options.roles import BASE_KEY, TEST_KEY, TRAINING_ROOT
 from semanir_arch.utils.options.substitution import VARS_KEY
-from semanir_arch.utils.options.validation import Catalogue
 from semanir_arch.utils.values import Bounds, Entries, FileName, Length, OneOf, Strength
 
 __all__ = ["build_schema", "type_schema"]
@@ -43,7 +43,7 @@ def build_schema(catalogue: Catalogue) -> Schema:
     """Describe option files.
 
     Args:
-        catalogue: What may be named in them.
+        catalogue: Catalogue of the names that files may use.
 
     Returns:
         A schema of JSON Schema 2020-12.
@@ -53,7 +53,7 @@ def build_schema(catalogue: Catalogue) -> Schema:
     }
     sections = {
         "path": host.PATH,
-        "logger": {**host.LOGGER, **engine.LOGGER},
+        "logger": {**host.LOGGER, **own_keys.LOGGER},
         "val": host.VAL,
         "train": host.TRAIN,
     }
@@ -101,7 +101,7 @@ def build_schema(catalogue: Catalogue) -> Schema:
 
 def _definitions(catalogue: Catalogue) -> Schema:
     """Blocks that name a class."""
-    training = {**host.TRAIN_DATASET, **engine.TRAIN_DATASET}
+    training = {**host.TRAIN_DATASET, **own_keys.TRAIN_DATASET}
     return {
         "reference": {"type": "string", "pattern": r"\$\{[^${}]+\}"},
         "network": _typed(catalogue.networks),
@@ -120,7 +120,7 @@ def type_schema(kind: Any) -> Schema:
     """Describe what a value may be.
 
     Args:
-        kind: As `Option.type`: a type, an annotation, or a tuple of them.
+        kind: Type as in `Option.type`: a type, an annotation, or a tuple of them.
 
     Returns:
         A schema; `{}`, which accepts everything, for annotations that cannot be judged.
@@ -162,7 +162,7 @@ def _list(origin: Any, arguments: tuple[Any, ...]) -> Schema:
 
 
 def _mark(mark: Any, kind: Any) -> Schema:
-    """What a mark of `semanir_arch.utils.values` adds to the schema of its type."""
+    """Add what a mark of `semanir_arch.utils.values` says to the schema of its type."""
     if isinstance(mark, Bounds):
         limits = {
             "minimum": mark.least,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from semanir_arch.utils.options.inheritance import Merged
-from semanir_arch.utils.options.loading import REFERENCE
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, add, hint
+from semanir_arch.utils.options.yaml_reading import REFERENCE
 from semanir_arch.utils.values import show
 
 VARS_KEY = "vars"

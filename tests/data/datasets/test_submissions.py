@@ -12,7 +12,7 @@ from datasets_prep import write_submission
 from semanir_arch.data import SubmissionDataset
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import write_image
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.data.benchmark_files import write_dnd, write_sidd
 
 scipy_io = pytest.importorskip("scipy.io", reason="scipy comes with the extra train")

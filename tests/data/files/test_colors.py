@@ -15,8 +15,15 @@ from PIL.ExifTags import IFD
 from semanir_arch.data.files.image_encoding import encode_image, lost_metadata
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.data.files.image_metadata import Metadata
-from semanir_arch.data.files.profiles import BT709, SRGB_CURVE, Curve, color_from_gray, make_profile
+from semanir_arch.data.files.profiles import (
+    BT709,
+    SRGB_CURVE,
+    ToneCurve,
+    color_from_gray,
+    make_profile,
+)
 from tests.data.files.made import bmp_v5, plain_png, png, saved, with_opencv
+from tests.each import each
 from tests.helpers import make_image
 
 SRGB = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
@@ -109,7 +116,7 @@ DESCRIBED = {
 }
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@each("name", DESCRIBED)
 def test_a_profile_shows_the_colours_that_the_numbers_mean(name):
     data, corners, decode = DESCRIBED[name]
     image = decode_image(data, "image")
@@ -200,8 +207,8 @@ def test_profiles_in_unusual_places_are_found():
 @pytest.mark.parametrize(
     ("data", "note"),
     [
-        (plain_png((b"gAMA", bytes(4))), "describes its colours in a damaged way"),
-        (plain_png((b"cHRM", bytes(32))), "describes its colours in a damaged way"),
+        (plain_png((b"gAMA", bytes(4))), "has a damaged color description"),
+        (plain_png((b"cHRM", bytes(32))), "has a damaged color description"),
         (plain_png((b"cICP", bytes([9, 9, 0, 1]))), "as code 9/9 of H.273, which is not kept"),
         (
             camera_jpeg({40961: 65535}),
@@ -221,7 +228,7 @@ def test_our_srgb_profile_is_that_of_others():
     np.testing.assert_allclose(seen(profile, grid.astype(np.uint8)), grid, atol=1)
     assert color_from_gray(profile) is None
     assert color_from_gray(b"") is None
-    assert make_profile(BT709, Curve(2.2), "a", gray=True)[16:20] == b"GRAY"
+    assert make_profile(BT709, ToneCurve(2.2), "a", gray=True)[16:20] == b"GRAY"
 
 
 def test_what_a_format_cannot_hold_is_noted():

@@ -12,7 +12,7 @@ import pytest
 
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_io import decode_image, write_image
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.data.files.made import heic, with_opencv
 from tests.helpers import make_image
 

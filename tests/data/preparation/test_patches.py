@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.patches import (
     Group,
-    Tiling,
+    PatchGrid,
     View,
     cut,
     cut_to_files,
@@ -21,7 +21,7 @@ SIDES = st.integers(1, 90)
 
 @given(SIDES, SIDES, st.integers(1, 40), st.integers(1, 40), st.booleans(), st.integers(0, 60))
 def test_windows_lie_inside_are_distinct_and_leave_no_gap(h, w, size, step, centre, max_whole):
-    tiling = Tiling(size, step, max_whole=max_whole, centre=centre)
+    tiling = PatchGrid(size, step, max_whole=max_whole, centre=centre)
     windows = tiling.windows(h, w)
     assert len(set(windows)) == len(windows) > 0
     covered = np.zeros((h, w), bool)
@@ -36,7 +36,7 @@ def test_windows_lie_inside_are_distinct_and_leave_no_gap(h, w, size, step, cent
 
 
 def test_images_at_the_limit_stay_whole():
-    tiling = Tiling(16, 12, max_whole=40)
+    tiling = PatchGrid(16, 12, max_whole=40)
     assert tiling.windows(40, 100) == [(0, 0, 40, 100)]
     assert len(tiling.windows(41, 100)) > 1
 
@@ -52,7 +52,7 @@ def test_images_at_the_limit_stay_whole():
 )
 def test_impossible_tilings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        Tiling(**{"size": 16, "step": 12, **options})
+        PatchGrid(**{"size": 16, "step": 12, **options})
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -88,7 +88,7 @@ def test_least_sharp_patches_are_dropped_and_the_order_kept():
     # blocks 2, 5 and 8 are the flattest
     for block in (2, 5, 8):
         image[:, 20 * block : 20 * block + 20] //= 40
-    tiling = Tiling(20, 20, drop_blurred=0.35)
+    tiling = PatchGrid(20, 20, drop_blurred=0.35)
     windows = tiling.windows(20, 200)
     kept = tiling.choose(image, windows)
     assert [left // 20 for _, left, _, _ in kept] == [0, 1, 3, 4, 6, 7, 9]
@@ -104,7 +104,7 @@ def scene(tmp_path):
     for scale, low in lows.items():
         write_image(tmp_path / f"low{scale}.png", low)
         views.append(View(tmp_path / f"low{scale}.png", tmp_path / f"X{scale}", "a", scale))
-    return Group("a", tuple(views), Tiling(24, 12)), high, lows
+    return Group("a", tuple(views), PatchGrid(24, 12)), high, lows
 
 
 def test_patches_of_all_scales_show_the_same_place(scene):

@@ -11,7 +11,7 @@ from semanir_arch import host
 from semanir_arch.data import PairedRestorationDataset
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.data.sources.lmdb_store import write_lmdb
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.helpers import make_image
 
 pytest.importorskip("lmdb")

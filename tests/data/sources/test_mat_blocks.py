@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semanir_arch.data import PairedRestorationDataset
-from semanir_arch.data.sources.opening import open_source
+from semanir_arch.data.sources.source_opening import open_source
 from tests.data.benchmark_files import write_sidd
 
 scipy_io = pytest.importorskip("scipy.io", reason="scipy comes with the extra train")

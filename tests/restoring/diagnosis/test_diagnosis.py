@@ -14,6 +14,7 @@ from semanir_arch.data.files.image_io import Image
 from semanir_arch.restoring.diagnosis import choose, diagnose, diagnose_file
 from semanir_arch.restoring.diagnosis.blocks import quality_of_tables
 from semanir_arch.weights import TASKS
+from tests.each import each
 
 WITHOUT_PHOTO = [name for name in TASKS if name != "photo"]
 
@@ -46,8 +47,8 @@ def as_jpeg(image, quality):
     return buffer.getvalue(), np.asarray(PIL.Image.open(buffer)).reshape(image.shape)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("sigma", [8, 15, 25, 50])
+@each("channels", [1, 3])
+@each("sigma", [8, 15, 25, 50])
 def test_the_level_of_independent_noise_is_found(sigma, channels):
     found = diagnose(with_noise(scene(channels=channels), sigma))
     assert found.sigma == pytest.approx(sigma, rel=0.15)
@@ -60,9 +61,9 @@ def test_noise_that_neighbours_share_is_told_apart():
     assert diagnose(with_noise(scene(), 12, blur=1.0)).noise.correlation > 1.6
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("quality", [10, 40, 75, 88])
-@pytest.mark.parametrize("cut", [(0, 0), (3, 5)])
+@each("channels", [1, 3])
+@each("quality", [10, 40, 75, 88])
+@each("cut", [(0, 0), (3, 5)])
 def test_the_quality_of_a_file_is_found_in_its_pixels(quality, channels, cut):
     _, pixels = as_jpeg(scene(channels=channels), quality)
     found = diagnose(np.ascontiguousarray(pixels[cut[0] :, cut[1] :])).compression
@@ -96,15 +97,15 @@ def test_blur_and_darkness_are_seen():
     assert not diagnose(image).dark
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 200, 3), (40, 17, 4), (16, 16, 1)])
-@pytest.mark.parametrize("value", [0, 128, 255])
+@each("shape", [(1, 1), (3, 200, 3), (40, 17, 4), (16, 16, 1)])
+@each("value", [0, 128, 255])
 def test_tiny_and_flat_pictures_are_clean(shape, value):
     choice = choose(diagnose(np.full(shape, value, np.uint8)), TASKS)
     assert set(choice.tasks) <= {"sr_x2"}
 
 
-@pytest.mark.parametrize(
-    ("damage", "tasks"),
+@each(
+    "damage, tasks",
     [
         (lambda image: image, ()),
         (lambda image: with_noise(image, 25), ("denoise",)),

@@ -16,16 +16,16 @@ import pytest
 
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.app import make_app
-from semanir_arch.restoring.serve.choices import Choice
+from semanir_arch.restoring.serve.choices import NetworkChoice
 from semanir_arch.restoring.serve.desk import Desk
-from semanir_arch.restoring.serve.restoring import Workshop
+from semanir_arch.restoring.serve.job_queue import Queue
+from semanir_arch.restoring.serve.photo_restoring import Workshop
 from semanir_arch.restoring.serve.server import make_server
-from semanir_arch.restoring.serve.work import Queue
 from tests.helpers import TINY_SR, TINY_UNET, save_weights
 
 CHOICES = [
-    Choice("same", "The same again", input="any photo", strength="sigma"),
-    Choice("large", "Twice as large", scale=2, demonstration=True),
+    NetworkChoice("same", "The same again", input="any photo", strength="sigma"),
+    NetworkChoice("large", "Twice as large", scale=2, demonstration=True),
 ]
 
 

@@ -13,8 +13,9 @@ import pytest
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.restoring.diagnosis import choose, diagnose
-from semanir_arch.restoring.serve import app, work
+from semanir_arch.restoring.serve import app, job_queue
 from tests.data.files.test_image_fuzz import FILES
+from tests.each import each
 from tests.helpers import make_image
 
 from .conftest import wait_until
@@ -125,7 +126,7 @@ def huge(width, height):
     [((6000, 4001), "same", "24 megapixels"), ((3000, 2001), "large", "6 megapixels, because")],
 )
 def test_huge_photos_are_refused_before_they_are_decoded(running, monkeypatch, size, task, limit):
-    monkeypatch.setattr("semanir_arch.restoring.serve.codec.Codec.decode", None)
+    monkeypatch.setattr("semanir_arch.restoring.serve.codec.CodecProcess.decode", None)
     status, answer = running.send(huge(*size), "huge.png", task)
     assert status == 422
     assert f"{size[0]} x {size[1]} pixels; this page takes up to {limit}" in answer["error"]
@@ -154,7 +155,7 @@ def test_an_unknown_task_is_refused_with_those_that_exist(running):
 @pytest.mark.parametrize(
     ("task", "strength", "message"),
     [
-        ("large", "3", "Twice as large has no strength that could be bounded"),
+        ("large", "3", "Twice as large has no strength to bound"),
         ("same", "much", "'much' is no number"),
     ],
 )
@@ -184,7 +185,7 @@ def test_two_photos_at_once_wait_for_each_other_and_are_not_mixed(running):
 
 
 def test_more_than_may_wait_are_asked_to_come_back(running, monkeypatch):
-    monkeypatch.setattr(work, "MAX_WAITING", 2)
+    monkeypatch.setattr(job_queue, "MAX_WAITING", 2)
     running.allowed.clear()
     first = running.send(encoded("a.png"))[1]
     wait_until(lambda: running.request("GET", f"/api/jobs/{first['id']}")[1]["state"] == "working")
@@ -212,7 +213,7 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
     assert running.request("DELETE", f"/api/jobs/{job}")[0] == 404
 
 
-@pytest.mark.parametrize(
+@each(
     "headers",
     [
         {"Host": "evil.example"},
@@ -232,9 +233,8 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors"},
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@each("method", ["GET", "POST"])
 def test_other_web_sites_cannot_use_the_server(running, headers, method):
     path = "/api/options" if method == "GET" else "/api/jobs?task=same&name=a.png"
     body = encoded("a.png") if method == "POST" else None
@@ -311,6 +311,22 @@ def test_a_share_of_the_change_is_a_blend_with_the_enlarged_photo(running, dtype
     assert np.abs(result(0.5) - middle).max() <= 0.5 + 1e-3
     for wrong in ("2", "-1", "nan", "much"):
         assert running.request("GET", f"/api/jobs/{job}/result?share={wrong}")[0] == 400
+
+
+def test_a_blend_does_not_bring_hidden_colors_back(running):
+    """Beside 0 the photo counts as the network, here one that changes nothing, saw it."""
+    photo = make_image((24, 32, 4))
+    photo[..., 3] = np.where(np.arange(32) < 16, 255, 0)
+    photo[:, :16, :3] = 200
+    job = running.finished(running.send(encode_image(photo, Path("a.png")), "a.png")[1]["id"])
+
+    def result(share):
+        address = f"/api/jobs/{job['id']}/result?share={share}"
+        return decode_image(running.request("GET", address)[1], "").pixels
+
+    assert (result(1)[..., :3] == 200).all()
+    np.testing.assert_array_equal(result(0.5), result(1))
+    np.testing.assert_array_equal(result(0), photo)
 
 
 def test_every_task_is_tried_on_the_interesting_part(running):

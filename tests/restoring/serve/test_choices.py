@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from semanir_arch.restoring.serve import choices
-from semanir_arch.restoring.serve.choices import Choice, find_choices
+from semanir_arch.restoring.serve.choices import NetworkChoice, find_choices
 from semanir_arch.weights import ShippedWeights, get_task
 
 
@@ -26,7 +26,7 @@ def test_a_task_or_a_file_narrows_the_menu_to_one(monkeypatch):
     assert [choice.name for choice in find_choices(task="deblur")] == ["deblur"]
     assert find_choices(task="deblur")[0].demonstration
     path = Path("somewhere/net.pth")
-    assert find_choices(weights=path) == [Choice("weights", "net.pth", path)]
+    assert find_choices(weights=path) == [NetworkChoice("weights", "net.pth", path)]
 
 
 def test_an_unknown_task_is_refused():

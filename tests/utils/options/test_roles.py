@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from semanir_arch.utils.options import OptionError, resolve
+from tests.each import each
 
 LEAF = """_base_:
   - ../_base_/runtime/${role}.yml
@@ -108,9 +109,9 @@ def test_origins_are_the_lines_of_the_block(leaf):
     assert merged.origin(("datasets", "val_B")) == "_base_/benchmark/large.yml:2"
 
 
-@pytest.mark.parametrize("role", ["train", "test"])
-@pytest.mark.parametrize(
-    ("block", "message"),
+@each("role", ["train", "test"])
+@each(
+    "block, message",
     [
         ("test: 3", r"x\.yml:14: test: expected what only tests read"),
         ("test: {train: {k: 1}}", r"x\.yml:14: test:train: only a training reads this"),
@@ -127,10 +128,47 @@ def test_faults_of_the_block_are_told_before_the_training(leaf, role, block, mes
         resolve(leaf(LEAF + block), role=role)
 
 
-def test_fragments_have_no_block_for_tests(leaf, write):
-    write("_base_/data/d.yml", "test: {scale: 2}")
-    with pytest.raises(OptionError, match=r"d\.yml:1: test: a fragment has no block for tests"):
-        resolve(leaf())
+def test_a_fragment_may_have_a_block_for_tests(leaf, write):
+    small = (
+        "datasets: {val_B: null, val_A: {sigma: '${sigma}', size: 8}}\n"
+        "val: {protocol: denoise_rgb}\ntest:\n  vars: {noise: numpy}\n"
+        "  datasets: {val_A: {noise: '${noise}'}, val_B: {sigma: 1}, val_C: {sigma: 2}}\n"
+    )
+    write("_base_/benchmark/small.yml", small)
+    path = leaf(LEAF + "test: {datasets: {val_C: {sigma: 3}}}")
+    assert resolve(path).options["datasets"] == {
+        "train": {"size": 64, "crop": 64, "sigma": 25},
+        "val_A": {"sigma": 25, "size": 8},
+    }
+    test = resolve(path, role="test")
+    # in the order of the file; the leaf's block comes last
+    assert [*test.options["datasets"].items()] == [
+        ("val_B", {"sigma": 1}),
+        ("val_A", {"sigma": 25, "size": 8, "noise": "numpy"}),
+        ("val_C", {"sigma": 3}),
+    ]
+    assert test.merged.origin(("datasets", "val_B", "sigma")) == "_base_/benchmark/small.yml:5"
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("{train: {k: 1}}", r"small\.yml:1: test:train: only a training reads this"),
+        ("{_base_: [x.yml]}", r"small\.yml:1: test:_base_: a fragment cannot inherit"),
+    ],
+)
+@pytest.mark.parametrize("role", ["train", "test"])
+def test_faults_of_a_fragments_block_are_told_in_both_roles(leaf, write, role, block, message):
+    write("_base_/benchmark/small.yml", f"test: {block}")
+    with pytest.raises(OptionError, match=message):
+        resolve(leaf(LEAF), role=role)
+
+
+def test_a_test_alone_takes_what_a_fragment_for_trainings_says_of_it(leaf, write):
+    write("_base_/data/d.yml", "datasets: {train: {a: 1}, val_A: {b: '${c}'}}")
+    path = leaf("_base_: [../_base_/data/d.yml]\nvars: {c: 5}\npath: {a: w.pth}\nname: n\n")
+    expected = {"name": "n", "datasets": {"val_A": {"b": 5}}, "path": {"a": "w.pth"}}
+    assert resolve(path, role="test").options == expected
 
 
 def test_a_plain_file_is_used_as_it_is_in_both_roles(write):

@@ -7,8 +7,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from semanir_arch.commands.options import main
-from semanir_arch.runs.catalogue import build_catalogue
-from semanir_arch.utils.options.loading import load_file
+from semanir_arch.runs.class_schemas import build_catalogue
+from semanir_arch.utils.options.yaml_reading import load_file
+from tests.each import each
 from tests.helpers import ROOT
 
 FILES = sorted((ROOT / "options").rglob("*.yml"))
@@ -56,7 +57,7 @@ FAULTY = {
 }
 
 
-@pytest.mark.parametrize("text", FAULTY.values(), ids=FAULTY.keys())
+@each("text", FAULTY.values())
 def test_what_the_toolkit_refuses_an_editor_marks(validator, text):
     assert not validator.is_valid(yaml.safe_load(text))
 

@@ -1,6 +1,6 @@
 "use strict";
 
-// Where a pixel looks. The numbers are packed as semanir_arch/inference/explain/packing.py says.
+// Where a pixel looks. The numbers are packed as semanir_arch/restoring/explain/packed_keys.py says.
 
 const find = (id) => document.getElementById(id);
 const facts = JSON.parse(find("facts").textContent);
@@ -194,7 +194,9 @@ function show() {
 }
 
 function number(value) {
-  return Number(value.toPrecision(3)).toString();
+  const size = Math.abs(value);
+  // features of some networks are huge; fifteen digits say less than three and an exponent
+  return size >= 1e6 || (size > 0 && size < 1e-4) ? value.toExponential(2) : Number(value.toPrecision(3)).toString();
 }
 
 /** Choose the pixel with data that is nearest to a place of the area. */
