@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import re
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from tests.leaves import (
     name_of,
     options_of,
 )
+from tests.small_runs import forget_the_log
 
 
 def choose():
@@ -56,12 +56,6 @@ def choose():
 
 
 SMALL = {**TINY, "SwinIR": {"embed_dim": 8, "depths": [1], "num_heads": [2]}}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_logger(monkeypatch):
-    """BasicSR opens its log file once per process."""
-    monkeypatch.setattr(host.load("basicsr.utils.logger"), "initialized_logger", {})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -174,12 +168,6 @@ def start(options):
     path = Path(f"{options['name']}_start.pth")
     save_checkpoint(path, {"params": build(block).state_dict()})
     return path
-
-
-def forget_the_log():
-    """The next run opens its own, as in a process of its own."""
-    host.load("basicsr.utils.logger").initialized_logger.clear()
-    logging.getLogger("basicsr").handlers.clear()
 
 
 def run(main, leaf, changed):

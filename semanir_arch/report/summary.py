@@ -95,7 +95,7 @@ class Report:
                 for s in subjects
             )
             or "random",
-            "recognised as": _listed(s.layout for s in subjects if s.layout),
+            "recognized as": _listed(s.layout for s in subjects if s.layout),
             "network": _listed(f"{s.network}, {s.parameters:,d} parameters" for s in subjects),
             "k": _listed(str(s.k) for s in subjects if s.k is not None),
             "protocol": _listed(one.evaluation.protocol or "none" for one in self.measurements),

@@ -87,7 +87,8 @@ def message_of(error: BaseException) -> str:
     if not (text.startswith("Caught ") and " in DataLoader worker process" in text):
         return text
     kind = type(error)
-    return text.rpartition(f"\n{kind.__module__}.{kind.__qualname__}: ")[2].strip()
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return text.rpartition(f"\n{module}{kind.__qualname__}: ")[2].strip()
 
 
 def is_users(error: BaseException) -> bool:
@@ -96,4 +97,7 @@ def is_users(error: BaseException) -> bool:
     These are a `UserError`, and what the operating system refused: a file that is missing, a disk
     that is full. Everything else is a fault of this package.
     """
-    return isinstance(error, UserError) or (isinstance(error, OSError) and bool(error.errno))
+    if not isinstance(error, OSError):
+        return isinstance(error, UserError)
+    # of an error of a loading process only the text is left
+    return isinstance(error, UserError) or bool(error.errno) or "[Errno " in message_of(error)
