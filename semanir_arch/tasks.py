@@ -20,7 +20,7 @@ __all__ = ["NETWORK_TASKS", "TASKS", "Task", "find_task", "get_task", "suggest_t
 
 @dataclass(frozen=True)
 class Task:
-    """What one kind of network does.
+    """Task of one kind of network.
 
     Args:
         name: The word that commands, files and messages use.
@@ -76,8 +76,8 @@ _JPEG = "artifacts of JPEG compression at a quality from 10 to 90, unknown to it
 _ALL = (
     Task(
         name="denoise",
-        title="Colour denoising",
-        looks="grainy, colour",
+        title="Color denoising",
+        looks="grainy, color",
         folder="denoising",
         damages=("noise",),
         strength="sigma",
@@ -116,8 +116,8 @@ _ALL = (
     ),
     Task(
         name="jpeg",
-        title="Colour JPEG artifact removal",
-        looks="blocky, colour (JPEG)",
+        title="Color JPEG artifact removal",
+        looks="blocky, color (JPEG)",
         folder="jpeg",
         damages=("jpeg",),
         strength="quality",
