@@ -132,7 +132,7 @@ def train(
         run = prepare_run(
             parse_arguments([*argv, *([] if is_new else ["--auto_resume"])], ""), True
         )
-        stopped = Training(run, [ProgressLine(), clock])()
+        stopped = Training(run, [ProgressLine(), clock]).train()
         is_new = False
         attempt = replace(
             attempt,

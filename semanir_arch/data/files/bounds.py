@@ -247,8 +247,8 @@ def _check_size(sides: tuple[int, int], pixels: int, size: int) -> None:
         raise _too_many(sides)
 
 
-def _too_many(sides: tuple[int, int]) -> ValueError:
-    return ValueError(
+def _too_many(sides: tuple[int, int]) -> InputError:
+    return InputError(
         f"{sides[0]} x {sides[1]} pixels are too many; allowed: "
         f"{_LARGEST_PIXELS // 1_000_000} megapixels, where a side counts as {LEAST_SIDE} at least"
     )
