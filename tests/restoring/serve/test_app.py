@@ -75,7 +75,7 @@ def test_super_resolution_enlarges(running):
     ("data", "message"),
     [
         (b"", "photo.png: the file is empty"),
-        (b"no image at all", "photo.png: cannot be read as an image: it is of no format"),
+        (b"no image at all", "photo.png: cannot be read as an image: it has an unsupported format"),
     ],
 )
 def test_what_is_no_image_is_refused(running, data, message):
