@@ -3,7 +3,7 @@
     python benchmarks/bench_choice.py --images 10 --output benchmarks/results/choice.md
 
 Every test picture is damaged as tables of papers do, stored in 8 bits, looked at, and restored by
-every network that fits its colour. The choice counts as right if its PSNR is at most 0.2 dB below
+every network that fits its color. The choice counts as right if its PSNR is at most 0.2 dB below
 that of the best of them, or of the picture left as it is. A clean picture must be left as it is, or
 come out at 45 dB or more from itself (an enlarged one after reducing it again).
 """

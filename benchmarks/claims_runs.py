@@ -47,7 +47,7 @@ CURVE = (16, 32, 64, 128, 256)
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train.
+    """Budget of a training.
 
     Args:
         iterations: Ascending numbers of iterations at which to score.
@@ -60,7 +60,7 @@ class Budget:
 
 @dataclass
 class Record:
-    """What is kept of a run.
+    """Data kept of a run.
 
     Attributes:
         name: Name of the variant.

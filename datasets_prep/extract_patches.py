@@ -40,7 +40,7 @@ from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.suggestions import did_you_mean
 
 SKIMAGE = "skimage"
-"""Name of the input that stands for scikit-image's colour photographs."""
+"""Name of the input that stands for scikit-image's color photographs."""
 
 SKIMAGE_PHOTOGRAPHS = (
     "astronaut.png",
@@ -53,7 +53,7 @@ SKIMAGE_PHOTOGRAPHS = (
     "retina.jpg",
     "rocket.jpg",
 )
-"""Colour photographs inside the scikit-image wheel; its `data/README.txt` has their licences."""
+"""Color photographs inside the scikit-image wheel; its `data/README.txt` has their licences."""
 
 
 def find_images(source: str) -> dict[str, Path]:

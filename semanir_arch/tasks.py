@@ -20,7 +20,7 @@ __all__ = ["NETWORK_TASKS", "TASKS", "Task", "find_task", "get_task", "suggest_t
 
 @dataclass(frozen=True)
 class Task:
-    """What one kind of network does.
+    """Task of one kind of network.
 
     Args:
         name: The word that commands, files and messages use.
@@ -29,7 +29,8 @@ class Task:
         folder: Folder below `options` with its option files; empty where there are none yet.
         damages: Names of the damages that it repairs, as `semanir-data degrade --damage` takes
             them.
-        channels: Number of channels that the network sees: 1 for gray, 3 for RGB.
+        channels: Number of channels that the network sees: 1 for gray, 3 for RGB, 6 for both views
+            of a dual-pixel sensor.
         scale: Factor by which the result is larger; 0 where `strength` says it.
         strength: Option of the damage that tables list and commands bound ("sigma", "quality",
             "scale"); None where there is no such number.
@@ -76,8 +77,8 @@ _JPEG = "artifacts of JPEG compression at a quality from 10 to 90, unknown to it
 _ALL = (
     Task(
         name="denoise",
-        title="Colour denoising",
-        looks="grainy, colour",
+        title="Color denoising",
+        looks="grainy, color",
         folder="denoising",
         damages=("noise",),
         strength="sigma",
@@ -116,8 +117,8 @@ _ALL = (
     ),
     Task(
         name="jpeg",
-        title="Colour JPEG artifact removal",
-        looks="blocky, colour (JPEG)",
+        title="Color JPEG artifact removal",
+        looks="blocky, color (JPEG)",
         folder="jpeg",
         damages=("jpeg",),
         strength="quality",

@@ -26,6 +26,8 @@ TINY = (*NETWORK, *TRAINING, "train:total_iter=5", "train:scheduler:periods=[5]"
 SHORTER = {
     "semanir-train": ["--force_yml", *TINY],
     "semanir-test": ["--force_yml", *NETWORK],
+    # tests/test_quickstart.py runs what it starts
+    "semanir-quickstart": ["--help"],
     # installing takes minutes; tests/commands/test_doctor.py runs it with a pip that only listens
     "semanir-doctor --repair": ["--help"],
 }

@@ -88,7 +88,7 @@ RAMIT_PRESETS: dict[str, dict[str, Any]] = {
 }
 """Arguments of the published networks, beside `task` and `in_chans`.
 
-Published are RAMiT for all tasks but real denoising, RAMiT-1 for super-resolution and colour
+Published are RAMiT for all tasks but real denoising, RAMiT-1 for super-resolution and color
 denoising, slimSR for super-resolution, slimLLE for low light.
 """
 

@@ -4,7 +4,7 @@
       musiq: {type: semanir_pyiqa, metric: musiq, better: higher}
 
 pyiqa is never required, and never taken for PSNR, SSIM and LPIPS of a protocol: its defaults for
-colour and rounding are others than those of papers.
+color and rounding are others than those of papers.
 """
 
 from __future__ import annotations

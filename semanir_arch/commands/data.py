@@ -33,6 +33,7 @@ def build_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("job", choices=[*SCRIPTS], metavar="JOB", help=", ".join(SCRIPTS))
+    parser.add_argument("argument", nargs="*", help="of the job")
     return parser
 
 

@@ -95,7 +95,7 @@ class Scorer:
     def __call__(
         self, restored: NDArray[Any], target: NDArray[Any] | None = None
     ) -> dict[str, float]:
-        """Score one image; gray and colour images are compared as the target is.
+        """Score one image; gray and color images are compared as the target is.
 
         Args:
             restored: (H, W, C) as stored, uint8 or uint16, RGB order or gray, perhaps with alpha.
@@ -343,7 +343,7 @@ def _is_image_file(path: Path) -> bool:
 
 
 def _stored_colors(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The colours of a file as they are, also those that its alpha hides."""
+    """The colors of a file as they are, also those that its alpha hides."""
     return pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels
 
 

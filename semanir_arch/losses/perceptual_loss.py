@@ -61,7 +61,7 @@ class VGGFeatureLoss(nn.Module):
     Args:
         weights: File with the state dict of that network, as torchvision publishes it.
         loss_weight: Factor.
-        vgg: "vgg11", "vgg13", "vgg16" or "vgg19", without batch normalisation.
+        vgg: "vgg11", "vgg13", "vgg16" or "vgg19", without batch normalization.
         layers: Layers whose outputs are compared: "relu3_3" is the third ReLU of the third block,
             "conv5_4" a convolution before its ReLU, "pool2" a pooling.
         criterion: "mse" or "l1".

@@ -30,8 +30,8 @@ _NOT_EXPLAINED = (
 
 _DESCRIPTION = """\
 Restore images with a trained network: files, folders with their sub-folders, and patterns such as
-'photos/**/*.jpg'. Any size, 8 or 16 bit, gray or colour, with or without alpha. Results keep name,
-format, depth, colour profile and metadata of the input; see docs/restoring.md."""
+'photos/**/*.jpg'. Any size, 8 or 16 bit, gray or color, with or without alpha. Results keep name,
+format, depth, color profile and metadata of the input; see docs/restoring.md."""
 
 _EXIT = """\
 exit code: 0 all restored; 1 some failed, each with one message; 2 nothing could be done; 130
@@ -102,7 +102,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bayer",
         metavar="PHASE",
-        help="demosaicking: colours of the first two rows and columns; rggb (default), bggr, grbg, "
+        help="demosaicking: colors of the first two rows and columns; rggb (default), bggr, grbg, "
         "gbrg",
     )
 

@@ -278,7 +278,7 @@ def check_fit(network: nn.Module, checkpoint: Checkpoint) -> None:
     if any(problems.values()):
         lines = [f"{checkpoint.source}: these weights do not fit {type(network).__name__}."]
         lines += [f"  {len(n)} {what}: {_names(n)}" for what, n in problems.items() if n]
-        lines.append(f"  The file was recognised as {checkpoint.layout}.")
+        lines.append(f"  The file was recognized as {checkpoint.layout}.")
         lines.append(f"  It was saved from {describe_network(checkpoint.network)}.")
         lines += _prefix_hint(checkpoint, own)
         raise CheckpointError("\n".join(lines))

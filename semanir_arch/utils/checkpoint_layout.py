@@ -41,7 +41,7 @@ def find_family(params: Mapping[str, Any]) -> str | None:
 def describe_layout(
     params: Mapping[str, Any], param_key: str | None, file_keys: Collection[str]
 ) -> str:
-    """Say in words what a file was recognised as.
+    """Say in words what a file was recognized as.
 
     Args:
         params: The weights by name, as they are in the file.

@@ -36,7 +36,7 @@ def test_the_command_starts_within_five_seconds(folder):
         "sys.stderr.write(str(time.process_time())); sys.exit(code)"
     )
     command = [sys.executable, "-c", code, "photo.png", "--weights", "net.pth", "-o"]
-    # Busy neighbours take caches and memory too: the best of some attempts is the command's own.
+    # Busy neighbors take caches and memory too: the best of some attempts is the command's own.
     for attempt in range(5):
         result = subprocess.run(
             [*command, f"out{attempt}"],

@@ -34,7 +34,7 @@ SMALL = [
 
 
 def photograph(side, seed):
-    """Smooth colours, so that noise can be told from them."""
+    """Smooth colors, so that noise can be told from them."""
     small = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
     large = torch.nn.functional.interpolate(small, size=(side, side), mode="bicubic")
     return (255 * large.clamp(0, 1)[0].permute(1, 2, 0)).round().byte().numpy()
@@ -100,7 +100,7 @@ def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
     assert note["started_from"].startswith("denoise.safetensors (")
 
     assert main(["--folder", "shipped", "list"]) == 0
-    assert "denoise: Colour denoising" in capsys.readouterr().out
+    assert "denoise: Color denoising" in capsys.readouterr().out
 
 
 def _without_task(record):

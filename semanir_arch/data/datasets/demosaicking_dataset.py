@@ -1,4 +1,4 @@
-"""Demosaicking: clean colour images, seen through a Bayer filter."""
+"""Demosaicking: clean color images, seen through a Bayer filter."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
 
 
 class DemosaickingDataset(CleanImageDataset):
-    """Clean colour images and what a sensor with a Bayer filter records of them.
+    """Clean color images and what a sensor with a Bayer filter records of them.
 
     Patches are recorded after they are cropped and turned, so that every item has the same phase.
     `lq` has the size of `gt`, or half of it for `packed`. See `CleanImageDataset`.

@@ -76,7 +76,7 @@ class PhotographDataset(CleanImageDataset):
 
     The target is what came out without noise and without compression: it has the sharpness of the
     input. In training, every patch draws its source's size, its kind and everything else. In
-    evaluation, images of one name always get the same; they keep at most their size. Colour only.
+    evaluation, images of one name always get the same; they keep at most their size. Color only.
     """
 
     DAMAGE: ClassVar[Damage | None] = camera.DAMAGE

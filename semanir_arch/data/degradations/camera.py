@@ -1,16 +1,16 @@
 """A camera: from light to a file, with the noise that this makes.
 
 Noise of real pictures is neither white nor Gaussian: it is made in the sensor, and then spread by
-demosaicking, colour, tone curve, noise reduction, sharpening, resizing and compression. Measured on
+demosaicking, color, tone curve, noise reduction, sharpening, resizing and compression. Measured on
 real pairs, that spreading matters more than the noise's dependence on brightness.
 
 A `Camera` holds everything that was drawn. `photograph` applies it to a picture, with noise or
 without, so that a network is not asked to undo what the camera did to the scene.
 
-The steps, in this order: inverse tone curve, gamma, colour matrix and white balance
+The steps, in this order: inverse tone curve, gamma, color matrix and white balance
 (`camera_color`); mosaic (`bayer`); shot, read, row and fixed-pattern noise, clipping
 (`camera_noise`); white balance; demosaicking (`demosaicking`, `bayer`); a blur in linear
-light; colour matrix, gamma and tone curve; reduction of chroma and luma noise, sharpening
+light; color matrix, gamma and tone curve; reduction of chroma and luma noise, sharpening
 (`camera_finish`); resizing and compression (`sharing`). The sources stand there. Ranges and shares
 are ours.
 """
@@ -63,7 +63,7 @@ SETTINGS: Declared = {
     "gamma": Number([1.9, 2.5], 1, 3, "exponent from stored values to linear light"),
     "balance_red": Number([1.2, 2.5], 1, 4, "white balance gain of red"),
     "balance_blue": Number([1.2, 2.5], 1, 4, "white balance gain of blue"),
-    "crosstalk": Number([-0.5, 0.1], -0.6, 0.3, "off-diagonal elements of the colour matrix"),
+    "crosstalk": Number([-0.5, 0.1], -0.6, 0.3, "off-diagonal elements of the color matrix"),
     "exposure": Number([0.5, 1], 0.05, 1, "share of the sensor's range that is used"),
     "gain": Number([5e-5, 1.2e-2], 0, 0.1, "variance of shot noise at white", log=True),
     "read_deviation": Number(
@@ -81,7 +81,7 @@ SETTINGS: Declared = {
     ),
     "blur_prob": Chance(0.5, "share of cameras that blur after demosaicking"),
     "blur": Number([0.3, 0.85], 0, 8, "standard deviation of this blur, in pixels"),
-    "chroma_prob": Chance(0.65, "share of cameras that smooth colour"),
+    "chroma_prob": Chance(0.65, "share of cameras that smooth color"),
     "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of the smoothing, in pixels"),
     "luma_prob": Chance(0.3, "share of cameras that smooth brightness, keeping edges"),
     "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, as a share of white"),
@@ -105,7 +105,7 @@ class Camera:
         noise: Noise of the sensor.
         demosaicking: Demosaicking method, one of `demosaicking.METHODS`.
         blur: Standard deviation in pixels, in linear light.
-        chroma: Standard deviation of the smoothing of colour, in pixels.
+        chroma: Standard deviation of the smoothing of color, in pixels.
         luma: Contrast up to which brightness is smoothed.
         sharpening: Amount, and standard deviation in pixels.
         sharing: Resizing and compression of the finished picture.
@@ -195,7 +195,7 @@ def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator)
         ValueError: The image is gray.
     """
     if image.shape[-1] != 3:
-        raise InputError("a camera takes pictures in colour, received a gray one")
+        raise InputError("a camera takes pictures in color, received a gray one")
     return photograph(image, draw_camera(settings, rng), rng)
 
 
@@ -206,7 +206,7 @@ def camera_noise(
 
     Args:
         image: (H, W, C) float32, range [0, 1], gray or RGB, of any size. A gray picture is taken in
-            colour, and its brightness kept.
+            color, and its brightness kept.
         strength: Share of what the camera changes: 1 for all of it, 0 for nothing.
         rng: Source of randomness.
         settings: Values of `SETTINGS`, from `parse_settings`, without resizing. By default the
@@ -216,7 +216,7 @@ def camera_noise(
         (H, W, C) float32 in [0, 1].
     """
     height, width, channels = image.shape
-    # of less than that no colours can be made
+    # of less than that no colors can be made
     missing = [(0, max(0, _SMALLEST - side)) for side in (height, width)]
     scene = np.pad(image, (*missing, (0, 0)), mode="edge")
     scene = np.repeat(scene, 3, axis=2) if channels == 1 else scene

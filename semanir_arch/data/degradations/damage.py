@@ -89,7 +89,7 @@ class Damage:
 
     @property
     def recorded_name(self) -> str:
-        """What records of folders call it: the name that it had when the first one was made."""
+        """Name in the records of folders: the one it had when the first record was made."""
         return self.aliases[0] if self.aliases else self.name
 
     @property

@@ -118,7 +118,7 @@ def draw_motion(
 
     Returns:
         Positions in the complex plane in pixels, real to the right, imaginary down; and angles in
-        radians. Neighbouring positions are about a pixel apart.
+        radians. Neighboring positions are about a pixel apart.
     """
     trace, turn = (trajectory(shake, torch_generator(rng)) for _ in range(2))
     trace = trace * (length / np.abs(np.diff(trace)).sum())

@@ -7,7 +7,7 @@ the training step, on a GPU, with JPEG by differentiable arithmetic and a pool o
 so that an interrupted training cannot be repeated. This one is a function of an image and a
 generator.
 
-Where it differs from the authors' code: JPEG is the real codec; exponents of generalised and
+Where it differs from the authors' code: JPEG is the real codec; exponents of generalized and
 plateau kernels are uniform, as the paper says (the code draws half of them below 1); Poisson noise
 has a fixed number of photons (see `noise_kinds`). The paper's target is sharpened; ours is the
 clean image.
@@ -50,7 +50,7 @@ __all__ = ["SETTINGS", "second_order"]
 Floats = NDArray[np.float32]
 
 _PAPER = "Real-ESRGAN"
-# of the gaussians: iso and aniso, generalised, plateau
+# of the gaussians: iso and aniso, generalized, plateau
 _KERNELS = {
     "iso": 0.45,
     "aniso": 0.25,

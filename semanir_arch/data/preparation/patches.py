@@ -38,7 +38,7 @@ class PatchGrid:
 
     Args:
         size: Edge of a patch in pixels.
-        step: Distance between neighbouring patches in pixels.
+        step: Distance between neighboring patches in pixels.
         min_std: Patches in which no channel has at least this standard deviation, on the 0-255
             scale, are left out; 0 keeps all.
         max_whole: An image with a side of at most this many pixels is not cut but kept whole; 0

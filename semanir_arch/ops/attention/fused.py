@@ -1,7 +1,7 @@
 """Fused attention over kept keys, registered as operators: exact, linear memory, any N, d <= 128.
 
 `triton` visits every key and drops those that a query does not keep. `triton_union` visits, for a
-block of queries, only the keys that at least one of them keeps; it pays where neighbours choose
+block of queries, only the keys that at least one of them keeps; it pays where neighbors choose
 alike. Both run the kernels of `triton.py` as `kernel_launch.py` lays them out; these are imported
 when first used.
 """

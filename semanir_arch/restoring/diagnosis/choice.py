@@ -18,7 +18,7 @@ _WORST_QUALITY = 70
 
 _VISIBLE_QUALITY = 90
 
-# Of brightness and colour, with the correlation up to which it is noise and not fine texture.
+# Of brightness and color, with the correlation up to which it is noise and not fine texture.
 _STRONG_CHROMA, _STRONG_LUMA = 5.6, 5.8
 _CHROMA, _LUMA, _INDEPENDENT = 2.6, 2.6, 1.3
 _GRAY_LUMA, _GRAY_SPREAD = 5.5, 2.1
@@ -76,7 +76,7 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         # noise that a camera or a file has spread, for which the others were not trained
         tasks.append("photo")
     elif noisy:
-        # the network for colour expects other noise in every channel
+        # the network for color expects other noise in every channel
         tasks.append("denoise_gray" if gray or noise_is_gray else "denoise")
     elif blocky:
         tasks.append("jpeg_gray" if gray else "jpeg")
@@ -93,7 +93,7 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         else:
             tasks.append("denoise_gray" if gray else "denoise")
     chosen = tuple(task for task in tasks if task in shipped)
-    kind = "gray" if gray else "colour"
+    kind = "gray" if gray else "color"
     found = ", ".join(words) if words else "nothing to repair"
     return TaskChoice(f"{found}, {kind}", chosen, tuple(_hints(diagnosis, chosen, quality)))
 
@@ -109,7 +109,7 @@ def _is_noisy(diagnosis: Diagnosis) -> bool:
     return (
         (noise.chroma >= _STRONG_CHROMA and noise.luma >= _STRONG_LUMA)
         or (min(noise.chroma / _CHROMA, noise.luma / _LUMA) >= 1 and _is_independent(diagnosis))
-        # shared by neighbours, so that little of it is left between them
+        # shared by neighbors, so that little of it is left between them
         or (noise.chroma >= _CHROMA and noise.coarse >= _STRONG_COARSE)
         # of brightness alone
         or (
@@ -121,7 +121,7 @@ def _is_noisy(diagnosis: Diagnosis) -> bool:
 
 
 def _is_independent(diagnosis: Diagnosis) -> bool:
-    """Whether neighbouring pixels have noise of their own."""
+    """Whether neighboring pixels have noise of their own."""
     return diagnosis.noise.correlation < _INDEPENDENT
 
 

@@ -3,7 +3,7 @@
 A picture is looked at in small blocks. In each, the second differences along both axes (Immerkaer,
 Fast Noise Variance Estimation, Computer Vision and Image Understanding 64(2), 1996) cancel whatever
 is smooth, and leave noise and texture. The blocks with the least are those without texture, so that
-what they hold is noise. The same in a picture of half the size tells whether neighbouring pixels
+what they hold is noise. The same in a picture of half the size tells whether neighboring pixels
 have noise in common: means of 2 x 2 pixels halve independent noise, and leave shared noise.
 """
 

@@ -201,7 +201,7 @@ class _Relations:
         self._report(("train", "scheduler", "periods"), text)
 
     def losses(self) -> None:
-        """Something is minimised, and the log can hold its name."""
+        """Something is minimized, and the log can hold its name."""
         train = self._options.get("train")
         if not isinstance(train, dict) or self._options.get("model_type") != _OURS:
             return

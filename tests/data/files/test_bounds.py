@@ -101,7 +101,7 @@ def giant_tile():
 
 
 def line_png(width, height):
-    """An image of one colour, as small as PNG can make it."""
+    """An image of one color, as small as PNG can make it."""
     packer = zlib.compressobj(9)
     row = b"\0" + bytes(width)
     body = b"".join(packer.compress(row * 1000) for _ in range(height // 1000)) + packer.flush()
