@@ -29,7 +29,8 @@ class Task:
         folder: Folder below `options` with its option files; empty where there are none yet.
         damages: Names of the damages that it repairs, as `semanir-data degrade --damage` takes
             them.
-        channels: Number of channels that the network sees: 1 for gray, 3 for RGB.
+        channels: Number of channels that the network sees: 1 for gray, 3 for RGB, 6 for both views
+            of a dual-pixel sensor.
         scale: Factor by which the result is larger; 0 where `strength` says it.
         strength: Option of the damage that tables list and commands bound ("sigma", "quality",
             "scale"); None where there is no such number.
