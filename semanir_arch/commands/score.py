@@ -185,7 +185,7 @@ def find_places(
         if not len(pairs.lq):
             # says what is missing, and what is spelled alike
             find_pairs(restored, target, rule)
-    except ValueError as error:
+    except UserError as error:
         hint = "" if partly or "have no" not in str(error) else "; --part scores those that have"
         raise InputError(f"{error}{hint}") from error
     missing = {

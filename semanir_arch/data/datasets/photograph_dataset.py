@@ -35,7 +35,7 @@ from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 from semanir_arch.utils.options import Bounds, Option, hint
 
 Pixels = NDArray[np.float32]
@@ -158,7 +158,7 @@ class PhotographDataset(CleanImageDataset):
                 raise InputError(f"{key}:{name} is unknown; {hint(str(name), declared)}")
         try:
             return parse_settings(declared, given)
-        except ValueError as error:
+        except UserError as error:
             raise InputError(f"{key}:{error}") from error
 
     def _draw_source(self, kind: str, rng: np.random.Generator) -> tuple[float, str]:
