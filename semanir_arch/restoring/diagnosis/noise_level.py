@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 __all__ = ["Noise", "measure_noise"]
 
 _KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
-"""Of unit gain for independent noise."""
+"""Kernel of unit gain for independent noise."""
 
 _BLOCK = 16
 _QUIET = 0.15
