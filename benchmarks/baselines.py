@@ -2,7 +2,7 @@
 
     python benchmarks/baselines.py                          print the tables
     python benchmarks/baselines.py --only Set5 classic5     some sets
-    python benchmarks/baselines.py --write docs/metrics.md  put them between the document's markers
+    python benchmarks/baselines.py --write FILE             put them between the document's markers
 
 They agree where degradations, metrics and protocols do. Sets that are not below `--datasets` are
 named. The images and where they come from: docs/data.md.
@@ -28,7 +28,8 @@ from semanir_arch.data import (
 )
 from semanir_arch.data.datasets.clean_images import CleanImageDataset
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
-from semanir_arch.data.files.image_io import load_image, scan_images
+from semanir_arch.data.files.image_io import load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.metrics import PROTOCOLS, psnr, rgb_to_y
 from semanir_arch.utils.atomic import write_text
 
@@ -45,10 +46,10 @@ class Row:
     """One input or method on one set.
 
     Args:
-        folder: Of the set, below `--datasets`.
+        folder: Folder of the set, below `--datasets`.
         level: Scale, quality or noise.
-        pairs: Compared image and target, (C, H, W) in [0, 1], from the folder.
-        score: What is measured.
+        pairs: Function from the folder to compared images and targets, (C, H, W) in [0, 1].
+        score: Function that scores a pair.
         published: Figures by score; as printed, because the digits count. None: none is known.
     """
 
@@ -69,10 +70,10 @@ class Section:
     """Rows that are measured in the same way.
 
     Args:
-        title: What is compared.
+        title: Subject of the comparison.
         level: Name of what `Row.level` holds.
-        source: Of the published figures, and how they were measured.
-        rows: In the order of the table.
+        source: Source of the published figures, and how they were measured.
+        rows: Rows in the order of the table.
         note: About differences.
     """
 
@@ -146,8 +147,9 @@ SECTIONS = (
             _bicubic("Set14", 3, "27.55", "0.7742"),
             _bicubic("Set14", 4, "26.00", "0.7027"),
         ),
-        "On Set14, where one rounds moves SSIM at x4 between 0.7015 and 0.7031, and converting its "
-        "gray files to luma raises PSNR by 0.09 dB; the remaining difference is not explained.",
+        "On Set14, SSIM at x4 is between 0.7015 and 0.7031, depending on where one rounds. "
+        "Converting its gray files to luma raises PSNR by 0.09 dB. We cannot explain the rest of "
+        "the difference.",
     ),
     Section(
         "Gray JPEG images",
@@ -164,11 +166,11 @@ SECTIONS = (
             _jpeg("LIVE1_gray", 30, "31.41", "0.885", "28.92"),
             _jpeg("LIVE1_gray", 40, "32.35", "0.904", "29.96"),
         ),
-        "PSNR-B: published code takes one edge of blocks too few for sides that 8 does not divide, "
-        "as six images of LIVE1 have.",
+        "Published PSNR-B code misses one block edge if a side is not divisible by 8, as in six "
+        "images of LIVE1.",
     ),
     Section(
-        "Colour JPEG images",
+        "Color JPEG images",
         "quality",
         "JPEG column of KGT (arXiv 2402.02634) and FBCNN; protocol `jpeg_color`",
         (
@@ -194,7 +196,7 @@ SECTIONS = (
             )
             for sigma, expected in ((15, "24.61"), (25, "20.17"), (50, "14.15"))
         ),
-        "Every image of one size has the same noise, which is not exactly of the wanted strength.",
+        "All images of one size get the same noise, whose strength is not exactly sigma.",
     ),
     Section(
         "Linear demosaicking",
@@ -202,8 +204,8 @@ SECTIONS = (
         "'Matlab' column of GRL (Li et al., CVPR 2023) and KGT; protocol `demosaick_rgb`, images "
         "cut to multiples of 8",
         (_demosaicked("McMaster", "34.43"), _demosaicked("Kodak24_crop500", None)),
-        "For the whole images of Kodak, 768 x 512, 35.78 dB is printed; only their centres, 500 x "
-        "500, are here. Truncating to 8 bits instead of rounding gives McMaster its 34.43.",
+        "The papers print 35.78 dB for the whole images of Kodak, 768 x 512; we have only their "
+        "centers, 500 x 500. Truncating to 8 bits instead of rounding gives McMaster its 34.43.",
     ),
 )
 
@@ -214,7 +216,7 @@ def measure(
     """Rows of a section's table.
 
     Args:
-        section: What to measure.
+        section: Section to measure.
         datasets: Folder of the sets.
         only: Names of sets; all if none is given.
 

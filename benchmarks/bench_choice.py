@@ -3,7 +3,7 @@
     python benchmarks/bench_choice.py --images 10 --output benchmarks/results/choice.md
 
 Every test picture is damaged as tables of papers do, stored in 8 bits, and looked at; its middle is
-restored by every network that fits its colour. The choice counts as right if its PSNR is at most
+restored by every network that fits its color. The choice counts as right if its PSNR is at most
 0.2 dB below that of the best of them, or of the picture left as it is. A clean picture must be left
 as it is, or come out at 45 dB or more from itself (an enlarged one after reducing it again).
 """
@@ -29,7 +29,8 @@ from measure import header as describe
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
-from semanir_arch.data.files.image_io import Image, convert_channels, load_image, scan_images
+from semanir_arch.data.files.image_io import Image, convert_channels, load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.restoring.chain import Chain
 from semanir_arch.restoring.diagnosis import choose, diagnose
 from semanir_arch.restoring.restorer import Restorer
@@ -234,7 +235,7 @@ def measure(lab: Lab) -> Iterator[Line]:
         for name, channels in sets:
             for level in levels:
                 pairs = _damage(lab.pictures(name, channels), kind(level))
-                color = "colour" if channels == 3 else "gray"
+                color = "color" if channels == 3 else "gray"
                 yield lab.damaged(f"{group}, {color}", f"{name}, {word} {level}", pairs)
     for name in SMALL:
         yield lab.halves(name)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from semanir_arch.data.datasets.gaussian_denoising_dataset import GaussianDenoisingDataset
 from semanir_arch.data.degradations import compress_jpeg, gaussian_noise
 from semanir_arch.data.degradations.matlab_resize import matlab_resize
-from semanir_arch.data.files.image_io import load_image, scan_images, to_float
+from semanir_arch.data.files.image_io import load_image, to_float
 from semanir_arch.data.preparation.checking import LeakSearch, check_block
 from semanir_arch.data.preparation.extraction import extract
 from semanir_arch.data.preparation.parallel_jobs import Progress
@@ -37,6 +37,7 @@ from semanir_arch.data.sources.lmdb_store import write_lmdb
 from semanir_arch.data.sources.name_rules import parse_name_rule
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.data.sources.pairing import find_pairs
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.host import load
 
@@ -305,7 +306,7 @@ class _Named(ImageSource):
         return self._names[index]
 
     def read(self, index: int) -> NDArray[Any]:
-        """Not possible."""
+        """Raise an error: this source cannot be read."""
         raise FileNotFoundError(self.path(index))
 
 

@@ -61,7 +61,7 @@ NETWORK: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Trace:
-    """What one training noted.
+    """Notes of one training.
 
     Args:
         first: Seconds from the start of the process to the end of the first iteration.
@@ -291,7 +291,7 @@ def train_with_basicsr(
 def train_with_engine(
     arguments: Sequence[str], ends: list[float], saves: list[tuple[float, float]]
 ) -> None:
-    """What train.py does."""
+    """Train as train.py does."""
     from semanir_arch import host
     from semanir_arch.commands.train import main as train_main
     from semanir_arch.models.training_step import TrainingStep

@@ -56,13 +56,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Count:
-    """What the compiler made of a kernel.
+    """Facts of a compiled kernel.
 
     Attributes:
         per_score: Instructions per score in the main loop; for a kernel without exponentials, the
             instructions of the whole kernel.
-        exponentials: Per score, in the main loop.
-        registers: Per thread.
+        exponentials: Exponentials per score, in the main loop.
+        registers: Registers per thread.
         stack: Bytes per thread that did not fit into registers.
         shared: Bytes of shared memory.
     """

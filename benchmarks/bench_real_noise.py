@@ -24,7 +24,8 @@ import torch
 from measure import Report, header, markdown_line, markdown_rule
 from numpy.typing import NDArray
 
-from semanir_arch.data.files.image_io import load_image, scan_images
+from semanir_arch.data.files.image_io import load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.metrics import PROTOCOLS
 from semanir_arch.restoring.restorer import Restorer
 
@@ -34,9 +35,9 @@ Method = Callable[[Picture], Picture]
 OURS = "ours"
 
 STRENGTHS = (3, 5, 10)
-"""Of OpenCV's non-local means; 10 is what its documentation suggests for colour."""
+"""Of OpenCV's non-local means; 10 is what its documentation suggests for color."""
 
-SIGMAS = (5, 10, 15)
+SIGMAS = (5, 10, 15, 25)
 """Of BM3D for white noise, on the 0-255 scale."""
 
 
@@ -140,7 +141,7 @@ def measure(method: Method, pairs: list[tuple[Picture, Picture]]) -> tuple[list[
 
 
 def psnr(restored: Picture, truth: Picture) -> float:
-    """By the protocol of real pairs."""
+    """PSNR by the protocol of real pairs."""
     planes = [torch.from_numpy(image.transpose(2, 0, 1).copy()) for image in (restored, truth)]
     return PROTOCOLS["denoise_rgb"].evaluate(planes[0], planes[1])["psnr"]
 

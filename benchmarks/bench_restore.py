@@ -1,5 +1,9 @@
 """Speed, memory and tiles of restoring: `python benchmarks/bench_restore.py [--output FILE]`.
 
+    python benchmarks/bench_restore.py --parts speed --threads 1 --processor
+
+The second command is for a machine that does other work: it counts processor seconds.
+
 Networks are those that the package ships, pictures those of scikit-image. Memory is that of the
 whole command, files included, in a process of its own.
 """
@@ -27,7 +31,7 @@ from measure import compare, header, markdown_table
 from semanir_arch.data.degradations.jpeg import compress_jpeg
 from semanir_arch.data.degradations.matlab_resize import matlab_resize
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring.restorer import PRECISIONS, Restorer
+from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils.memory import peak_memory
 from semanir_arch.weights import Task, available
 
@@ -35,6 +39,10 @@ Picture = npt.NDArray[Any]
 
 TILES = (64, 128, 192, 256, 384)
 """Sides of tiles that are compared with the whole picture, in pixels."""
+
+PRECISIONS = ("fp32", "bf16")
+
+PARTS = ("speed", "tiles", "memory")
 
 SIGMA, QUALITY = 25, 20
 """Damage of the picture for blind networks."""
@@ -49,17 +57,25 @@ def main() -> None:
         "--megapixels", type=int, default=24, help="of the photo for memory; 0: leave it out"
     )
     parser.add_argument("--tasks", nargs="*", help="only these")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="of the report")
+    parser.add_argument("--threads", type=int, default=0, help="of torch; 0: as it chooses")
+    parser.add_argument("--processor", action="store_true", help="count processor seconds")
     parser.add_argument("--output", type=Path, help="also write the report to this Markdown file")
     parser.add_argument("--measure", nargs="*", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+        cv2.setNumThreads(arguments.threads)
     if arguments.measure is not None:
         sys.stdout.write(json.dumps(run_command(arguments.measure)))
         return
     tasks = [w.task for w in available() if not arguments.tasks or w.task.name in arguments.tasks]
     parts = [header("Restoring")]
-    parts += report_speed(tasks, arguments.side, arguments.rounds)
-    parts += report_tiles(tasks)
-    if arguments.megapixels and tasks:
+    if "speed" in arguments.parts:
+        parts += report_speed(tasks, arguments.side, arguments.rounds, arguments.processor)
+    if "tiles" in arguments.parts:
+        parts += report_tiles(tasks)
+    if "memory" in arguments.parts and arguments.megapixels and tasks:
         parts += report_memory(tasks[0], arguments.megapixels)
     report = "\n".join(parts)
     sys.stdout.write(report)
@@ -67,26 +83,29 @@ def main() -> None:
         arguments.output.write_text(report)
 
 
-def report_speed(tasks: list[Task], side: int, rounds: int) -> list[str]:
+def report_speed(tasks: list[Task], side: int, rounds: int, processor: bool) -> list[str]:
     """Megapixels of input per second, per task and precision."""
+    clock, seconds = (
+        (time.process_time, "processor second") if processor else (time.perf_counter, "second")
+    )
     photo = read_photo("astronaut.png")
     picture = np.tile(photo, (math.ceil(side / 512), math.ceil(side / 512), 1))[:side, :side]
     rows = []
     for task in tasks:
         restorers = {name: Restorer(task=task.name, precision=name) for name in PRECISIONS}
         times = compare(
-            {name: partial(r.restore, picture) for name, r in restorers.items()}, rounds, 1
+            {name: partial(r.restore, picture) for name, r in restorers.items()}, rounds, 1, clock
         )
         speeds = [f"{picture[..., 0].size / 1e3 / times[name].median:.3f}" for name in PRECISIONS]
-        rows.append([task.name, *speeds])
+        rows.append([task.name, *speeds, f"{times['fp32'].ratio(times['bf16']):.2f}"])
     return [
-        f"Megapixels of input per second, colour, {side} x {side} pixels, files not included:\n",
-        markdown_table(["task", *PRECISIONS], rows),
+        f"Megapixels of input per {seconds}, color, {side} x {side} pixels, without files:\n",
+        markdown_table(["task", *PRECISIONS, "bf16 to fp32"], rows),
     ]
 
 
 def report_tiles(tasks: list[Task]) -> list[str]:
-    """How much the score of a restored photograph depends on the tiles."""
+    """Report how much the score of a restored photograph depends on the tiles."""
     clean = read_photo("astronaut.png")
     rows = []
     for task in tasks:
@@ -150,7 +169,7 @@ def damaged(clean: Picture, task: Task) -> Picture:
 
 
 def psnr(image: Picture, clean: Picture) -> float:
-    """In decibels, of 8-bit images."""
+    """PSNR in decibels, of 8-bit images."""
     error = np.square(image.astype(np.float64) - clean).mean()
     return float(10 * np.log10(255**2 / error)) if error else math.inf
 

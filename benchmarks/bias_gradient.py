@@ -52,7 +52,7 @@ class Expected:
 
     Args:
         gradient: Shape (h, N, N).
-        allowance: Same shape; see the head of this file.
+        allowance: Allowance of the same shape; see the head of this file.
     """
 
     gradient: Tensor
@@ -84,7 +84,7 @@ def judge(actual: Tensor, expected: Expected) -> tuple[float, float]:
 
     Args:
         actual: Gradient of the bias, shape (h, N, N).
-        expected: From `define`.
+        expected: Result of `define`.
     """
     error = (actual.double() - expected.gradient).abs()
     return error.max().item(), (error / expected.allowance).max().item()

@@ -4,7 +4,7 @@
 
 Held-out photographs (the validation part of CID22, which no network was trained on) and some of
 BSDS400 are damaged by the project's own degradations: white noise, noise that all channels share,
-blotches of colour, JPEG, noise before JPEG, the imitated camera, correlated noise. Their noise is
+blotches of color, JPEG, noise before JPEG, the imitated camera, correlated noise. Their noise is
 measured; a logistic regression over the logarithms of the measures tells the kinds apart. Noise
 that is hardly seen, such as the grain of a good scan, counts as none. The threshold lets one in
 twenty pictures without noise pass as noisy. No test set is looked at. With `--write` the numbers
@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 import semanir_arch.restoring.diagnosis as package
 from semanir_arch.data.datasets.photograph_dataset import PhotographDataset
 from semanir_arch.data.degradations.matlab_resize import matlab_resize
-from semanir_arch.data.files.image_io import Image, convert_channels, load_image, scan_images
+from semanir_arch.data.files.image_io import Image, convert_channels, load_image
+from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.restoring.diagnosis.findings import Diagnosis, diagnose
 from semanir_arch.restoring.diagnosis.limits import NEARLY_LOSSLESS, features
 
@@ -169,7 +170,7 @@ def damage(path: Path) -> Iterator[Case]:
 
 
 def with_colors(image: Pixels, sigma: float, blur: float, seed: int) -> Pixels:
-    """Blotches of colour, which leave the brightness alone, as noise reduction leaves them."""
+    """Blotches of color, which leave the brightness alone, as noise reduction leaves them."""
     white = np.random.default_rng(seed).normal(0, 1, (*image.shape[:2], 2))
     smooth = cv2.GaussianBlur(white, (0, 0), blur)
     red, blue = np.moveaxis(smooth * sigma / smooth.std(), 2, 0)

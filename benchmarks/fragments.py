@@ -20,8 +20,8 @@ def network_options(name: str, **values: Any) -> dict[str, Any]:
     """The block `network_g` of a fragment.
 
     Args:
-        name: Of the file, without ending.
-        values: Of its variables, as far as it gives none or others are wanted.
+        name: Name of the file, without ending.
+        values: Values of its variables that it does not give, or that should differ.
 
     Raises:
         FileNotFoundError: No such fragment.

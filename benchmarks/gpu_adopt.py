@@ -14,8 +14,8 @@ from gpu_hour import REPORT
 from gpu_report import find_doubts
 from gpu_session import RECORD
 
+from semanir_arch.tasks import NETWORK_TASKS
 from semanir_arch.utils.atomic import write_text
-from semanir_arch.weights.tasks import TASKS
 
 __all__ = ["FLAG", "FLAGS", "README", "SENTENCES", "adopt", "read_flag"]
 
@@ -54,10 +54,10 @@ def adopt(folder: Path, root: Path) -> list[str]:
 
     Args:
         folder: Output of the run.
-        root: Of the checkout.
+        root: Root of the checkout.
 
     Returns:
-        What was done, and what speaks against doing more.
+        Actions done, and reasons against doing more.
 
     Raises:
         FileNotFoundError: There is no record, or no report.
@@ -79,7 +79,7 @@ def adopt(folder: Path, root: Path) -> list[str]:
     write_text(name.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
     write_text(name.with_suffix(".md"), report)
     done.append(f"{name.relative_to(root)}: record and report")
-    for task in TASKS:
+    for task in NETWORK_TASKS:
         weights, notes = folder / f"{task}.safetensors", folder / f"{task}.json"
         if weights.is_file() and notes.is_file():
             shutil.copyfile(weights, root / WEIGHTS / weights.name)

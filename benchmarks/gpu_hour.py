@@ -96,7 +96,7 @@ print(json.dumps(facts))
 
 @dataclass(frozen=True)
 class Plan:
-    """Which steps, how large.
+    """Steps and their sizes.
 
     Args:
         rehearse: Small sizes, on the CPU.
@@ -111,7 +111,7 @@ class Plan:
     python: str = sys.executable
 
     def steps(self) -> list[Step]:
-        """What comes before the trainings, with the seconds each may take."""
+        """Steps before the trainings, with the seconds each may take."""
         script = [self.python, "benchmarks/gpu_pack.py", str(self.work), "--file", str(self.pack)]
         return [
             self._step("machine", "The machine", 20, [self.python, "-c", _MACHINE], read_machine),
@@ -213,9 +213,9 @@ def run(session: Session, plan: Plan, tasks: Sequence[str]) -> None:
     """Do everything, in order.
 
     Args:
-        session: Keeps time and record.
-        plan: Says what to do.
-        tasks: To train for.
+        session: Session that keeps time and record.
+        plan: Plan of what to do.
+        tasks: Tasks to train for.
     """
     try:
         for step in plan.steps():
@@ -258,7 +258,7 @@ def keep_weights(session: Session, work: Path, task: str) -> None:
 
 
 def choose_tasks(wanted: str) -> tuple[str, ...]:
-    """What to train: "shipped", "none" or the name of the light network."""
+    """Choose what to train: "shipped", "none" or the name of the light network."""
     if wanted == "none":
         return ()
     if wanted == LIGHT:
@@ -268,7 +268,7 @@ def choose_tasks(wanted: str) -> tuple[str, ...]:
 
 
 def fingerprint() -> str:
-    """Of the operators, their tests and this script: other code must pass anew."""
+    """Digest of the operators, their tests and this script: other code must pass again."""
     folders = ("semanir_arch/ops", "tests/ops", "benchmarks")
     files = [path for name in folders for path in (ROOT / name).rglob("*") if path.is_file()]
     digest = hashlib.sha256()

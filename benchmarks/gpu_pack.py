@@ -70,7 +70,7 @@ def make_pack(
     """Write the file.
 
     Args:
-        file: Replaced.
+        file: File to write; an existing one is replaced.
         limit: Bytes of checkout and file together.
         tree: Bytes of the checkout; None measures it.
         packs: Crops to cut; those of the training get smaller until they fit.
@@ -112,11 +112,11 @@ def unpack(work: Path, file: Path = FILE) -> list[str]:
     Its shipped weights are copies, so that nothing of the checkout changes.
 
     Args:
-        work: Made if needed; a training that is there stays.
-        file: From `make_pack`. Where there is none, the checkout's own packed crops are taken.
+        work: Folder of the trainings, made if needed; a training that is there stays.
+        file: Result of `make_pack`. If it is missing, the checkout's own packed crops are taken.
 
     Returns:
-        What is missing, in words; empty if a training can start.
+        Missing parts, in words; empty if a training can start.
     """
     work.mkdir(parents=True, exist_ok=True)
     _link(work / "options", ROOT / "options")

@@ -74,7 +74,7 @@ def find_doubts(record: Mapping[str, Any]) -> list[str]:
     """Why the kernels should not be chosen automatically; empty if nothing speaks against it.
 
     Args:
-        record: Of `gpu_session.Session`.
+        record: Record of a `gpu_session.Session`.
     """
     steps = record["steps"]
     machine = steps.get("machine", {}).get("machine", {})
@@ -144,8 +144,8 @@ def write_report(record: Mapping[str, Any], log: str) -> str:
     """The record in Markdown.
 
     Args:
-        record: Of `gpu_session.Session`.
-        log: What the steps printed; its tables are repeated.
+        record: Record of a `gpu_session.Session`.
+        log: Output of the steps; its tables are repeated.
     """
     steps = record["steps"]
     machine = steps.get("machine", {}).get("machine", {})

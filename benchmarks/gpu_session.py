@@ -46,9 +46,9 @@ class Process:
 
     Args:
         command: Program and arguments.
-        variables: Added to the environment.
-        folder: To run in.
-        log: What it prints is appended here.
+        variables: Variables added to the environment.
+        folder: Folder to run in.
+        log: File to which the output is appended.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class Process:
             )
 
     def wait(self, seconds: float) -> int | None:
-        """See `Child`."""
+        """Wait for the end; see `Child`."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def stop(self) -> None:
-        """See `Child`."""
+        """Ask it to stop; see `Child`."""
         for sign, patience in ((signal.SIGINT, GRACE), (signal.SIGKILL, GRACE)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, sign)
@@ -89,13 +89,13 @@ class Step:
     """One thing to do.
 
     Args:
-        name: Its key in the record.
-        title: For people.
-        seconds: It may take.
-        command: Makes the command from the seconds that it really gets.
-        read: Makes what the record keeps from what it has printed so far.
-        variables: Added to its environment.
-        folder: To run in; None for the current one.
+        name: Key in the record.
+        title: Title for people.
+        seconds: Most time that it may take.
+        command: Function that makes the command from the seconds that it really gets.
+        read: Function that makes the entry of the record from the output so far.
+        variables: Variables added to the environment.
+        folder: Folder to run in; None for the current one.
         least: Seconds below which it is not worth starting.
         needs: Steps that must have passed.
         always: Whether it is done again in each call.
@@ -121,11 +121,11 @@ class Session:
 
     Args:
         output: Folder of record and log, made if needed.
-        seconds: For all calls together.
-        start: Starts a step.
+        seconds: Time for all calls together.
+        start: Function that starts a step.
         clock: Seconds that only grow.
-        facts: What the record begins with. Where they differ from those of the record that is
-            there, its steps are done again, apart from those that `keep` names.
+        facts: Facts at the beginning of the record. If they differ from those of an existing
+            record, its steps run again, apart from those that `keep` names.
         keep: Prefix of the names of steps that stay.
     """
 
@@ -156,7 +156,7 @@ class Session:
         return self._seconds - self._before - (self._clock() - self._began)
 
     def status(self, name: str) -> str | None:
-        """How a step ended; None if it was not begun."""
+        """Status of a step; None if it was not begun."""
         found: str | None = self.record["steps"].get(name, {}).get("status")
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import statistics
@@ -42,7 +43,10 @@ class Timing:
 
 
 def compare(
-    candidates: Mapping[str, Callable[[], object]], rounds: int = 15, warmup: int = 2
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int = 15,
+    warmup: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Time the candidates one after the other, round by round.
 
@@ -50,16 +54,18 @@ def compare(
         candidates: Name -> what to run.
         rounds: Measurements per candidate.
         warmup: Rounds that are not counted.
+        clock: Seconds; `time.process_time` for those that the processor spent on this process,
+            which other programs on the machine change less.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for index in range(warmup + rounds):
         for name, run in candidates.items():
             _synchronize()
-            start = time.perf_counter()
+            start = clock()
             run()
             _synchronize()
             if index >= warmup:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
 
 
@@ -88,6 +94,7 @@ def header(title: str) -> str:
         f"# {title}\n\n"
         f"{datetime.now(UTC):%Y-%m-%d}, {device}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, Python {platform.python_version()}.\n"
+        f"Load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors at the start.\n"
         f"Command: `{command}`. Medians; ratios are medians of the rounds' ratios.\n"
     )
 

@@ -31,10 +31,10 @@ class Candidate(NamedTuple):
     """A network to measure.
 
     Args:
-        build: Makes it.
+        build: Function that builds the network.
         side: Pixels of the image it restores; a few seconds' work for a CPU.
-        parameters: As published, in millions.
-        cost: As published, 10^9 multiply-adds, with the size they are of.
+        parameters: Published number of parameters, in millions.
+        cost: Published cost, 10^9 multiply-adds, with the size it is for.
     """
 
     build: Callable[[], nn.Module]
@@ -104,7 +104,7 @@ EQUATIONS = ("Restormer, BiasFree", "RAMiT")
 
 
 def measure_network(name: str, side: int, device: str, rounds: int) -> dict[str, float | None]:
-    """Size, cost, milliseconds and MiB of one network on a colour image of `side` pixels."""
+    """Size, cost, milliseconds and MiB of one network on a color image of `side` pixels."""
     candidate = CANDIDATES[name]
     torch.manual_seed(0)
     network = candidate.build().to(device)

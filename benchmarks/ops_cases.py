@@ -90,7 +90,7 @@ class Problem:
 
 
 def cases(device: str, *, backward: bool) -> list[Case]:
-    """What is timed: on a CPU one feature map, on a GPU one change at a time from a base."""
+    """Cases to time: on a CPU one feature map, on a GPU one change at a time from a base."""
     single, half = TOLERANCE
     if device == "cpu":
         base = Case(

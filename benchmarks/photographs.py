@@ -70,8 +70,8 @@ def train(
     """Train for a while against Gaussian noise.
 
     Args:
-        seconds: How long.
-        device: Where.
+        seconds: Time to train.
+        device: Device to train on.
         network: The network to train; default: a small one with windows of 1024 tokens.
     """
     generator = torch.Generator().manual_seed(0)

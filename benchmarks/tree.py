@@ -92,7 +92,7 @@ def several_owners(root: Path) -> tuple[list[str], list[str]]:
 
 
 def option_files(root: Path) -> tuple[int, float]:
-    """How many option files there are, and the share of lines a test's leaf repeats."""
+    """Number of option files, and the share of lines that a test's leaf repeats."""
     files = sorted((root / "options").rglob("*.yml"))
     repeated = total = 0
     for test in sorted((root / "options" / "test").rglob("*.yml")):

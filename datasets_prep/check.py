@@ -16,10 +16,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from semanir_arch.data import DATASETS
 from semanir_arch.data.preparation.checking import LeakSearch, RootReport, check_block
 from semanir_arch.data.preparation.parallel_jobs import Progress, default_workers, say
+from semanir_arch.utils.command_line import Exit, run_guarded
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.options.roles import Role
 from semanir_arch.utils.shipped import find_option_file, was_of_tests
@@ -30,28 +33,28 @@ _SHOWN = 20
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    arguments = _parse(argv)
-    try:
-        leaf = find_option_file(arguments.opt)
-        role: Role = "test" if arguments.test or was_of_tests(arguments.opt, leaf) else "train"
-        options = resolve(leaf, arguments.force_yml, role).options
-        blocks = options.get("datasets") or {}
-        if not blocks:
-            raise ValueError(f"{arguments.opt}: names no data sets")
-        search = None if arguments.no_leaks else LeakSearch()
-        reports = _check(blocks, int(options.get("scale", 1)), search, arguments)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(shown(f"{error}\n", keep="\n"))
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
+    return run_guarded("check", partial(_run, _parse(argv)), tell=_complain)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(shown(f"{text}\n", keep="\n"))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    leaf = find_option_file(arguments.opt)
+    role: Role = "test" if arguments.test or was_of_tests(arguments.opt, leaf) else "train"
+    options = resolve(leaf, arguments.force_yml, role).options
+    blocks = options.get("datasets") or {}
+    if not blocks:
+        raise InputError(f"{arguments.opt}: names no data sets")
+    search = None if arguments.no_leaks else LeakSearch()
+    reports = _check(blocks, int(options.get("scale", 1)), search, arguments)
     say(_table(reports))
     problems = [f"{root.key}: {problem}" for root in reports for problem in root.problems]
     _list("problem", problems)
     if search is not None:
         _list("leak", search.leaks)
-    return 1 if problems or (search and search.leaks) else 0
+    return Exit.SOME_FAILED if problems or (search and search.leaks) else Exit.DONE
 
 
 def _check(

@@ -27,18 +27,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.data.files.image_io import load_image, scan_images, write_image
+from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.extraction import check_names, extract
 from semanir_arch.data.preparation.parallel_jobs import default_workers, run_script, say
 from semanir_arch.data.preparation.patch_manifest import PatchManifest, is_used
 from semanir_arch.data.preparation.patches import Group, PatchGrid, View
 from semanir_arch.data.preparation.presets import PRESETS, preset_groups
+from semanir_arch.data.sources.scanning import scan_images
+from semanir_arch.utils.errors import InputError, MissingFileError, UserError, message_of
 from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.suggestions import did_you_mean
 
 SKIMAGE = "skimage"
-"""Name of the input that stands for scikit-image's colour photographs."""
+"""Name of the input that stands for scikit-image's color photographs."""
 
 SKIMAGE_PHOTOGRAPHS = (
     "astronaut.png",
@@ -51,7 +53,7 @@ SKIMAGE_PHOTOGRAPHS = (
     "retina.jpg",
     "rocket.jpg",
 )
-"""Colour photographs inside the scikit-image wheel; its `data/README.txt` has their licences."""
+"""Color photographs inside the scikit-image wheel; its `data/README.txt` has their licences."""
 
 
 def find_images(source: str) -> dict[str, Path]:
@@ -65,7 +67,7 @@ def find_images(source: str) -> dict[str, Path]:
         return _find_skimage_photographs()
     root = Path(source)
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder")
+        raise MissingFileError(f"{root}: no such folder")
     images = {path.relative_to(root).as_posix(): path for path in scan_images(root)}
     seen: dict[str, str] = {}
     for name in images:
@@ -73,7 +75,7 @@ def find_images(source: str) -> dict[str, Path]:
         if twin != name:
             same = Path(twin).with_suffix("") == Path(name).with_suffix("")
             only = "their suffix" if same else "case or in how accents are written"
-            raise ValueError(f"{root}: {twin} and {name} differ only in {only}; rename one")
+            raise InputError(f"{root}: {twin} and {name} differ only in {only}; rename one")
     return images
 
 
@@ -82,7 +84,7 @@ def select_images(images: dict[str, Path], wanted: Sequence[str]) -> dict[str, P
 
     Args:
         images: All images, by their path below the input.
-        wanted: Such paths, or file names, with or without suffix.
+        wanted: Relative paths or file names, with or without suffix.
 
     Raises:
         ValueError: A name fits no image.
@@ -95,7 +97,7 @@ def select_images(images: dict[str, Path], wanted: Sequence[str]) -> dict[str, P
     for name in wanted:
         if name not in known:
             hint = did_you_mean(name, known)
-            raise ValueError(f"{name}: no such image in the input{hint}")
+            raise InputError(f"{name}: no such image in the input{hint}")
     return {name: images[name] for alias in wanted for name in known[alias]}
 
 
@@ -111,8 +113,8 @@ def copy_whole(images: dict[str, Path], folder: Path) -> list[str]:
             image = load_image(path)
             target = folder / Path(name).with_suffix(".png")
             write_image(target, image.color, metadata=Metadata(icc_profile=image.icc_profile))
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
+        except (UserError, OSError) as error:
+            problems.append(message_of(error))
     return problems
 
 
@@ -136,14 +138,14 @@ def _run_preset(arguments: argparse.Namespace) -> list[str]:
 def _run_images(arguments: argparse.Namespace) -> list[str]:
     for name in ("input", "output", "size", "step"):
         if getattr(arguments, name) is None:
-            raise ValueError(f"give --{name}, or a --preset ({', '.join(PRESETS)})")
+            raise InputError(f"give --{name}, or a --preset ({', '.join(PRESETS)})")
     tiling = PatchGrid(arguments.size, arguments.step, arguments.min_std)
     images = find_images(arguments.input)
     excluded = select_images(images, arguments.exclude)
     held_out = select_images(images, arguments.holdout)
     kept = {name: path for name, path in images.items() if name not in {**excluded, **held_out}}
     if not kept:
-        raise ValueError("no image is left to cut")
+        raise InputError("no image is left to cut")
     output = arguments.output
     if arguments.lmdb and output.suffix != ".lmdb":
         output = output.with_name(f"{output.name}.lmdb")
@@ -157,7 +159,7 @@ def _run_images(arguments: argparse.Namespace) -> list[str]:
     if held_out:
         folder = arguments.holdout_output
         if folder is None or folder.resolve() == output.resolve():
-            raise ValueError("--holdout needs --holdout-output, a folder of its own")
+            raise InputError("--holdout needs --holdout-output, a folder of its own")
         problems = copy_whole(held_out, folder)
         say(f"{len(held_out) - len(problems)} images held out in {folder}")
     return problems + _extract(groups, manifest, [output], arguments)
@@ -166,7 +168,7 @@ def _run_images(arguments: argparse.Namespace) -> list[str]:
 def _parameters(
     tiling: PatchGrid, excluded: dict[str, Path], held_out: dict[str, Path], lmdb: str | None
 ) -> dict[str, Any]:
-    """What an output folder of plain images is recorded to hold."""
+    """Parameters in the record of an output folder of plain images."""
     parameters = {name: getattr(tiling, name) for name in ("size", "step", "min_std")}
     parameters |= {"exclude": sorted(excluded), "holdout": sorted(held_out)}
     return parameters | ({"lmdb": lmdb} if lmdb else {})
@@ -182,10 +184,10 @@ def _extract(
         say(f"note: {manifest.note}")
     gone = sorted(set(manifest.images) - {group.name for group in groups})
     if gone:
-        raise ValueError(f"{manifest.folder} holds patches of {gone[0]}, which the input lacks")
+        raise InputError(f"{manifest.folder} holds patches of {gone[0]}, which the input lacks")
     foreign = [folder for folder in outputs[1:] if manifest.is_new and is_used(folder)]
     if foreign:
-        raise ValueError(f"{foreign[0]}: not empty, and {manifest.folder} has no record of it")
+        raise InputError(f"{foreign[0]}: not empty, and {manifest.folder} has no record of it")
     problems = extract(groups, manifest, arguments.workers, arguments.lmdb)
     dropped = manifest.count("left_out")
     kind = "blurred" if groups[0].tiling.drop_blurred else "nearly constant"
@@ -200,12 +202,12 @@ def _find_skimage_photographs() -> dict[str, Path]:
     # without importing it, which takes longer than the work
     spec = importlib.util.find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("input skimage: scikit-image is not installed")
+        raise MissingFileError("input skimage: scikit-image is not installed")
     folder = Path(spec.submodule_search_locations[0], "data")
     images = {name: folder / name for name in SKIMAGE_PHOTOGRAPHS}
     for path in images.values():
         if not path.is_file():
-            raise FileNotFoundError(f"input skimage: the installed version lacks {path.name}")
+            raise MissingFileError(f"input skimage: the installed version lacks {path.name}")
     return images
 
 
@@ -227,7 +229,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--input", metavar="DIR", help="folder, or skimage for its photographs")
     parser.add_argument("--output", type=Path, metavar="DIR")
     parser.add_argument("--size", type=int, help="edge of a patch in pixels")
-    parser.add_argument("--step", type=int, help="distance of patches in pixels")
+    parser.add_argument("--step", type=int, help="distance between patches in pixels")
     parser.add_argument(
         "--min-std",
         type=float,

@@ -1,6 +1,6 @@
 """Write degraded versions of clean images: inputs for `semanir-restore`, or fixed test sets.
 
-    python datasets_prep/generate_lq.py --damage gaussian --sigma 25 photo.png noisy.png
+    python datasets_prep/generate_lq.py --damage noise --sigma 25 photo.png noisy.png
     python datasets_prep/generate_lq.py --damage bicubic --scale 2 --template '{}x2' HR LR/X2
     python datasets_prep/generate_lq.py --damage rain --set amount=[10,60] length=20 photos rainy
     python datasets_prep/generate_lq.py --damage second_order --preview sheet.jpg photo.png
@@ -25,8 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.data.files.image_io import scan_images
-from semanir_arch.data.preparation.damages import DAMAGES
+from semanir_arch.data.degradations.damages import DAMAGES, find_damage
 from semanir_arch.data.preparation.degrading import (
     Degradation,
     DegradingJob,
@@ -43,9 +42,12 @@ from semanir_arch.data.preparation.parallel_jobs import (
 from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import patch_path
 from semanir_arch.data.preparation.preview import write_preview
-from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES
+from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES, scan_images
+from semanir_arch.tasks import TASKS
+from semanir_arch.utils.errors import InputError, UserError, message_of
 from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.same_names import first_clash
+from semanir_arch.utils.suggestions import did_you_mean
 
 _SHORTCUTS = ("sigma", "scale", "quality")
 
@@ -55,8 +57,8 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
 
     Args:
         source: An image, or a folder.
-        output: For an image: a folder, or a file name that ends in .png. For a folder: a folder,
-            in which the sub-folders are repeated.
+        output: Output for an image: a folder, or a file name that ends in .png. For a folder: a
+            folder, in which the sub-folders are repeated.
         template: Name of a result without suffix, where {} is that of its image.
 
     Raises:
@@ -65,10 +67,10 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
             other or the source.
     """
     if template.count("{}") != 1:
-        raise ValueError(f"--template must have one {{}}, received {template!r}")
+        raise InputError(f"--template must have one {{}}, received {template!r}")
     if source.is_file():
         if output.suffix.lower() in IMAGE_SUFFIXES and output.suffix.lower() != ".png":
-            raise ValueError(f"{output}: results are PNG files, name it .png")
+            raise InputError(f"{output}: results are PNG files, name it .png")
         is_file_name = output.suffix.lower() == ".png" and not output.is_dir()
         target = output if is_file_name else output / f"{template.format(source.stem)}.png"
         jobs = {source.name: (source, target)}
@@ -84,11 +86,11 @@ def plan(source: Path, output: Path, template: str = "{}") -> dict[str, tuple[Pa
         same = "differ only in their suffix"
         if one != other:
             same = f"would become {one} and {other}, which are one name on some systems"
-        raise ValueError(f"{source}: two images {same}")
+        raise InputError(f"{source}: two images {same}")
     targets = {target.resolve() for _, target in jobs.values()}
     for clean, _ in jobs.values():
         if clean.resolve() in targets:
-            raise ValueError(f"{clean}: the result would replace it; choose another output")
+            raise InputError(f"{clean}: the result would replace it; choose another output")
     return jobs
 
 
@@ -102,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> list[str]:
     if arguments.preview is not None:
         return _run_preview(arguments)
     if arguments.output is None:
-        raise ValueError("an output is needed, or --preview FILE for a contact sheet")
+        raise InputError("an output is needed, or --preview FILE for a contact sheet")
     degradation = parse_degradation(arguments.damage, _parameters(arguments))
     jobs = [
         DegradingJob(name, source, target, degradation, arguments.seed)
@@ -116,7 +118,7 @@ def _run(arguments: argparse.Namespace) -> list[str]:
 
 def _run_preview(arguments: argparse.Namespace) -> list[str]:
     if arguments.output is not None:
-        raise ValueError(f"--preview writes nothing else: leave out {arguments.output}")
+        raise InputError(f"--preview writes nothing else: leave out {arguments.output}")
     write_preview(
         arguments.preview,
         arguments.input,
@@ -135,8 +137,8 @@ def _run_image(
     for job in jobs:
         try:
             degrade_file(job)
-        except (OSError, ValueError) as error:
-            return [str(error)]
+        except (UserError, OSError) as error:
+            return [message_of(error)]
         say(str(job.target))
     return []
 
@@ -156,7 +158,7 @@ def _run_folder(
         workers = min(arguments.workers, max(1, len(pending)))
         for job, result in run_jobs(degrade_file, pending, workers):
             if isinstance(result, Exception):
-                problems.append(str(result))
+                problems.append(message_of(result))
             else:
                 manifest.add(job.name, result)
             progress(f"{len(manifest.images)} of {len(jobs)} images")
@@ -176,16 +178,13 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     for text in arguments.set:
         name, sign, value = text.partition("=")
         if not sign:
-            raise ValueError(f"--set takes NAME=VALUE, received {text!r}")
+            raise InputError(f"--set takes NAME=VALUE, received {text!r}")
         given[name] = parse_value(value)
     return given
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    damages = "\n".join(
-        f"  {name:<12} {damage.help} ({', '.join(damage.parameters)})"
-        for name, damage in DAMAGES.items()
-    )
+    damages = "\n".join(f"  {name:<18} {_explain(name)}" for name in DAMAGES)
     parser = argparse.ArgumentParser(
         description="Write degraded versions of clean images as PNG. Run again to continue.",
         epilog=f"damages and their parameters:\n{damages}\n\n"
@@ -196,8 +195,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "output", type=Path, nargs="?", help="PNG file or folder; existing ones are replaced"
     )
-    parser.add_argument("--damage", choices=DAMAGES, metavar="NAME", help="see below")
-    parser.add_argument("--task", choices=DAMAGES, metavar="NAME", help="former name of --damage")
+    parser.add_argument("--damage", type=_damage, metavar="NAME", help="see below")
+    parser.add_argument("--task", type=_damage, metavar="NAME", help="former name of --damage")
     parser.add_argument(
         "--preview",
         type=Path,
@@ -205,13 +204,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="write a contact sheet of the damage from weak to strong (PNG or JPEG) instead",
     )
     parser.add_argument("--sigma", type=float, help="noise standard deviation, 0-255 scale")
-    parser.add_argument("--scale", type=int, help="of bicubic, 2 or more")
-    parser.add_argument("--quality", type=int, help="of jpeg, 1 to 100")
+    parser.add_argument("--scale", type=int, help="scale of bicubic, 2 or more")
+    parser.add_argument("--quality", type=int, help="quality of jpeg, 1 to 100")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="any parameter of the damage"
     )
     parser.add_argument(
-        "--template", default="{}", help="name of a result, {} is its image's (default: {})"
+        "--template",
+        default="{}",
+        help="name of a result, with {} for its image's name (default: {})",
     )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
@@ -220,6 +221,24 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     _take_former_name(parser, arguments)
     return arguments
+
+
+def _explain(name: str) -> str:
+    """Explain a damage, which tasks repair it, and its parameters."""
+    repairing = ", ".join(task.name for task in TASKS.values() if name in task.damages)
+    parameters = ", ".join(DAMAGES[name].parameters)
+    return f"{DAMAGES[name].help} ({parameters}); repaired by {repairing}"
+
+
+def _damage(text: str) -> str:
+    """The name of a damage; a former one is told."""
+    damage = find_damage(text)
+    if damage is None:
+        near = did_you_mean(text, DAMAGES)
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed: {', '.join(DAMAGES)}{near}")
+    if text != damage.name:
+        sys.stderr.write(f"note: damage {text!r} is now called {damage.name!r}; both are read\n")
+    return damage.name
 
 
 def _take_former_name(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

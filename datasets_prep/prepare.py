@@ -24,6 +24,7 @@ from pathlib import Path
 from semanir_arch.data.preparation import layout
 from semanir_arch.data.preparation.dataset_facts import DataSet, load_catalogue
 from semanir_arch.data.preparation.parallel_jobs import Progress, run_script, say
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.suggestions import did_you_mean
 
 CATALOGUE = Path(__file__).with_name("datasets.yml")
@@ -53,7 +54,7 @@ def _prepare(data_set: DataSet, archives: Sequence[Path], root: Path) -> list[st
         for archive in archives:
             say(layout.verify(archive, data_set, progress))
             if layout.unpack(archive, data_set, root, progress) == 0:
-                raise ValueError(f"{archive}: holds nothing that belongs to {data_set.name}")
+                raise InputError(f"{archive}: holds nothing that belongs to {data_set.name}")
     problems = layout.finish(data_set, root)
     say(_progress_table(data_set, root))
     return problems
@@ -66,23 +67,23 @@ def _is_complete(data_set: DataSet, root: Path) -> bool:
 
 def _find(catalogue: dict[str, DataSet], name: str | None) -> DataSet:
     if name is None:
-        raise ValueError("name a data set, or use --list")
+        raise InputError("name a data set, or use --list")
     if name not in catalogue:
         hint = did_you_mean(name, catalogue, cutoff=0.4) or "; --list shows all"
-        raise ValueError(f"{name}: no such data set{hint}")
+        raise InputError(f"{name}: no such data set{hint}")
     return catalogue[name]
 
 
 def _table(catalogue: dict[str, DataSet], root: Path) -> str:
-    rows = [("data set", "task", "parts")]
+    rows = [("data set", "tasks", "parts")]
     for data_set in catalogue.values():
         parts = [
             f"{name} ({_summary(part)})" for name, part in layout.states(data_set, root).items()
         ]
-        rows.append((data_set.name, data_set.task, ", ".join(parts)))
+        rows.append((data_set.name, ", ".join(data_set.tasks), ", ".join(parts)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return "\n".join(
-        f"{name:<{widths[0]}}  {task:<{widths[1]}}  {parts}" for name, task, parts in rows
+        f"{name:<{widths[0]}}  {tasks:<{widths[1]}}  {parts}" for name, tasks, parts in rows
     )
 
 
@@ -94,7 +95,7 @@ def _summary(part: Sequence[layout.State]) -> str:
 
 def _description(data_set: DataSet, root: Path) -> str:
     lines = [
-        f"{data_set.name}: {data_set.task}",
+        f"{data_set.name}: {', '.join(data_set.tasks)}",
         f"page:    {data_set.page}",
         f"licence: {data_set.licence}",
         f"serves:  {data_set.serves}",
@@ -119,7 +120,7 @@ def _progress_table(data_set: DataSet, root: Path) -> str:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Lay archives of a data set out as the option files expect. "
+        description="Unpack a data set's archives into the folders that the option files expect. "
         "Run again to continue."
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="data set; --list shows all")

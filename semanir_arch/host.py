@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.repairs import COMMAND
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 _FUNCTIONAL_TENSOR = "torchvision.transforms.functional_tensor"
 
 
-class HostError(ImportError):
+class HostError(UserError, ImportError):
     """BasicSR, or something it needs, cannot be used; the message says what to do."""
 
 
@@ -67,7 +68,8 @@ def judge_foreign(check: Callable[[dict[str, Any]], None]) -> None:
     """Let options be checked that a script of BasicSR's hands to a model of this package.
 
     Args:
-        check: Gets the options as BasicSR parsed them; raises ValueError for what cannot be used.
+        check: Function that gets the options as BasicSR parsed them; raises ValueError for what
+            cannot be used.
     """
     _Judge.check = check
 
@@ -76,7 +78,7 @@ def check_foreign(options: dict[str, Any]) -> None:
     """Check the options of a model, unless a run of this package has checked them.
 
     Args:
-        options: As the model gets them.
+        options: Options as the model gets them.
 
     Raises:
         ValueError: See `judge_foreign`.

@@ -49,14 +49,25 @@ MOVED: dict[str, str] = {
     "data.scanning": "data.sources.scanning",
     "data.submission_dataset": "data.datasets.submission_dataset",
     "data.submissions": "data.datasets.submissions",
-    "data.synthetic_defocus_dataset": "data.datasets.synthetic_defocus_dataset",
-    "data.synthetic_low_light_dataset": "data.datasets.synthetic_low_light_dataset",
-    "data.synthetic_motion_blur_dataset": "data.datasets.synthetic_motion_blur_dataset",
-    "data.synthetic_rain_dataset": "data.datasets.synthetic_rain_dataset",
-    "data.synthetic_raindrops_dataset": "data.datasets.synthetic_raindrops_dataset",
-    "data.synthetic_snow_dataset": "data.datasets.synthetic_snow_dataset",
+    "data.synthetic_defocus_dataset": "data.datasets.degraded",
+    "data.synthetic_low_light_dataset": "data.datasets.degraded",
+    "data.synthetic_motion_blur_dataset": "data.datasets.degraded",
+    "data.synthetic_rain_dataset": "data.datasets.degraded",
+    "data.synthetic_raindrops_dataset": "data.datasets.degraded",
+    "data.synthetic_snow_dataset": "data.datasets.degraded",
     "data.training_patch": "data.datasets.training_patch",
     "data.transforms": "data.datasets.transforms",
+    "data.datasets.old_photograph_dataset": "data.datasets.degraded",
+    "data.datasets.photographic_blur_dataset": "data.datasets.degraded",
+    "data.datasets.second_order_dataset": "data.datasets.degraded",
+    "data.datasets.shuffled_damage_dataset": "data.datasets.degraded",
+    "data.datasets.synthetic_defocus_dataset": "data.datasets.degraded",
+    "data.datasets.synthetic_low_light_dataset": "data.datasets.degraded",
+    "data.datasets.synthetic_motion_blur_dataset": "data.datasets.degraded",
+    "data.datasets.synthetic_rain_dataset": "data.datasets.degraded",
+    "data.datasets.synthetic_raindrops_dataset": "data.datasets.degraded",
+    "data.datasets.synthetic_snow_dataset": "data.datasets.degraded",
+    "data.preparation.damages": "data.degradations.damages",
     "engine.board": "training.tensorboard",
     "engine.cases": "runs.sweep",
     "engine.catalogue": "runs.class_schemas",
@@ -89,6 +100,8 @@ MOVED: dict[str, str] = {
     "engine.weights_file": "runs.weights_file",
     "inference": "restoring",
     "utils.convert": "commands.convert",
+    "weights.tasks": "tasks",
+    "weights.words": "tasks",
     "models.evaluation": "metrics.scores",
     "models.key_count": "modules.key_count",
     "models.restoring": "evaluation.image_restoring",
@@ -125,7 +138,7 @@ def find_present(name: str) -> str | None:
     """The present name of a module, or of a package that contains it, that had moved.
 
     Args:
-        name: Below `semanir_arch`.
+        name: Module name below `semanir_arch`.
     """
     head, tail = name, ""
     while head:
@@ -140,7 +153,7 @@ class _Alias(InspectLoader):
     """Loads the module of another name.
 
     Args:
-        present: Its full name.
+        present: Full present name.
     """
 
     def __init__(self, present: str) -> None:
@@ -154,12 +167,13 @@ class _Alias(InspectLoader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is left to run; the import system's change of the spec is undone."""
+        """Run nothing; undo the import system's change of the spec."""
         module.__spec__ = self._spec
 
     def get_source(self, fullname: str) -> str:  # noqa: ARG002
-        """What `python -m` with the old name runs."""
-        return f"import runpy\nrunpy.run_module({self._present!r}, run_name='__main__')\n"
+        """Code that `python -m` runs for the old name."""
+        run = f"runpy.run_module({self._present!r}, run_name='__main__', alter_sys=True)"
+        return f"import runpy\n{run}\n"
 
     def get_code(self, fullname: str) -> CodeType:
         """`get_source`, compiled."""
@@ -177,12 +191,12 @@ class _Empty(InspectLoader):
         """Let the import system make it."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to run."""
+        """Run nothing; undo the import system's change of the spec."""
 
     def get_source(self, fullname: str) -> str:  # noqa: ARG002
         """No code."""
         return ""
 
     def is_package(self, fullname: str) -> bool:  # noqa: ARG002
-        """It is one."""
+        """Whether it is a package: always."""
         return True

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 
-import numpy as np
 import pytest
 import torch
 
 from tests.accelerators import accelerators  # noqa: F401 - fixture
 from tests.browser import browser, chromium  # noqa: F401 - fixtures
+from tests.each import WANTED, has_wanted_case, is_wanted, seed_all
 
 # What somebody has compiled on this computer decides about no test, also not in the processes that
 # tests start; tests of the library itself switch it on.
 os.environ["SEMANIR_NATIVE"] = "off"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption(
+        "--case",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="only tests whose name has this word, and of tests over many cases those that have it",
+    )
+
+
+def pytest_configure(config):
+    WANTED[:] = config.getoption("--case")
+
+
+def pytest_collection_modifyitems(config, items):
+    if WANTED:
+        chosen = [i for i in items if is_wanted(i.name) or has_wanted_case(i.function)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
     if torch.cuda.is_available():
         return
     for item in items:
@@ -28,10 +45,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    """Every test starts from the same random state, whatever ran before it."""
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - BasicSR draws from numpy's global generator
-    torch.manual_seed(0)
+    seed_all()
 
 
 @pytest.fixture(autouse=True)

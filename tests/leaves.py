@@ -56,8 +56,11 @@ def _build_without_memory(text: str) -> nn.Module:
     return network
 
 
-def kind_of(leaf: Path) -> tuple[str, ...]:
-    """What decides which code a leaf runs: the types it names, and the rarer sections it has."""
+def kind_of(leaf: Path) -> set[str]:
+    """What decides which code a leaf runs: the types it names, and the rarer sections it has.
+
+    Those of the model, the network, the data and the schedule are together, too.
+    """
     found = set()
     for role in ("train", "test"):
         options = options_of(leaf, role)
@@ -76,7 +79,9 @@ def kind_of(leaf: Path) -> tuple[str, ...]:
     found.add(f"start {bool(start.get('pretrain_network_g'))} {start.get('strict_load_g')}")
     found.add(f"channels {block.get('channels')}")
     found.add(f"enlarges {training.get('scale', 1) > 1}")
-    return tuple(sorted(found))
+    schedule = training["train"]["scheduler"]["type"]
+    main = [training["model_type"], training["network_g"]["type"], block["type"], schedule]
+    return found | {" ".join([*main, str("progressive" in block)])}
 
 
 def _types(options: Any, sections: Any) -> set[str]:

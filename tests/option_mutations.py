@@ -115,7 +115,7 @@ def mutations(options: dict[str, Any], above: Key = ()) -> Iterator[tuple[Key, s
             and name not in ("psnr", "ssim", "lpips", "niqe")
             and above != ("datasets",)
         ):
-            yield key, "misspelt key", value
+            yield key, "misspelled key", value
         yield key, "left out", value
         if isinstance(value, dict):
             yield key, "text for a block", "abc"
@@ -136,7 +136,7 @@ def wrong_values(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         if name not in MAY_BE_LIST:
             yield "list for a text", [value]
         if name not in FREE_TEXTS:
-            yield "misspelt", value + "x"
+            yield "misspelled", value + "x"
         if name in FOLDERS:
             yield from (("path", "a/b"), ("path up", ".."), ("path back", "a\\b"), ("empty", " "))
     elif isinstance(value, list):
@@ -194,7 +194,7 @@ def mutated(options: dict[str, Any], key: Key, kind: str, value: Any) -> Mutatio
     block = changed
     for part in key[:-1]:
         block = block[part]
-    if kind == "misspelt key":
+    if kind == "misspelled key":
         del block[key[-1]]
         block[key[-1] + "x"] = value
     elif kind == "left out":
@@ -290,15 +290,21 @@ def main(argv: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("leaves", nargs="*", type=Path)
-    given, started = parser.parse_args(argv).leaves, time.monotonic()
-    leaves = [pair for pair in [*ROLES, (EVERY_OPTION, "train")] if not given or pair[0] in given]
+    given = [path.resolve() for path in parser.parse_args(argv).leaves]
+    started = time.process_time()
+    known = [*ROLES, (EVERY_OPTION, "train")]
+    unknown = [str(path) for path in given if path not in {leaf for leaf, _ in known}]
+    if unknown:
+        parser.error(f"no leaf files: {', '.join(unknown)}")
+    leaves = [pair for pair in known if not given or pair[0] in given]
     counts, wrong = try_all(leaves, build_catalogue(), skip=lambda _: False)
     for line in wrong[:200]:
         sys.stdout.write(f"{line}\n")
     sys.stdout.write(
         f"{len(leaves)} files, {sum(counts.values()):,d} mutations: {counts['refused']:,d} "
         f"refused, {counts['default']:,d} replaced by a default, {counts['crash']} tracebacks, "
-        f"{counts['accepted']} accepted; {time.monotonic() - started:.0f} s\n"
+        f"{counts['accepted']} accepted; {time.process_time() - started:.0f} s of "
+        "processor time\n"
     )
     return 1 if wrong else 0
 

@@ -13,7 +13,7 @@ from semanir_arch.data.files.image_io import write_image
 from tests.helpers import ROOT, make_image
 
 DATASETS = ROOT / "datasets" / "test"
-DOCUMENT = ROOT / "docs" / "metrics.md"
+DOCUMENT = ROOT / "docs" / "metrics_measurements.md"
 
 # the largest differences that the notes of the tables explain
 TOLERANCE = {"PSNR": 0.031, "SSIM": 0.0009, "PSNR-B": 0.011}

@@ -182,12 +182,12 @@ def test_a_process_that_does_not_stop_is_killed_with_its_children(load, tmp_path
     monkeypatch.setattr(session, "GRACE", 0.2)
     script = f"trap '' INT; sleep 60 & echo $! > {tmp_path}/pid; wait; sleep 60"
     child = session.Process(["sh", "-c", script], {}, tmp_path, tmp_path / "log")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 300
     while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text().strip():
         assert time.monotonic() < until
         assert child.wait(0.05) is None
     child.stop()
-    assert child.wait(5) is not None
+    assert child.wait(300) is not None
     pid = int((tmp_path / "pid").read_text())
     while time.monotonic() < until:
         stat = Path(f"/proc/{pid}/stat")

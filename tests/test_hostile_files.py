@@ -14,6 +14,7 @@ from semanir_arch.utils.checkpoint import load_checkpoint, save_checkpoint
 from semanir_arch.utils.options import OptionError, resolve
 from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.tensor_file import write_tensors
+from tests.each import each
 
 SECONDS = 5
 """Bound of every case; most take a hundredth of one."""
@@ -188,7 +189,7 @@ YAML = {
 }
 
 
-@pytest.mark.parametrize("name", YAML)
+@each("name", YAML)
 def test_a_hostile_option_file_is_one_message(tmp_path, name):
     path = tmp_path / "x.yml"
     path.write_text(YAML[name])

@@ -15,17 +15,28 @@ PACKAGE = ROOT / "semanir_arch"
 MAY_IMPORT = {
     "utils": set(),
     "moved": set(),
+    "tasks": {"utils"},
     "host": {"utils"},
     "ops": {"utils"},
-    "modules": {"ops"},
-    "archs": {"modules", "ops", "utils"},
-    "data": {"utils"},
+    "modules": {"ops", "utils"},
+    "archs": {"modules", "ops", "tasks", "utils"},
+    "data": {"tasks", "utils"},
     "losses": {"utils"},
     "metrics": {"utils"},
-    "weights": {"utils"},
-    "report": {"metrics", "data", "utils"},
-    "bridges": {"archs", "modules", "weights", "host", "utils"},
-    "restoring": {"archs", "modules", "ops", "data", "bridges", "report", "weights", "utils"},
+    "weights": {"tasks", "utils"},
+    "report": {"metrics", "data", "tasks", "utils"},
+    "bridges": {"archs", "modules", "weights", "host", "tasks", "utils"},
+    "restoring": {
+        "archs",
+        "modules",
+        "ops",
+        "data",
+        "bridges",
+        "report",
+        "tasks",
+        "weights",
+        "utils",
+    },
     "evaluation": {"archs", "modules", "data", "metrics", "host", "utils"},
     "models": {"archs", "modules", "data", "losses", "metrics", "evaluation", "host", "utils"},
     "registration": {"archs", "bridges", "data", "losses", "metrics", "models", "host"},
@@ -36,12 +47,12 @@ MAY_IMPORT = {
     "training": {"ops", "runs", "metrics", "host", "utils"},
     "shipping": {
         *("archs", "modules", "data", "metrics", "registration", "runs", "training", "report"),
-        *("weights", "utils"),
+        *("tasks", "weights", "utils"),
     },
     "plugin": {"training", "registration"},
     "commands": {
         *("archs", "bridges", "data", "evaluation", "host", "metrics", "models", "plugin"),
-        *("report", "restoring", "runs", "shipping", "training", "weights", "utils"),
+        *("report", "restoring", "runs", "shipping", "tasks", "training", "weights", "utils"),
     },
     "__main__": {"commands"},
     "doctor": {"commands"},
@@ -78,8 +89,9 @@ HOLDS = {
     "data": "files, sources, degradations, data sets, preparation",
     "losses": "pure functions first, registered classes second",
     "metrics": "scores, protocols, and BasicSR's form of both",
-    "weights": "small trained networks with their records, and the list of tasks",
+    "weights": "small trained networks with their records",
     "host": "makes BasicSR 1.4.2 importable today and repairs what we measured to be broken",
+    "tasks": "the one vocabulary: what every task is called, and where it is found",
     "utils": "option files, checkpoints, atomic files, what all commands share, repairs",
     "moved": "the old names of modules",
 }
@@ -129,6 +141,19 @@ def test_a_part_uses_only_what_lies_below_it():
         for path in FILES
         if part_of(path) != "__init__"
         and (upward := parts_used(path) - MAY_IMPORT[part_of(path)] - {part_of(path)})
+    ]
+    assert not wrong
+
+
+def test_the_rooms_of_data_use_only_those_before_them():
+    rooms = ("randomness", "files", "sources", "degradations", "datasets", "preparation")
+    wrong = [
+        f"{name_of(path)} imports {name}"
+        for path in (PACKAGE / "data").rglob("*.py")
+        if (room := path.relative_to(PACKAGE / "data").with_suffix("").parts[0]) in rooms
+        for name in imported(path)
+        if name.startswith("semanir_arch.data.")
+        and rooms.index(name.split(".")[2]) > rooms.index(room)
     ]
     assert not wrong
 

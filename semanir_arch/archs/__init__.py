@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.suggestions import did_you_mean
 from semanir_arch.utils.values import fault, show
 
@@ -39,15 +40,15 @@ def build_network(options: Mapping[str, Any]) -> RestorationNetwork:
     arguments = dict(options)
     name = arguments.pop("type", None)
     if not isinstance(name, str) or name not in NETWORKS:
-        raise ValueError(f"network type {show(name)} is unknown{_nearest(name, NETWORKS)}")
+        raise InputError(f"network type {show(name)} is unknown{_nearest(name, NETWORKS)}")
     allowed = _arguments(NETWORKS[name])
     for argument, value in arguments.items():
         if argument not in allowed:
             near = _nearest(argument, allowed)
-            raise ValueError(f"{name} has no argument {show(argument)}{near}")
+            raise InputError(f"{name} has no argument {show(argument)}{near}")
         problem = fault(value, allowed[argument])
         if problem is not None:
-            raise ValueError(f"{name}: {argument}={show(value)}; {problem}")
+            raise InputError(f"{name}: {argument}={show(value)}; {problem}")
     return NETWORKS[name](**arguments)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from semanir_arch.modules.padding import crop, pad_to_multiple
 from semanir_arch.modules.stage import KeySemanticStage
+from semanir_arch.utils.errors import InputError
 
 from .argument_types import SHIFTS
 
@@ -31,7 +32,7 @@ class RestorationNetwork(nn.Module, ABC):
         upscale: Enlargement of height and width.
         size_multiple: `restore` gets heights and widths that are multiples of it; `forward` pads
             and crops.
-        padding_mode: How it pads; see `semanir_arch.modules.padding`.
+        padding_mode: Padding mode; see `semanir_arch.modules.padding`.
     """
 
     padding_mode = "reflect"
@@ -57,7 +58,7 @@ class RestorationNetwork(nn.Module, ABC):
             ValueError: If `x` has another number of dimensions or channels.
         """
         if x.dim() != 4 or x.shape[1] != self.in_chans:
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__} takes images of shape (B, {self.in_chans}, H, W), "
                 f"got {tuple(x.shape)}"
             )
@@ -69,7 +70,7 @@ class RestorationNetwork(nn.Module, ABC):
 
     @abstractmethod
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for heights and widths that are multiples of `size_multiple`."""
+        """Restore images whose height and width are multiples of `size_multiple`; see `forward`."""
 
 
 class KeySemanticNetwork(RestorationNetwork):
@@ -83,7 +84,7 @@ class KeySemanticNetwork(RestorationNetwork):
     @k.setter
     def k(self, value: int) -> None:
         if value < 1:
-            raise ValueError(f"k={value} must be at least 1")
+            raise InputError(f"k={value} must be at least 1")
         for stage in self._stages():
             stage.k = value
 
@@ -112,13 +113,13 @@ def check_stages(
         ValueError: Naming the argument, its value and what is allowed.
     """
     if shift not in SHIFTS:
-        raise ValueError(f"shift={shift!r} is unknown; allowed: {', '.join(map(repr, SHIFTS))}")
+        raise InputError(f"shift={shift!r} is unknown; allowed: {', '.join(map(repr, SHIFTS))}")
     if any(value < 0 for value in blocks):
-        raise ValueError(f"blocks={list(blocks)} must not be negative")
+        raise InputError(f"blocks={list(blocks)} must not be negative")
     if not any(depths) or any(
         depth < (0 if n else 1) for depth, n in zip(depths, blocks, strict=False)
     ):
-        raise ValueError(
+        raise InputError(
             f"depths={list(depths)} must list one positive number per stage; 0 is allowed where "
             f"blocks={list(blocks)} has one, but not in all stages"
         )
@@ -126,10 +127,10 @@ def check_stages(
     for name, values in per_stage.items():
         least = 0 if name in ("depths", "blocks") else 1
         if len(values) == 0 or any(value < least for value in values):
-            raise ValueError(f"{name}={list(values)} must list one positive number per stage")
+            raise InputError(f"{name}={list(values)} must list one positive number per stage")
     if len({len(values) for values in per_stage.values()}) > 1:
         lengths = ", ".join(f"{name} has {len(values)}" for name, values in per_stage.items())
-        raise ValueError(f"one entry per stage is needed in each list: {lengths}")
+        raise InputError(f"one entry per stage is needed in each list: {lengths}")
 
 
 def check_counts(length: int, **lists: Sequence[int]) -> None:
@@ -140,7 +141,7 @@ def check_counts(length: int, **lists: Sequence[int]) -> None:
     """
     for name, values in lists.items():
         if len(values) != length or any(value < 1 for value in values):
-            raise ValueError(f"{name}={list(values)} must list {length} positive numbers")
+            raise InputError(f"{name}={list(values)} must list {length} positive numbers")
 
 
 def init_linear(module: nn.Module) -> None:

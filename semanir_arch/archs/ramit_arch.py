@@ -21,6 +21,8 @@ from semanir_arch.modules.norm import ChannelLayerNorm
 from semanir_arch.modules.reciprocal import ReciprocalStage
 from semanir_arch.modules.state_names import numbered, under
 from semanir_arch.modules.window import window_partition
+from semanir_arch.tasks import TASKS, find_task
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import Bounds, Length, OneOf
 
 from .argument_types import Channels, Depths, Expansion, Groups, Heads, Window
@@ -30,12 +32,12 @@ __all__ = ["RAMIT_PRESETS", "RAMIT_TASKS", "RAMiT", "RAMiTTask"]
 
 
 class RAMiTTask(NamedTuple):
-    """What the authors' models of a task have in common.
+    """Facts that the authors' models of a task share.
 
     Args:
         upscale: Enlargement.
-        mean: Subtracted from images in [0, 1], per channel; empty for nothing.
-        std: Divides them afterwards.
+        mean: Mean subtracted from images in [0, 1], per channel; empty for nothing.
+        std: Standard deviations by which the channels are divided afterwards.
         helper: Whether each block's attention helps that of the next.
     """
 
@@ -51,18 +53,20 @@ RAMIT_TASKS: dict[str, RAMiTTask] = {
     "sr_x2": RAMiTTask(2, _DIV2K, (0.2397, 0.2290, 0.2389), helper=True),
     "sr_x3": RAMiTTask(3, _DIV2K, (0.2373, 0.2265, 0.2367), helper=True),
     "sr_x4": RAMiTTask(4, _DIV2K, (0.2352, 0.2244, 0.2349), helper=True),
-    "denoising_color": RAMiTTask(
-        1, (0.4775, 0.4515, 0.4047), (0.2442, 0.2367, 0.2457), helper=False
-    ),
-    "denoising_gray": RAMiTTask(1, (0.4539,), (0.2326,), helper=False),
-    "denoising_real": RAMiTTask(1, (), (), helper=False),
-    "low_light": RAMiTTask(1, (0.1687, 0.1599, 0.1526), (0.1142, 0.1094, 0.1094), helper=True),
-    "deraining": RAMiTTask(1, (0.5110, 0.5105, 0.4877), (0.2313, 0.2317, 0.2397), helper=False),
+    "denoise": RAMiTTask(1, (0.4775, 0.4515, 0.4047), (0.2442, 0.2367, 0.2457), helper=False),
+    "denoise_gray": RAMiTTask(1, (0.4539,), (0.2326,), helper=False),
+    "real_denoise": RAMiTTask(1, (), (), helper=False),
+    "lowlight": RAMiTTask(1, (0.1687, 0.1599, 0.1526), (0.1142, 0.1094, 0.1094), helper=True),
+    "derain": RAMiTTask(1, (0.5110, 0.5105, 0.4877), (0.2313, 0.2317, 0.2397), helper=False),
 }
-"""Statistics of the authors' training images, and settings that leave no trace in the weights.
+"""By task: statistics of the authors' training images, and settings that leave no trace in the
+weights.
 
 For real denoising nothing is released: no helper, as in the other denoising, is our choice.
 """
+
+_WORDS = (*RAMIT_TASKS, *(alias for name in RAMIT_TASKS for alias in TASKS[name].aliases))
+"""What an option file may call them."""
 
 RAMIT_PRESETS: dict[str, dict[str, Any]] = {
     "RAMiT": {},
@@ -84,7 +88,7 @@ RAMIT_PRESETS: dict[str, dict[str, Any]] = {
 }
 """Arguments of the published networks, beside `task` and `in_chans`.
 
-Published are RAMiT for all tasks but real denoising, RAMiT-1 for super-resolution and colour
+Published are RAMiT for all tasks but real denoising, RAMiT-1 for super-resolution and color
 denoising, slimSR for super-resolution, slimLLE for low light.
 """
 
@@ -96,8 +100,9 @@ class RAMiT(RestorationNetwork):
     defaults are the published RAMiT for super-resolution x2.
 
     Args:
-        task: One of `RAMIT_TASKS`; decides the enlargement and how images are normalised.
-        in_chans: Channels in and out; those of the task, any for "denoising_real".
+        task: Task name, a key of `RAMIT_TASKS`, or another word for it, such as the authors'
+            "denoising_color"; sets the enlargement and how images are normalized.
+        in_chans: Channels in and out; those of the task, any for "real_denoise".
         embed_dim: Channels of the body; a multiple of 16.
         depths: Blocks of the stages: at full, half and quarter resolution, and at full again.
         num_heads: Attention heads of each stage, 2 or more.
@@ -107,7 +112,8 @@ class RAMiT(RestorationNetwork):
         bottleneck_expansion: Hidden channels per channel of the MobiVari (version 2) that joins the
             first three stages.
         bottleneck_groups: Groups of its first convolution.
-        mix_expansion: As above, of the MobiVari that joins the attention of all stages.
+        mix_expansion: Hidden width of the MobiVari that joins the attention of all stages, in
+            multiples of its input's.
         mix_groups: Groups of its first convolution.
         helper: Whether each block's attention helps that of the next; None for the task's own.
 
@@ -121,7 +127,7 @@ class RAMiT(RestorationNetwork):
 
     def __init__(
         self,
-        task: Annotated[str, OneOf(*RAMIT_TASKS)] = "sr_x2",
+        task: Annotated[str, OneOf(*_WORDS)] = "sr_x2",
         in_chans: Channels = 3,
         embed_dim: Annotated[int, Bounds(16, 1024, multiple_of=16)] = 64,
         depths: Annotated[Depths, Length(4, 4)] = (6, 4, 4, 6),
@@ -168,7 +174,7 @@ class RAMiT(RestorationNetwork):
         self.to_target = _Reconstructor(embed_dim, in_chans, self.upscale, mobivari)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of `size_multiple`."""
+        """Restore images whose sides are multiples of `size_multiple`; see `forward`."""
         x = (x - self.mean) / self.std
         shallow = self.shallow(x)
         out1, mixed1 = self.stage1(shallow)
@@ -183,15 +189,16 @@ class RAMiT(RestorationNetwork):
 
 
 def _check(task: str, in_chans: int, embed_dim: int) -> RAMiTTask:
-    if task not in RAMIT_TASKS:
-        raise ValueError(f"task={task!r} is unknown; allowed: {', '.join(map(repr, RAMIT_TASKS))}")
-    settings = RAMIT_TASKS[task]
+    found = find_task(task)
+    if found is None or found.name not in RAMIT_TASKS:
+        raise InputError(f"task={task!r} is unknown; allowed: {', '.join(map(repr, RAMIT_TASKS))}")
+    settings = RAMIT_TASKS[found.name]
     if settings.mean and in_chans != len(settings.mean):
-        raise ValueError(
+        raise InputError(
             f"in_chans={in_chans}: images of task {task!r} have {len(settings.mean)} channels"
         )
     if embed_dim < 16 or embed_dim % 16:
-        raise ValueError(f"embed_dim={embed_dim} must be a multiple of 16")
+        raise InputError(f"embed_dim={embed_dim} must be a multiple of 16")
     return settings
 
 

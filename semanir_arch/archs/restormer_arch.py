@@ -18,6 +18,7 @@ from semanir_arch.modules.norm import BiasFreeChannelNorm, ChannelLayerNorm
 from semanir_arch.modules.recompute import RecomputedSequential
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
 from semanir_arch.modules.state_names import under
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import Bounds, Length, OneOf
 
 from .argument_types import Channels, Depth, Depths, Expansion, Heads
@@ -50,7 +51,8 @@ class Restormer(RestorationNetwork):
         ffn_expansion_factor: Hidden channels of the feed-forward per channel.
         bias: Whether convolutions other than those that change the resolution have biases.
         LayerNorm_type: "WithBias", or "BiasFree" as published for denoising.
-        dual_pixel_task: Add the embedded input to the features instead of the input to the output.
+        dual_pixel_task: Whether the embedded input is added to the features instead of the input to
+            the output.
 
     Raises:
         ValueError: If an argument is not allowed; names it.
@@ -71,12 +73,12 @@ class Restormer(RestorationNetwork):
     ) -> None:
         check_counts(SCALES, num_blocks=num_blocks, heads=heads)
         if LayerNorm_type not in NORMS:
-            raise ValueError(
+            raise InputError(
                 f"LayerNorm_type={LayerNorm_type!r} is unknown; "
                 f"allowed: {', '.join(map(repr, NORMS))}"
             )
         if inp_channels != out_channels and not dual_pixel_task:
-            raise ValueError(
+            raise InputError(
                 f"inp_channels={inp_channels}, out_channels={out_channels}: must be equal, because "
                 "the input is added to the output, unless dual_pixel_task is true"
             )
@@ -114,7 +116,7 @@ class Restormer(RestorationNetwork):
         self.output = nn.Conv2d(half, out_channels, 3, padding=1, bias=bias)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of 8."""
+        """Restore images whose sides are multiples of 8; see `forward`."""
         embedded = self.patch_embed(x)
         skip1 = self.encoder_level1(embedded)
         skip2 = self.encoder_level2(self.down1_2(skip1))

@@ -24,6 +24,7 @@ from semanir_arch.modules.resample import (
     PixelShuffleReconstructor,
 )
 from semanir_arch.modules.stage import make_stage
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 from .argument_types import (
@@ -75,9 +76,10 @@ class SemanIR(KeySemanticNetwork):
         reconstructor: "pixelshuffle" (classical), "pixelshuffledirect" (lightweight). With
             `upscale` 1 a single
             convolution takes its place, and the input is added where channels match.
-        backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
-            pass.
+        backend: Implementation of the attention: "auto", or a name in
+            `semanir_arch.ops.backend.ATTENTION_BACKENDS`.
+        use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
+            the backward pass.
 
     Raises:
         ValueError: If an argument is not allowed, or `depths` and `num_heads` differ in length.
@@ -137,7 +139,7 @@ class SemanIR(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of the window."""
+        """Restore images whose sides are multiples of the window; see `forward`."""
         shallow = self.first(x)
         features = self.norm_in(shallow)
         for stage in self.stages:
@@ -148,7 +150,7 @@ class SemanIR(KeySemanticNetwork):
 
 def _make_reconstructor(kind: str, dim: int, out_chans: int, upscale: int) -> nn.Module:
     if kind not in RECONSTRUCTORS:
-        raise ValueError(
+        raise InputError(
             f"reconstructor={kind!r} is unknown; allowed: {', '.join(map(repr, RECONSTRUCTORS))}"
         )
     if upscale == 1:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from semanir_arch.modules.resample import make_downsampler, make_upsampler
 from semanir_arch.modules.stage import make_stage
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 from .argument_types import (
@@ -80,9 +81,10 @@ class SemanIRUNet(KeySemanticNetwork):
             for each; 0 in the paper. Stages with blocks may have no layers.
         unshuffle: Side of the squares of pixels that become channels before the network and pixels
             again behind it, as in FFDNet (arXiv 1710.04026); 1, as in the paper, leaves them.
-        backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
-        use_checkpoint: Trade time for memory in training: recompute each layer in the backward
-            pass.
+        backend: Implementation of the attention: "auto", or a name in
+            `semanir_arch.ops.backend.ATTENTION_BACKENDS`.
+        use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
+            the backward pass.
 
     Raises:
         ValueError: If an argument is not allowed, or the lists differ in length.
@@ -115,7 +117,7 @@ class SemanIRUNet(KeySemanticNetwork):
         sizes = {"widths": widths, "num_heads": num_heads, "window_size": windows}
         check_stages(shift=shift, depths=depths, blocks=blocks, **sizes)
         if unshuffle < 1:
-            raise ValueError(f"unshuffle={unshuffle} must be at least 1")
+            raise InputError(f"unshuffle={unshuffle} must be at least 1")
         multiple = unshuffle * _size_multiple(windows, [depths[0] + final_depth, *depths[1:]])
         super().__init__(in_chans, out_chans or in_chans, upscale=1, size_multiple=multiple)
         # Stages in the order in which an image meets them, so that shifted and unshifted ones
@@ -167,7 +169,7 @@ class SemanIRUNet(KeySemanticNetwork):
         self.apply(init_linear)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`, for sides that are multiples of `size_multiple`."""
+        """Restore images whose sides are multiples of `size_multiple`; see `forward`."""
         features = self.first(self.fold(x))
         skips = []
         for encoder, downsample in zip(self.encoders, self.downsamplers, strict=True):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from semanir_arch.bridges.foreign import ForeignNetwork
 from semanir_arch.modules.padding import crop, pad_to_multiple
 from semanir_arch.utils.checkpoint import Checkpoint, check_fit, load_into
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["build_basicsr", "find_basicsr"]
 
@@ -23,7 +24,7 @@ def find_basicsr(name: str) -> Callable[..., nn.Module] | None:
     """BasicSR's network of that name; None if there is none or no BasicSR.
 
     Args:
-        name: As option files call it.
+        name: Name of the architecture, as option files write it.
     """
     # BasicSR may be absent, and where it is not, importing it takes seconds
     from semanir_arch import host
@@ -43,8 +44,8 @@ def build_basicsr(checkpoint: Checkpoint, entry: Callable[..., nn.Module]) -> Fo
     What it makes of an image, and what sizes it takes, is found out with small black images.
 
     Args:
-        checkpoint: It names its network.
-        entry: From `find_basicsr`.
+        checkpoint: Checkpoint that names its network.
+        entry: Result of `find_basicsr`.
 
     Raises:
         ValueError: The options or weights do not fit, or it does not turn an image into an image.
@@ -54,7 +55,7 @@ def build_basicsr(checkpoint: Checkpoint, entry: Callable[..., nn.Module]) -> Fo
     try:
         model = entry(**block)
     except (TypeError, ValueError, RuntimeError, AssertionError, LookupError) as error:
-        raise ValueError(
+        raise InputError(
             f"{checkpoint.source}: BasicSR cannot build its network {name}: {error}"
         ) from error
     check_fit(model, checkpoint)
@@ -76,9 +77,9 @@ def build_basicsr(checkpoint: Checkpoint, entry: Callable[..., nn.Module]) -> Fo
                 upscale=upscale,
                 size_multiple=multiple,
             )
-    raise ValueError(
+    raise InputError(
         f"{checkpoint.source}: BasicSR's {name} does not turn an image of {in_chans} channels into "
-        "an image, as networks that restore here must"
+        "an image, so it cannot be used here"
     )
 
 

@@ -17,21 +17,10 @@ from typing import Any
 import yaml
 
 from semanir_arch.archs.base import RestorationNetwork
+from semanir_arch.tasks import Task, find_task
 from semanir_arch.utils.checkpoint import Checkpoint, describe_network
-from semanir_arch.weights import TASKS
 
 __all__ = ["Publication", "model_card", "open_model_db"]
-
-_TAGS = {
-    "denoise": ["denoise", "photo"],
-    "denoise_gray": ["denoise", "photo"],
-    "jpeg": ["jpeg", "restoration", "photo"],
-    "jpeg_gray": ["jpeg", "restoration", "photo"],
-    "deblur": ["deblur", "photo"],
-    "sr_x2": ["general-upscaler"],
-    "sr_x4": ["general-upscaler"],
-}
-"""OpenModelDB's tags of tasks."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +28,13 @@ class Publication:
     """One network that is made public.
 
     Args:
-        name: Of the model, such as `denoise`.
+        name: Name of the model, such as `denoise`.
         network: The network.
-        checkpoint: Its file's contents.
-        record: How it was trained and measured, as the .json files beside the shipped weights; at
-            least `metadata` of the checkpoint.
+        checkpoint: Contents of the model's file.
+        record: Record of training and scores, in the form of the .json files next to the shipped
+            weights; at least the `metadata` of the checkpoint.
         repo: `USER/REPO` on the hub, if it is to be there.
-        author: Who publishes it, as OpenModelDB knows them.
+        author: Publisher, as OpenModelDB knows them.
         license: SPDX expression; None if nothing is stated.
         date: Day of publication, yyyy-mm-dd.
         size: Bytes of the file.
@@ -71,12 +60,16 @@ class Publication:
     @property
     def title(self) -> str:
         """One line for people."""
-        task = TASKS.get(str(self.record.get("task")))
-        return str(self.record.get("title") or (task.title if task else self.name))
+        return str(self.record.get("title") or (self.task.title if self.task else self.name))
+
+    @property
+    def task(self) -> Task | None:
+        """Task that the record names, if it is one of ours."""
+        return find_task(self.record.get("task"))
 
     @property
     def trainings(self) -> list[Mapping[str, Any]]:
-        """What is known of its trainings, the first one first."""
+        """Known facts of its trainings, the first one first."""
         last = self.record.get("training")
         earlier = self.record.get("earlier_trainings") or ()
         return [one for one in (*earlier, last) if isinstance(one, Mapping)]
@@ -109,7 +102,8 @@ def open_model_db(publication: Publication) -> dict[str, Any]:
     """Write an entry for OpenModelDB, a file of `data/models`.
 
     Returns:
-        The entry. Its `architecture` is one that OpenModelDB must add for this package's networks.
+        Entry of OpenModelDB. Its `architecture` is one that OpenModelDB must add for this package's
+        networks.
     """
     network, trainings = publication.network, publication.trainings
     entry: dict[str, Any] = {
@@ -152,8 +146,8 @@ def _address(publication: Publication) -> str:
 
 def _tags(publication: Publication) -> list[str]:
     enlarges = publication.network.upscale > 1
-    default = ["general-upscaler"] if enlarges else ["restoration"]
-    return _TAGS.get(str(publication.record.get("task")), default)
+    tags = publication.task.tags if publication.task else ()
+    return [*(tags or ("general-upscaler" if enlarges else "restoration",))]
 
 
 def _summary(publication: Publication) -> str:
@@ -164,13 +158,13 @@ def _summary(publication: Publication) -> str:
     )
     size = f"{network.upscale} times as large" if network.upscale > 1 else "of the same size"
     lines = [f"{publication.architecture} for {colours}; the result is {size}."]
-    task = TASKS.get(str(publication.record.get("task")))
-    if task is not None:
+    task = publication.task
+    if task is not None and task.has_network:
         lines.append(f"The image must be: {task.input}.")
         if task.demonstration:
             lines.append("Trained on synthetic damage only, to show the task.")
     if not publication.license:
-        lines.append("No licence is stated.")
+        lines.append("No license is stated.")
     return " ".join(lines)
 
 

@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.bridges.opening import check_usable
-from semanir_arch.utils.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    load_checkpoint,
-    save_checkpoint,
-)
+from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from semanir_arch.utils.checkpoint_names import first_components
+from semanir_arch.utils.errors import CheckpointError, InputError
 from semanir_arch.utils.tensor_file import write_tensors
 
 __all__ = ["SUFFIXES", "convert"]
@@ -39,20 +35,20 @@ def convert(
         source: File that `load_checkpoint` reads.
         target: File to write; its suffix decides the format. Replaced if it exists. A safetensors
             file gets the network's options as a tensor too, for programs that load with spandrel.
-        param_key: Which weights; see `load_checkpoint`.
-        prefix: Keep only weights whose names begin with it, without it.
+        param_key: Key of the weights to keep; see `load_checkpoint`.
+        prefix: Prefix of the weights to keep; it is removed from their names.
         network: Option block of the network; None for the one in the file.
-        task: What the weights are for, in words; None for what the file says.
+        task: Task of the weights, in words; None for the one in the file.
 
     Returns:
-        What was read.
+        Checkpoint that was read.
 
     Raises:
         FileNotFoundError: No such file.
         ValueError: `source` cannot be read or used, or `target` has another suffix.
     """
     if target.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
     read = load_checkpoint(source, param_key)
     if prefix:
         read = _part(read, prefix)

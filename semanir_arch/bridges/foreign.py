@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.archs.base import RestorationNetwork
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["ForeignNetwork"]
 
@@ -16,14 +17,14 @@ class ForeignNetwork(RestorationNetwork):
     """A network that another package defines.
 
     Args:
-        model: What holds its weights.
-        call: From images (B, in_chans, H, W) of any size to (B, out_chans, upscale * H,
+        model: Module that holds the weights.
+        call: Function from images (B, in_chans, H, W) of any size to (B, out_chans, upscale * H,
             upscale * W).
-        name: Of its architecture, for reports.
+        name: Name of the architecture, for reports.
         in_chans: Channels in.
         out_chans: Channels out.
         upscale: Enlargement of height and width.
-        size_multiple: Tiles begin at multiples of it.
+        size_multiple: Number of pixels at whose multiples tiles begin.
         supports_bfloat16: Whether it may compute in bfloat16.
     """
 
@@ -48,14 +49,14 @@ class ForeignNetwork(RestorationNetwork):
     def forward(self, x: Tensor) -> Tensor:
         """Restore images; see `RestorationNetwork.forward`."""
         if x.dim() != 4 or x.shape[1] != self.in_chans:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} takes images of shape (B, {self.in_chans}, H, W), "
                 f"got {tuple(x.shape)}"
             )
         return self.restore(x)
 
     def restore(self, x: Tensor) -> Tensor:
-        """As `forward`; it pads and crops by itself."""
+        """Restore images of any size; see `forward`. The network pads and crops by itself."""
         restored = self._call(x)
         # others compute in inference mode, whose tensors the caller could not change any more
         wanted = restored.is_inference() and not torch.is_inference_mode_enabled()

@@ -19,8 +19,10 @@ from huggingface_hub import ModelHubMixin, hf_hub_download
 from semanir_arch import archs
 from semanir_arch.archs.base import RestorationNetwork
 from semanir_arch.bridges.cards import Publication
-from semanir_arch.bridges.hub_repository import WEIGHTS, write_publication
+from semanir_arch.bridges.hub_download import WEIGHTS
+from semanir_arch.bridges.hub_repository import write_publication
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint, load_into
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["HUB_NETWORKS", "HubMixin", "HubRAMiT", "HubRestormer", "HubSemanIR", "HubSemanIRUNet"]
 
@@ -31,8 +33,8 @@ class HubMixin(ModelHubMixin):
     """Saves and loads a network of this package as a repository of the hub.
 
     Attributes:
-        name: Of the network, as files name it.
-        record: What is known of the training; written into the file and the model card.
+        name: Name of the network, as files write it.
+        record: Record of the training; written into the file and the model card.
     """
 
     name: ClassVar[str]
@@ -86,7 +88,7 @@ class HubMixin(ModelHubMixin):
         block = dict(checkpoint.network or {})
         kind = block.pop("type", cls.name)
         if kind != cls.name:
-            raise ValueError(
+            raise InputError(
                 f"{model_id}: its weights are of {kind}; load them with Hub{kind}.from_pretrained"
             )
         network: Any = cls(**{**block, **arguments})

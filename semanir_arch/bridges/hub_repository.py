@@ -1,4 +1,4 @@
-"""Weights with an address: `hf:USER/REPO[@REVISION]` on the Hugging Face hub.
+"""Publishes weights on the Hugging Face hub.
 
 A repository that `pack` writes holds `model.safetensors` (with the network's options),
 `config.json`, a model card and an entry for OpenModelDB.
@@ -8,107 +8,25 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import importlib.util
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from semanir_arch.bridges.cards import Publication, model_card, open_model_db
+from semanir_arch.bridges.hub_download import WEIGHTS, require_hub
 from semanir_arch.bridges.opening import open_network
 from semanir_arch.utils.atomic import write_text
-from semanir_arch.utils.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
+from semanir_arch.utils.errors import CheckpointError, ExistingFileError
 from semanir_arch.utils.tensor_file import write_tensors
 from semanir_arch.weights import available
 
-__all__ = ["CARD", "CONFIG", "ENTRY", "INSTALL", "WEIGHTS", "fetch", "pack", "push", "require_hub"]
+__all__ = ["CARD", "CONFIG", "ENTRY", "pack", "push", "write_publication"]
 
-INSTALL = "pip install 'semanir-arch[hub]'"
-
-WEIGHTS, CONFIG, CARD, ENTRY = "model.safetensors", "config.json", "README.md", "openmodeldb.json"
-"""Files of a repository."""
-
-_ADDRESS = re.compile(
-    r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<file>[^@\s]+))?(?:@(?P<revision>[^\s@]+))?"
-)
-
-
-def require_hub(what: str) -> None:
-    """Refuse to go on without huggingface_hub.
-
-    Args:
-        what: What it is needed for, to begin the message with.
-
-    Raises:
-        ValueError: It is not installed.
-    """
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise ValueError(f"{what}: this needs huggingface_hub: {INSTALL}")
-
-
-def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> Path:
-    """Find the weights of an address, in the cache or on the hub.
-
-    Args:
-        address: `hf:USER/REPO[@REVISION]`; the revision is a branch, tag or commit. Files of other
-            names: `hf:USER/REPO/FILE[@REVISION]`.
-        cache: Where downloads are kept; None for huggingface_hub's folder (`HF_HOME`).
-        offline: Ask nobody; as the environment's `HF_HUB_OFFLINE=1` does. What is in the cache is
-            used too where the hub cannot be reached.
-
-    Returns:
-        The file, in the cache.
-
-    Raises:
-        ValueError: It is no address, or huggingface_hub is not installed.
-        FileNotFoundError: There are no such weights, or they are not in the cache and the hub
-            cannot be reached.
-        OSError: The download failed.
-    """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise ValueError(
-            f"{address!r} is no address; expected hf:USER/REPO, hf:USER/REPO@REVISION or "
-            "hf:USER/REPO/FILE"
-        )
-    require_hub(address)
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    file = found["file"] or WEIGHTS
-    # the first that fits: a missing revision is an error of HTTP too
-    absent: dict[type[Exception], str] = {
-        LocalEntryNotFoundError: "not in the cache, and the hub was not asked or cannot be reached",
-        RevisionNotFoundError: f"the repository has no revision {found['revision']!r}",
-        RepositoryNotFoundError: "no such repository, or a private one (`hf auth login`)",
-        EntryNotFoundError: f"the repository has no {file}; name one: hf:{found['repo']}/FILE",
-    }
-    kinds = tuple(absent)
-    try:
-        path = hf_hub_download(
-            found["repo"],
-            file,
-            revision=found["revision"],
-            cache_dir=cache,
-            local_files_only=offline,
-        )
-    except HFValidationError as error:
-        raise ValueError(f"{address!r} is no address: {error}") from error
-    except kinds as error:
-        text = next(text for kind, text in absent.items() if isinstance(error, kind))
-        raise FileNotFoundError(f"{address}: {text}") from error
-    except HfHubHTTPError as error:
-        raise OSError(f"{address}: the download failed: {error}") from error
-    return Path(path)
+CONFIG, CARD, ENTRY = "config.json", "README.md", "openmodeldb.json"
+"""Files of a repository beside its weights."""
 
 
 def pack(
@@ -127,16 +45,16 @@ def pack(
     Args:
         weights: File that `load_checkpoint` reads; what is known of its training comes from it, or
             for shipped weights from the record beside.
-        folder: Made if it does not exist.
-        name: Of the model; None for the file's name.
+        folder: Folder to write to; made if it does not exist.
+        name: Name of the model; None for the file's name.
         repo: `USER/REPO`, if it is known already, for the addresses in the texts.
-        author: Who publishes, for OpenModelDB.
+        author: Publisher, for OpenModelDB.
         license: SPDX expression of the weights' licence; None states none.
         date: Day of publication, yyyy-mm-dd; None for today.
         overwrite: Whether files that exist are replaced.
 
     Returns:
-        The files.
+        Paths of the written files.
 
     Raises:
         FileNotFoundError: No such weights.
@@ -147,7 +65,7 @@ def pack(
     if not overwrite:
         for path in paths:
             if path.exists():
-                raise FileExistsError(f"{path} exists; --overwrite replaces it")
+                raise ExistingFileError(f"{path} exists; --overwrite replaces it")
     checkpoint = load_checkpoint(weights)
     draft = Publication(
         name=name or weights.stem,
@@ -168,8 +86,8 @@ def write_publication(draft: Publication, folder: Path) -> None:
     """Write the four files of a publication.
 
     Args:
-        draft: Without size and digest.
-        folder: Exists.
+        draft: Publication without size and digest.
+        folder: Existing folder.
     """
     path, checkpoint = folder / WEIGHTS, draft.checkpoint
     block = dict(checkpoint.network or {})
@@ -186,7 +104,7 @@ def push(weights: Path, repo: str, *, private: bool = False, **facts: Any) -> st
     """Publish weights on the hub.
 
     Args:
-        weights: As `pack`.
+        weights: File, shipped task or hub address, as for `pack`.
         repo: `USER/REPO`; made if it does not exist.
         private: Whether a new repository is private.
         **facts: `name`, `author`, `license`, `date` of `pack`.
@@ -212,7 +130,7 @@ def push(weights: Path, repo: str, *, private: bool = False, **facts: Any) -> st
 
 
 def _record_of(weights: Path, checkpoint: Checkpoint) -> Mapping[str, Any]:
-    """What is known of a training: the record beside shipped weights, else what the file carries.
+    """Known facts of a training: the record next to shipped weights, else what the file carries.
 
     The record has the scores too, which are measured when the weights are written.
     """

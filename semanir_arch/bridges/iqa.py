@@ -4,7 +4,7 @@
       musiq: {type: semanir_pyiqa, metric: musiq, better: higher}
 
 pyiqa is never required, and never taken for PSNR, SSIM and LPIPS of a protocol: its defaults for
-colour and rounding are others than those of papers.
+color and rounding are others than those of papers.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semanir_arch.utils import devices
+from semanir_arch.utils.errors import InputError, InputTypeError, MissingPackageError
 from semanir_arch.utils.values import Bounds
 
 __all__ = ["semanir_pyiqa"]
@@ -52,9 +53,9 @@ def semanir_pyiqa(
     images = [_to_tensor(img, crop_border)]
     if measure.metric_mode == "FR":
         if img2 is None:
-            raise ValueError(f"metric={metric!r} compares with a target, and there is none")
+            raise InputError(f"metric={metric!r} compares with a target, and there is none")
         if img.shape != img2.shape:
-            raise ValueError(f"shapes differ: {img.shape} and {img2.shape}")
+            raise InputError(f"shapes differ: {img.shape} and {img2.shape}")
         images.append(_to_tensor(img2, crop_border))
     with torch.no_grad():
         return float(measure(*images))
@@ -65,12 +66,12 @@ def _measure(name: str) -> Any:
     try:
         import pyiqa
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"metric={name!r} needs pyiqa: {_INSTALL}") from error
+        raise MissingPackageError(f"metric={name!r} needs pyiqa: {_INSTALL}") from error
     known = list(pyiqa.list_models())
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"metric={name!r} is none of pyiqa's {len(known)} measures{hint}")
+        raise InputError(f"metric={name!r} is not one of pyiqa's {len(known)} metrics{hint}")
     device = devices.accelerator()
     if device in (None, "mps"):
         # Apple's lacks float64, which measures of this kind use
@@ -81,14 +82,14 @@ def _measure(name: str) -> Any:
 def _to_tensor(image: NDArray[Any], crop_border: int) -> Tensor:
     """RGB in [0, 1], shape (1, 3, H, W)."""
     if image.dtype != np.uint8:
-        raise TypeError(f"images must be uint8, received {image.dtype}")
+        raise InputTypeError(f"images must be uint8, received {image.dtype}")
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3):
-        raise ValueError(f"images must be (H, W), (H, W, 1) or (H, W, 3), received {image.shape}")
+        raise InputError(f"images must be (H, W), (H, W, 1) or (H, W, 3), received {image.shape}")
     height, width = (length - 2 * crop_border for length in image.shape[:2])
     if crop_border < 0 or min(height, width) < 1:
-        raise ValueError(f"crop_border={crop_border} leaves nothing of {image.shape[:2]} pixels")
+        raise InputError(f"crop_border={crop_border} leaves nothing of {image.shape[:2]} pixels")
     inside = image[crop_border : crop_border + height, crop_border : crop_border + width, ::-1]
     rgb = torch.from_numpy(inside.copy()).permute(2, 0, 1)[None]
     return rgb.expand(-1, 3, -1, -1).float() / 255

@@ -10,16 +10,14 @@ import torch
 from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.archs.base import RestorationNetwork
 from semanir_arch.bridges import basicsr_networks, spandrel_reader
-from semanir_arch.utils.checkpoint import (
-    Checkpoint,
-    CheckpointError,
-    align,
-    check_fit,
-    load_into,
-)
+from semanir_arch.bridges.hub_download import fetch
+from semanir_arch.tasks import find_task
+from semanir_arch.utils.checkpoint import Checkpoint, align, check_fit, load_into
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import CheckpointError, InputError
+from semanir_arch.weights import find
 
-__all__ = ["check_usable", "find_weights", "open_network"]
+__all__ = ["check_usable", "find_weights", "open_network", "weights_or_shipped"]
 
 _EXAMPLES = {
     "SemanIR": "{type: SemanIR, upscale: 4, window_size: 32, k: 512}",
@@ -37,14 +35,29 @@ def find_weights(given: str | Path) -> Path:
         given: A file, or `hf:USER/REPO[@REVISION]`.
 
     Raises:
-        ValueError: The address is not one, or the hub cannot be used; see `hub.fetch`.
+        ValueError: The address is not one, or the hub cannot be used; see `hub_download.fetch`.
         FileNotFoundError: The hub has no such weights, or cannot be reached.
     """
     if not str(given).startswith("hf:"):
         return Path(given)
-    from semanir_arch.bridges.hub_repository import fetch
-
     return fetch(str(given))
+
+
+def weights_or_shipped(given: str) -> Path:
+    """The file of what a command names, or the shipped one of a task.
+
+    Args:
+        given: File or address as in `find_weights`, or the name of a task with shipped weights; a
+            file of that name comes first.
+
+    Raises:
+        ValueError: As in `find_weights`.
+        FileNotFoundError: As in `find_weights`, or no weights are shipped for the task.
+    """
+    path, task = find_weights(given), find_task(given)
+    if task is None or not task.has_network or path.exists():
+        return path
+    return find(given).path
 
 
 def open_network(
@@ -56,7 +69,7 @@ def open_network(
     by spandrel, or built by BasicSR from these options, whichever is installed and knows them.
 
     Args:
-        checkpoint: From `load_checkpoint`.
+        checkpoint: Result of `load_checkpoint`.
         accept: Raises, if the network is none that the caller can use; called before weights are
             compared, which says more about a network that was mistaken for another.
 
@@ -97,7 +110,7 @@ def check_usable(checkpoint: Checkpoint) -> Checkpoint:
     if broken:
         raise CheckpointError(
             f"{checkpoint.source}: {len(broken)} of {len(checkpoint.params)} weights are not "
-            f"finite (first: {broken[0]}); is it the file of a finished training?"
+            f"finite (first: {broken[0]}); did its training finish?"
         )
     if _type_of(checkpoint) not in NETWORKS:
         _open_foreign(checkpoint)
@@ -118,8 +131,8 @@ def _build(checkpoint: Checkpoint) -> RestorationNetwork:
     try:
         return build_network(checkpoint.network or {})
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{checkpoint.source}: its network is not known to this version: {error}"
+        raise InputError(
+            f"{checkpoint.source}: its network is unknown to this version: {error}"
         ) from error
 
 
@@ -150,7 +163,7 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
         try:
             build_network(checkpoint.network or {})
         except (TypeError, ValueError) as error:
-            text = f"{source}: its network is not known to this version: {error}"
+            text = f"{source}: its network is unknown to this version: {error}"
         if not spandrel_reader.is_installed():
             text += f". Networks of BasicSR and others need spandrel: {spandrel_reader.INSTALL}"
         return text
@@ -158,14 +171,14 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
     if family is not None:
         return (
             f"{source}: {checkpoint.layout}, which does not say which network it belongs to. The "
-            f"names are {family}'s; what they do not tell must be said: python -m "
+            f"names are {family}'s; give the missing facts with: python -m "
             f"semanir_arch.commands.convert {source} NEW.safetensors --network "
             f"'{_EXAMPLES[family]}'"
         )
     if spandrel_reader.is_installed():
         known = "no architecture of this package or of spandrel has such weights"
     else:
-        known = f"networks of others are recognised by spandrel: {spandrel_reader.INSTALL}"
+        known = f"other projects' networks are recognized by spandrel: {spandrel_reader.INSTALL}"
     option_file = _find_option_file(source)
     network = option_file if option_file is not None else "'{type: NAME, ...}'"
     return (

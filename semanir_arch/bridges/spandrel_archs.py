@@ -31,6 +31,7 @@ from semanir_arch.archs.base import KeySemanticNetwork
 from semanir_arch.bridges.spandrel_reader import OURS
 from semanir_arch.utils import stamp
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import available
 
 __all__ = ["ARCHITECTURES", "KeyGraphArchitecture", "install"]
@@ -40,7 +41,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
     """One of this package's networks, as spandrel describes networks.
 
     Args:
-        name: One of `stamp.STAMPED`.
+        name: Name of the network, one of `stamp.STAMPED`.
     """
 
     def __init__(self, name: str) -> None:
@@ -61,8 +62,8 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
         stamp.take_stamp(weights, record)
         block = record.get("network_g") or _find_shipped(weights)
         if block is None:
-            raise ValueError(
-                f"these weights of {self.name} do not tell all about their network; write them "
+            raise InputError(
+                f"these weights of {self.name} lack facts about their network; write them "
                 "anew: python -m semanir_arch.commands.convert FILE NEW.safetensors"
             )
         network = build_network(block).eval()
@@ -98,8 +99,8 @@ def install(registry: ArchRegistry = MAIN_REGISTRY) -> None:
     """Let spandrel load the weights of this package's networks.
 
     Args:
-        registry: Where to add them; the one that programs use unless they have their own. May be
-            called again.
+        registry: Registry to add them to; by default the one that programs use unless they have
+            their own. May be called again.
     """
     entries = [ArchSupport.from_architecture(architecture) for architecture in ARCHITECTURES]
     registry.add(*entries, ignore_duplicates=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 from semanir_arch.bridges.foreign import ForeignNetwork
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.utils.checkpoint_names import common_prefix
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["INSTALL", "OURS", "ForeignError", "SpandrelNetwork", "is_installed", "recognise"]
 
@@ -39,7 +40,7 @@ _IRRELEVANT = frozenset(
 """Arguments of a training, which change nothing in the result."""
 
 
-class ForeignError(ValueError):
+class ForeignError(InputError):
     """A file that spandrel cannot load; the message says why."""
 
 
@@ -52,8 +53,8 @@ def recognise(checkpoint: Checkpoint) -> ForeignNetwork | None:
     """Build the network whose weights a file holds, if spandrel knows it.
 
     Args:
-        checkpoint: From `load_checkpoint`. A prefix that all names share is removed, if they are
-            unknown with it.
+        checkpoint: Result of `load_checkpoint`. If the names are unknown with a prefix that all
+            share, it is removed.
 
     Returns:
         The network with its weights; None if no architecture has such weights.
@@ -101,7 +102,7 @@ class SpandrelNetwork(ForeignNetwork):
 
     def __init__(self, file: str) -> None:
         if not is_installed():
-            raise ValueError(f"{file}: networks of others need spandrel: {INSTALL}")
+            raise InputError(f"{file}: other projects' networks need spandrel: {INSTALL}")
         found = recognise(load_checkpoint(file))
         if found is None:
             raise ForeignError(f"{file}: no architecture that spandrel knows has these weights")

@@ -21,8 +21,8 @@ def foreign_network(file: str, block: Mapping[str, Any] | None) -> dict[str, Any
     """The option block of a file's network, if it is none that the option file could build.
 
     Args:
-        file: Weights.
-        block: `network_g` of the option file.
+        file: File of the weights.
+        block: Block `network_g` of the option file.
 
     Returns:
         A block of `SpandrelNetwork`; None where the file is missing, spandrel is not installed or

@@ -15,11 +15,10 @@ from typing import Any
 import yaml
 
 from semanir_arch.bridges.converting import SUFFIXES, convert
-from semanir_arch.bridges.opening import find_weights
+from semanir_arch.bridges.opening import weights_or_shipped
 from semanir_arch.utils.checkpoint import describe_network
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.options.yaml_reading import parse_value
-from semanir_arch.weights import TASKS, find
 
 __all__ = ["build_parser", "convert", "main", "read_network"]
 
@@ -31,27 +30,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 if something given cannot be used.
     """
     arguments = build_parser().parse_args(argv)
-    try:
-        source = arguments.source
-        path = find_weights(source)
-        if source in TASKS and not path.exists():
-            path = find(source).path
-        read = convert(
-            path,
-            arguments.target,
-            param_key=arguments.param_key,
-            prefix=arguments.prefix,
-            network=arguments.network,
-            task=arguments.task,
-        )
-    except (OSError, ValueError, TypeError) as error:
-        sys.stderr.write(f"convert: {error}\n")
-        return Exit.REFUSED
+    return run_guarded("convert", lambda: _convert(arguments))
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    path = weights_or_shipped(arguments.source)
+    read = convert(
+        path,
+        arguments.target,
+        param_key=arguments.param_key,
+        prefix=arguments.prefix,
+        network=arguments.network,
+        task=arguments.task,
+    )
     sys.stdout.write(
-        f"{path}: recognised as {read.layout}; {len(read.params)} weights of "
+        f"{path}: recognized as {read.layout}; {len(read.params)} weights of "
         f"{describe_network(read.network)} -> {arguments.target}\n"
     )
-    return 0
 
 
 def read_network(text: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import semanir_arch
 from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.repairs import (
     COMMAND,
     Repair,
@@ -88,7 +89,7 @@ class Defect:
 
     Attributes:
         what: The finding.
-        repair: What repairs it: words, or commands that `--repair` runs.
+        repair: Remedy: words, or commands that `--repair` runs.
         broken: Whether something fails; otherwise a part is merely not there, such as training.
     """
 
@@ -125,7 +126,7 @@ def check_python() -> Iterator[Defect]:
 
 
 def check_torch() -> Iterator[Defect]:
-    """Nothing works without torch."""
+    """Check PyTorch, without which nothing works."""
     if installed("torch") is None and find_spec("torch") is None:
         yield Defect("torch is not installed", "pip install torch torchvision")
     elif reason := failure("torch"):
@@ -201,7 +202,7 @@ def check_basicsr() -> Iterator[Defect]:
     elif failure("torch") is None and (reason := failure("semanir_arch.plugin")):
         yield Defect(
             f"BasicSR in {folder} cannot be used ({reason})",
-            "repair what is named above or in the message; else make the environment anew: "
+            "repair the problems above; if that fails, recreate the environment: "
             "rm -r .venv; make install",
         )
 
@@ -291,13 +292,13 @@ def build_parser() -> Parser:
     """The arguments of `semanir-doctor`."""
     parser = Parser(
         prog="semanir-doctor",
-        description="Say what is installed, what works, what clashes, and how to repair it.",
+        description="Report what is installed, what works, what conflicts, and how to repair it.",
         epilog="exit code: 0, or 1 if something is broken; see docs/installation.md",
     )
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="install BasicSR with what training needs, and remove packages that clash",
+        help="install BasicSR with what training needs, and remove conflicting packages",
     )
     return parser
 
@@ -334,7 +335,7 @@ def _repair() -> int:
             _say(f"problem: {problem.what}")
             try:
                 problem.repair.run(_say)
-            except RuntimeError as error:
+            except UserError as error:
                 sys.stderr.write(f"semanir-doctor: not repaired: {error}\n")
                 return Exit.REFUSED
             repaired.append(problem.what)

@@ -6,14 +6,14 @@ network; `push` uploads it.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from semanir_arch.bridges import hub_repository
-from semanir_arch.bridges.opening import find_weights
-from semanir_arch.utils.command_line import Exit, Parser
-from semanir_arch.weights import TASKS, find
+from semanir_arch.bridges.opening import weights_or_shipped
+from semanir_arch.utils.command_line import Parser, run_guarded
 
 __all__ = ["build_parser", "main"]
 
@@ -25,30 +25,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 if something given cannot be used or the hub refused.
     """
     arguments = build_parser().parse_args(argv)
+    return run_guarded("hub", lambda: _publish(arguments))
+
+
+def _publish(arguments: argparse.Namespace) -> None:
     facts = {"name": arguments.name, "author": arguments.author, "license": arguments.license}
-    try:
-        weights = find_weights(arguments.weights)
-        if arguments.weights in TASKS and not weights.exists():
-            weights = find(arguments.weights).path
-        if arguments.action == "push":
-            address = hub_repository.push(
-                weights, arguments.target, private=arguments.private, **facts
-            )
-            sys.stdout.write(f"{weights} -> {address}\n")
-            return 0
-        written = hub_repository.pack(
-            weights,
-            Path(arguments.target),
-            repo=arguments.repo,
-            overwrite=arguments.overwrite,
-            **facts,
-        )
-    except (OSError, ValueError, TypeError) as error:
-        sys.stderr.write(f"hub: {error}\n")
-        return Exit.REFUSED
+    weights = weights_or_shipped(arguments.weights)
+    if arguments.action == "push":
+        address = hub_repository.push(weights, arguments.target, private=arguments.private, **facts)
+        sys.stdout.write(f"{weights} -> {address}\n")
+        return
+    written = hub_repository.pack(
+        weights,
+        Path(arguments.target),
+        repo=arguments.repo,
+        overwrite=arguments.overwrite,
+        **facts,
+    )
     for path in written:
         sys.stdout.write(f"{path}\n")
-    return 0
 
 
 def build_parser() -> Parser:
@@ -62,9 +57,11 @@ def build_parser() -> Parser:
         "weights", help="file with weights, a task with shipped ones, or hf:USER/REPO[@REVISION]"
     )
     parser.add_argument("target", help="pack: a folder; push: USER/REPO")
-    parser.add_argument("--name", help="of the model; default: the file's name")
-    parser.add_argument("--author", help="who publishes it, for OpenModelDB")
-    parser.add_argument("--license", help="of the weights, such as Apache-2.0; default: none")
+    parser.add_argument("--name", help="name name name of the model; default: the file's name")
+    parser.add_argument("--author", help="publisher, for OpenModelDB")
+    parser.add_argument(
+        "--license", help="license of the weights, such as Apache-2.0; default: none stated"
+    )
     parser.add_argument("--repo", help="pack: USER/REPO, for the addresses in the texts")
     parser.add_argument("--private", action="store_true", help="push: hide a new repository")
     parser.add_argument("--overwrite", action="store_true", help="pack: replace files that exist")

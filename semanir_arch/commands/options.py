@@ -18,7 +18,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.tasks import find_task
+from semanir_arch.utils.command_line import Parser, run_guarded
+from semanir_arch.utils.errors import ExistingFileError, InputError
 from semanir_arch.utils.options.overview import find_leaves, overview
 from semanir_arch.utils.shipped import find_option_file, shipped_folder, was_of_tests
 
@@ -40,19 +42,22 @@ def build_parser() -> Parser:
         nargs="?",
         const="",
         metavar="WORD",
-        help="option files of the package, or those with this word in their path",
+        help="list the package's option files, or those of a task or with this word in their path",
     )
     what.add_argument("--copy", type=Path, metavar="FOLDER", help="copy all of them to FOLDER")
     what.add_argument(
-        "--schema", action="store_true", help="JSON schema of option files, for editors"
+        "--schema", action="store_true", help="print a JSON schema of option files, for editors"
     )
     what.add_argument(
-        "--table", type=Path, metavar="FOLDER", help="tasks and networks of all files, in Markdown"
+        "--table",
+        type=Path,
+        metavar="FOLDER",
+        help="print the tasks and networks of all files, in Markdown",
     )
     parser.add_argument(
         "--test",
         action="store_true",
-        help="complete it for a test; without this for a training, where the file has one",
+        help="print what a test reads; by default what a training reads, if the file has one",
     )
     parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:KEY=VALUE")
     return parser
@@ -68,11 +73,11 @@ def main(argv: Sequence[str]) -> int:
         Exit code: 0, or 2 when something given cannot be used.
     """
     arguments = build_parser().parse_args(argv)
-    if arguments.leaf:
-        return _print_complete(arguments.leaf, arguments.force_yml, arguments.test)
 
     def work() -> None:
-        if arguments.list is not None:
+        if arguments.leaf:
+            _print_complete(arguments.leaf, arguments.force_yml, arguments.test)
+        elif arguments.list is not None:
             sys.stdout.writelines(f"{line}\n" for line in list_options(arguments.list))
         elif arguments.copy:
             copied = copy_options(arguments.copy)
@@ -89,24 +94,26 @@ def list_options(word: str = "") -> Iterator[str]:
     """Files to train and test with, each with its title.
 
     Args:
-        word: Part of the path; all files if empty.
+        word: Name of a task, or part of the path; all files if empty.
 
     Yields:
-        `options/denoising/SemanIR_color.yml  Title`.
+        Lines such as `options/denoising/SemanIR_color.yml  Title`.
 
     Raises:
         ValueError: No file has such a path.
     """
     root = shipped_folder("options")
+    task = find_task(word)
     found = False
     for path in find_leaves(root):
         name = f"options/{path.relative_to(root).as_posix()}"
-        if word.lower() in name.lower():
+        of_task = task is not None and path.parent.name == task.folder
+        if of_task or word.lower() in name.lower():
             found = True
             title = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
             yield f"{name:60} {title}"
     if not found:
-        raise ValueError(f"--list {word}: no option file has this in its path; --list shows all")
+        raise InputError(f"--list {word}: no option file has this in its path; --list shows all")
 
 
 def copy_options(target: Path) -> int:
@@ -122,7 +129,7 @@ def copy_options(target: Path) -> int:
         FileExistsError: There is something of this name.
     """
     if target.exists():
-        raise FileExistsError(f"--copy {target}: exists already; nothing was copied")
+        raise ExistingFileError(f"--copy {target}: exists already; nothing was copied")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         copy = Path(folder) / "options"
@@ -131,20 +138,15 @@ def copy_options(target: Path) -> int:
     return sum(1 for _ in target.rglob("*.yml"))
 
 
-def _print_complete(given: str, overrides: Sequence[str], is_test: bool) -> int:
-    from semanir_arch.host import HostError
-    from semanir_arch.runs.prepare import complete_options, report_refusal
+def _print_complete(given: str, overrides: Sequence[str], is_test: bool) -> None:
+    from semanir_arch.runs.prepare import complete_options
     from semanir_arch.utils.options import resolve, to_yaml
 
-    try:
-        leaf = find_option_file(given)
-        is_test |= was_of_tests(given, leaf)
-        is_train = not is_test and "train" in resolve(leaf, overrides).options
-        resolved = complete_options(leaf, overrides, is_train)
-    except (ValueError, FileNotFoundError, HostError) as error:
-        return report_refusal(error)
+    leaf = find_option_file(given)
+    is_test |= was_of_tests(given, leaf)
+    is_train = not is_test and "train" in resolve(leaf, overrides).options
+    resolved = complete_options(leaf, overrides, is_train)
     sys.stdout.write(to_yaml(resolved.options, complete=resolved.inherits))
-    return Exit.DONE
 
 
 def _schema() -> str:

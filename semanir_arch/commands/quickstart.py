@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.utils.errors import MissingPackageError
 from semanir_arch.utils.repairs import COMMAND as REPAIR
 
 __all__ = ["build_parser", "main", "steps"]
@@ -29,7 +30,7 @@ def build_parser() -> Parser:
         prog="semanir-quickstart",
         description="Train a small denoising network on scikit-image's photographs, test it on two "
         "that it never saw, and restore a noisy one. Minutes on a CPU. Everything is written below "
-        "datasets/, experiments/ and results/ of this folder; a repeated call continues.",
+        "datasets/, experiments/ and results/ of this folder. Run it again to continue.",
     )
     parser.add_argument(
         "--force_yml",
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def steps() -> list[tuple[str, str]]:
-    """What is done: a title, empty where it belongs to the step before, and a command line."""
+    """Steps to run: a title, empty if the step belongs to the one before, and a command line."""
     images = "datasets/quickstart"
     return [
         (
@@ -71,7 +72,7 @@ def steps() -> list[tuple[str, str]]:
         ),
         (
             "restoring one noisy photograph",
-            "data degrade --damage gaussian --sigma 25 --seed 0 "
+            "data degrade --damage noise --sigma 25 --seed 0 "
             f"{images}/test/{PHOTO}.png {images}/noisy/{PHOTO}.png",
         ),
         (
@@ -84,7 +85,7 @@ def steps() -> list[tuple[str, str]]:
 
 def _run(overrides: Sequence[str]) -> int:
     if find_spec("basicsr") is None:
-        raise ModuleNotFoundError(f"training needs BasicSR, which is not installed: {REPAIR}")
+        raise MissingPackageError(f"training needs BasicSR, which is not installed: {REPAIR}")
     todo = steps()
     count, number = sum(bool(title) for title, _ in todo), 0
     for title, line in todo:

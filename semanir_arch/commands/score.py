@@ -33,7 +33,8 @@ from semanir_arch.metrics.registered import semanir_lpips
 from semanir_arch.metrics.scores import Evaluation, Row, mean
 from semanir_arch.report.table import tabulate, to_markdown, to_text
 from semanir_arch.utils.atomic import write_text
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Exit, Parser, run_guarded
+from semanir_arch.utils.errors import InputError, UserError, message_of
 
 ALL_SCORED, SOME_FAILED = Exit.DONE, Exit.SOME_FAILED
 NOTHING_POSSIBLE, INTERRUPTED = Exit.REFUSED, Exit.INTERRUPTED
@@ -55,11 +56,11 @@ NEED_NO_TARGET = ("niqe",)
 
 @dataclass(frozen=True)
 class Scorer:
-    """How one file is scored, with its target or without.
+    """Scoring of one file, with its target or without.
 
     Args:
-        protocol: Of PSNR, SSIM and what belongs to them; None where there are no targets.
-        scale: Of super-resolution.
+        protocol: Protocol of PSNR, SSIM and their companions; None without targets.
+        scale: Scale of super-resolution.
         also: Names in `ALSO`.
     """
 
@@ -85,7 +86,7 @@ class Scorer:
         """An evaluation without rows.
 
         Args:
-            root: Where the images are.
+            root: Folder of the images.
         """
         extras = {name: ExtraMetric(name, name, {"type": f"semanir_{name}"}) for name in self.also}
         protocol = self.protocol.name if self.protocol else None
@@ -94,7 +95,7 @@ class Scorer:
     def __call__(
         self, restored: NDArray[Any], target: NDArray[Any] | None = None
     ) -> dict[str, float]:
-        """Score one image; gray and colour images are compared as the target is.
+        """Score one image; gray and color images are compared as the target is.
 
         Args:
             restored: (H, W, C) as stored, uint8 or uint16, RGB order or gray, perhaps with alpha.
@@ -110,7 +111,7 @@ class Scorer:
         image = _to_tensor(convert_channels(Image(_stored_colors(restored)), reference.shape[0]))
         if image.shape != reference.shape:
             height, width = image.shape[1:]
-            raise ValueError(
+            raise InputError(
                 f"{width} x {height} pixels, but its target has "
                 f"{reference.shape[2]} x {reference.shape[1]}"
             )
@@ -129,22 +130,24 @@ def main(argv: Sequence[str]) -> int:
         0; 1 if an image could not be scored; 2 if none could; 130 after Ctrl-C.
     """
     arguments = parse_arguments(argv)
+    return run_guarded(
+        "score",
+        lambda: _score(arguments),
+        tell=_complain,
+        interrupted="interrupted; nothing was written",
+    )
+
+
+def _score(arguments: argparse.Namespace) -> int:
     protocol = PROTOCOLS[arguments.protocol] if arguments.protocol else None
     scorer = Scorer(protocol, arguments.scale, arguments.also)
-    try:
-        scorer.check()
-        restored = open_source(str(arguments.restored))
-        target = None if arguments.target is None else open_source(str(arguments.target))
-        places, notes = find_places(arguments, restored, target)
-        evaluation, failed = evaluate(scorer, restored, target, places)
-        if evaluation.rows:
-            show(evaluation, arguments, notes)
-    except (OSError, ValueError, ImportError) as error:
-        _complain(str(error))
-        return NOTHING_POSSIBLE
-    except KeyboardInterrupt:
-        _complain("interrupted; nothing was written")
-        return INTERRUPTED
+    scorer.check()
+    restored = open_source(str(arguments.restored))
+    target = None if arguments.target is None else open_source(str(arguments.target))
+    places, notes = find_places(arguments, restored, target)
+    evaluation, failed = evaluate(scorer, restored, target, places)
+    if evaluation.rows:
+        show(evaluation, arguments, notes)
     if not evaluation.rows:
         return NOTHING_POSSIBLE
     return SOME_FAILED if failed else ALL_SCORED
@@ -153,19 +156,19 @@ def main(argv: Sequence[str]) -> int:
 def find_places(
     arguments: argparse.Namespace, restored: ImageSource, target: ImageSource | None
 ) -> tuple[list[tuple[int, int]], list[str]]:
-    """Which image is compared with which.
+    """Find which image is compared with which.
 
     Two files are a pair whatever they are called. One file may be a part of a folder; of a folder
     only with `--part`.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         restored: The images to score.
-        target: Their targets; None for none.
+        target: Targets of these images; None for none.
 
     Returns:
-        Places in both sources, that of the target 0 where there is none; and sentences on what
-        has no partner.
+        Places in both sources, that of the target 0 if there is none; and sentences on what has no
+        partner.
 
     Raises:
         ValueError: Images have no partner, or two the same name.
@@ -184,7 +187,7 @@ def find_places(
             find_pairs(restored, target, rule)
     except ValueError as error:
         hint = "" if partly or "have no" not in str(error) else "; --part scores those that have"
-        raise ValueError(f"{error}{hint}") from error
+        raise InputError(f"{error}{hint}") from error
     missing = {
         f"images of {restored.root} have no target": len(restored) - len(pairs.lq),
         f"targets in {target.root} have no restored image": len(target) - len(set(pairs.gt)),
@@ -218,8 +221,8 @@ def evaluate(
         try:
             clean = None if target is None else target.read(second)
             scores = scorer(restored.read(first), clean)
-        except (OSError, ValueError) as error:
-            _complain(f"{name}: {error}")
+        except (UserError, OSError) as error:
+            _complain(f"{name}: {message_of(error)}")
             failed += 1
         else:
             evaluation.rows.append(Row(name, {}, scores))
@@ -291,12 +294,14 @@ def build_parser() -> Parser:
         help="folder of clean images, *.lmdb, SIDD's *.mat, or a file; none for --also niqe alone",
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
-    parser.add_argument("--scale", type=int, help="of super-resolution: sr_y cuts so many pixels")
+    parser.add_argument(
+        "--scale", type=int, help="scale of super-resolution; sr_y cuts a border of so many pixels"
+    )
     parser.add_argument(
         "--filename-tmpl",
         default="{}",
         metavar="TEXT",
-        help="name of a restored image, {} standing for that of its target: '{}_x4'",
+        help="name of a restored image, with {} for its target's name: '{}_x4'",
     )
     parser.add_argument(
         "--part", action="store_true", help="leave out images without partner, and say how many"
@@ -338,7 +343,7 @@ def _is_image_file(path: Path) -> bool:
 
 
 def _stored_colors(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The colours of a file as they are, also those that its alpha hides."""
+    """The colors of a file as they are, also those that its alpha hides."""
     return pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels
 
 

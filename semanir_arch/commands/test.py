@@ -8,20 +8,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from semanir_arch.host import HostError
 from semanir_arch.report.measurement import Measurement
 from semanir_arch.report.provenance import describe_computer
 from semanir_arch.report.run_page import write_run_page
 from semanir_arch.report.summary import Missing, Report
 from semanir_arch.report.table import to_text
 from semanir_arch.report.writing import image_tables, result_tables, write_report
-from semanir_arch.runs import arguments as command_line
+from semanir_arch.runs import arguments as flags
 from semanir_arch.runs.arithmetic import Arithmetic
-from semanir_arch.runs.failures import supervised
-from semanir_arch.runs.prepare import report_refusal
+from semanir_arch.runs.failures import refuse, supervised
 from semanir_arch.runs.sweep import Sweep, prepare_sweep
 from semanir_arch.runs.test_run import Testing
-from semanir_arch.utils.command_line import Parser, spell_command
+from semanir_arch.utils.command_line import Parser, run_guarded, spell_command
 from semanir_arch.utils.signals import Stopped, raise_signals
 
 __all__ = ["build_parser", "main"]
@@ -31,7 +29,7 @@ _SIGNALLED = 128
 
 def build_parser() -> Parser:
     """The arguments of a test."""
-    return command_line.build_parser("Test a restoration network.", is_train=False)
+    return flags.build_parser("Test a restoration network.", is_train=False)
 
 
 @supervised
@@ -48,25 +46,27 @@ def main(argv: Sequence[str]) -> int:
     arguments = build_parser().parse_args(argv)
     command = spell_command(argv)
     start, rank = time.monotonic(), int(os.environ.get("RANK", "0"))
-    try:
-        with raise_signals():
-            sweep = prepare_sweep(arguments)
-            testing = Testing(sweep, Path.cwd(), arguments.fresh)
-            measurements = testing()
-            # Models of BasicSR log their means and keep no scores.
-            if measurements and testing.rank == 0:
-                seconds = time.monotonic() - start
-                report = _collect(sweep, measurements, command, seconds, testing.arithmetic)
-                _show(report, testing.folder)
-    except Stopped as stopped:
-        if rank == 0:
-            sys.stderr.write(
-                f"\nInterrupted; the scores so far are kept. Continue with: {command}\n"
-            )
-        return _SIGNALLED + stopped.signal
-    except (ValueError, OSError, ModuleNotFoundError, HostError) as error:
-        return report_refusal(error)
-    return 0
+
+    def work() -> int:
+        try:
+            with raise_signals():
+                sweep = prepare_sweep(arguments)
+                testing = Testing(sweep, Path.cwd(), arguments.fresh)
+                measurements = testing.test()
+                # Models of BasicSR log their means and keep no scores.
+                if measurements and testing.rank == 0:
+                    seconds = time.monotonic() - start
+                    report = _collect(sweep, measurements, command, seconds, testing.arithmetic)
+                    _show(report, testing.folder)
+        except Stopped as stopped:
+            if rank == 0:
+                sys.stderr.write(
+                    f"\nInterrupted; the scores so far are kept. Continue with: {command}\n"
+                )
+            return _SIGNALLED + stopped.signal
+        return 0
+
+    return run_guarded("test", work, tell=refuse)
 
 
 def _collect(

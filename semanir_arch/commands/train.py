@@ -11,33 +11,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from semanir_arch.host import HostError
 from semanir_arch.runs import arguments as flags
-from semanir_arch.runs.failures import supervised
-from semanir_arch.runs.prepare import prepare_run, report_refusal
+from semanir_arch.runs.failures import refuse, supervised
+from semanir_arch.runs.prepare import prepare_run
 from semanir_arch.runs.run import Run
-from semanir_arch.training.loaders import LoadingError
 from semanir_arch.training.profile import Profile, ProfileFinished
 from semanir_arch.training.progress_line import ProgressLine
 from semanir_arch.training.states import is_complete, list_states
 from semanir_arch.training.tensorboard import TensorBoardPictures
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils import processes
-from semanir_arch.utils.command_line import Parser, spell_command
-from semanir_arch.utils.errors import SaveError
+from semanir_arch.utils.command_line import Parser, run_guarded, spell_command
 
 __all__ = ["build_parser", "explain_stop", "main"]
 
 _SIGNALLED = 128
-
-_REFUSALS = (
-    FileNotFoundError,
-    FloatingPointError,
-    HostError,
-    LoadingError,
-    SaveError,
-    ValueError,
-)
 
 
 def build_parser() -> Parser:
@@ -57,18 +45,20 @@ def main(argv: Sequence[str]) -> int:
         130 after Ctrl-C and 143 after SIGTERM, with the state saved.
     """
     arguments = build_parser().parse_args(argv)
-    name = ""
-    try:
-        run = prepare_run(arguments, is_train=True)
-        name = run.name
-        if arguments.profile:
-            return _profile(run, arguments.profile)
-        stopped = Training(run, [ProgressLine(), TensorBoardPictures()])()
-    except KeyboardInterrupt:
-        stopped = signal.SIGINT
-    except _REFUSALS as error:
-        return report_refusal(error)
-    return 0 if stopped is None else explain_stop(argv, name, stopped)
+
+    def work() -> int:
+        name = ""
+        try:
+            run = prepare_run(arguments, is_train=True)
+            name = run.name
+            if arguments.profile:
+                return _profile(run, arguments.profile)
+            stopped = Training(run, [ProgressLine(), TensorBoardPictures()]).train()
+        except KeyboardInterrupt:
+            stopped = signal.SIGINT
+        return 0 if stopped is None else explain_stop(argv, name, stopped)
+
+    return run_guarded("train", work, tell=refuse)
 
 
 def explain_stop(argv: Sequence[str], name: str, received: signal.Signals) -> int:
@@ -102,7 +92,7 @@ def _profile(run: Run, iterations: int) -> int:
     """Train for a moment in a folder that is then deleted, and print the table."""
     with tempfile.TemporaryDirectory(prefix="semanir_profile_") as folder:
         try:
-            Training(replace(run, root=Path(folder)), [Profile(iterations)])()
+            Training(replace(run, root=Path(folder)), [Profile(iterations)]).train()
         except ProfileFinished as finished:
             sys.stdout.write(str(finished))
     return 0

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semanir_arch.host import HostError
-from semanir_arch.training.checkpointing import SaveError
-from semanir_arch.training.loaders import LoadingError
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.tasks import NETWORK_TASKS, Task, get_task
+from semanir_arch.utils.command_line import Parser, run_guarded
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights.catalogue import FOLDER, TRAIN_COMMAND, ShippedWeights, available
-from semanir_arch.weights.tasks import TASKS, Task, get_task
 
 if TYPE_CHECKING:
     from semanir_arch.shipping.training import Attempt
@@ -32,14 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, 2 if something given cannot be used, or 130 if a training was interrupted.
     """
     arguments = build_parser().parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted; the same command continues.\n")
-        return Exit.INTERRUPTED
-    except (OSError, ValueError, HostError, LoadingError, SaveError) as error:
-        sys.stderr.write(f"weights: {error}\n")
-        return Exit.REFUSED
+    return run_guarded(
+        "weights",
+        lambda: int(arguments.run(arguments)),
+        interrupted="interrupted; run the same command again to continue",
+    )
 
 
 def build_parser() -> Parser:
@@ -50,7 +45,10 @@ def build_parser() -> Parser:
         epilog="See docs/weights.md.",
     )
     parser.add_argument(
-        "--folder", type=Path, default=FOLDER, help="of the shipped files; default: the package's"
+        "--folder",
+        type=Path,
+        default=FOLDER,
+        help="folder folder folder of the shipped files; default: the package's",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="show what is shipped, with scores and origin")
@@ -58,9 +56,9 @@ def build_parser() -> Parser:
     packing = commands.add_parser("pack", help="pack crops of datasets/train into datasets/packed")
     packing.set_defaults(run=_pack)
     training = commands.add_parser("train", help="train a network, and ship it if it is better")
-    training.add_argument("task", metavar="TASK", help=", ".join(TASKS))
+    training.add_argument("task", metavar="TASK", help=", ".join(NETWORK_TASKS))
     training.add_argument(
-        "--minutes", type=float, default=25, help="to train, with a schedule that ends then"
+        "--minutes", type=float, default=25, help="time to train; the schedule ends with it"
     )
     training.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     training.add_argument(
@@ -75,15 +73,15 @@ def build_parser() -> Parser:
     publishing = commands.add_parser(
         "publish", help="ship the weights of a finished training, if they are better"
     )
-    publishing.add_argument("task", metavar="TASK", help=", ".join(TASKS))
+    publishing.add_argument("task", metavar="TASK", help=", ".join(NETWORK_TASKS))
     publishing.set_defaults(run=_publish)
     scoring = commands.add_parser("score", help="test shipped weights, and keep the scores")
-    scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
+    scoring.add_argument("task", metavar="TASK", nargs="+", help=", ".join(NETWORK_TASKS))
     scoring.set_defaults(run=_score)
     precision = commands.add_parser(
         "precision", help="measure what bfloat16 costs shipped weights, and keep it"
     )
-    precision.add_argument("task", metavar="TASK", nargs="+", help=", ".join(TASKS))
+    precision.add_argument("task", metavar="TASK", nargs="+", help=", ".join(NETWORK_TASKS))
     precision.set_defaults(run=_precision)
     table = commands.add_parser("table", help="the tables of docs/weights.md, in Markdown")
     table.set_defaults(run=_table)
@@ -133,7 +131,7 @@ def _publish(arguments: argparse.Namespace) -> int:
     experiment = find_experiment(task)
     attempt = read_attempt(experiment)
     if attempt is None or not attempt.is_finished:
-        raise ValueError(
+        raise InputError(
             f"{experiment}: no finished training; `{TRAIN_COMMAND.format(task=task.name)}` "
             "starts or continues one"
         )
@@ -150,7 +148,7 @@ def _publish_training(task: Task, experiment: Path, attempt: Attempt, folder: Pa
     sys.stdout.write(
         f"Shipped. Measure it: python -m semanir_arch.weights score {task.name}\n"
         if replaced
-        else "Not better than what is shipped, which stays.\n"
+        else "Not better than the shipped weights, which stay.\n"
     )
     return 0
 

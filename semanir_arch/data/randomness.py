@@ -29,8 +29,8 @@ def named_generator(name: str, seed: int = 0) -> torch.Generator:
     its place in the set nor on the other images.
 
     Args:
-        name: Of the image within its set.
-        seed: Of the set.
+        name: Name of the image within its set.
+        seed: Seed of the set.
     """
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     # manual_seed takes 64 bits, signed
@@ -51,8 +51,8 @@ def numpy_generator(generator: torch.Generator) -> np.random.Generator:
     """A NumPy generator that continues the randomness of a PyTorch one.
 
     Args:
-        generator: Of which one number is drawn, the seed of the new one. The algorithm is named
-            (PCG64), because NumPy may change its default one.
+        generator: Generator from which one number is drawn, the seed of the new one. The algorithm
+            is named (PCG64), because NumPy may change its default.
     """
     seed = int(torch.randint(_SEEDS, (), generator=generator))
     return np.random.Generator(np.random.PCG64(seed))

@@ -40,9 +40,9 @@ def make_cache_key(
 
     Args:
         options: Complete options of the test.
-        block: Those of the data set.
+        block: Options of the data set.
         weights: Digest of the weights' file; None for random weights.
-        backends: Of the attention; see `arithmetic.Arithmetic`.
+        backends: Backends of the attention; see `arithmetic.Arithmetic`.
     """
     path, val = (dict(options.get(name) or {}) for name in ("path", "val"))
     content = {

@@ -26,8 +26,8 @@ class Countdown:
     many as the current one.
 
     Args:
-        settings: How many settings are tested.
-        stream: Where the live line goes, if that is a terminal.
+        settings: Number of settings to test.
+        stream: Stream of the live line, if it is a terminal.
     """
 
     def __init__(self, settings: int, stream: TextIO | None = None) -> None:
@@ -47,7 +47,7 @@ class Countdown:
         """The next setting begins.
 
         Args:
-            images: Of all its sets.
+            images: Number of images in all sets of the setting.
         """
         self._later -= 1
         self._current = images

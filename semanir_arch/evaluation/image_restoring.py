@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from semanir_arch.modules.padding import crop, pad_to_multiple
 from semanir_arch.utils.ensemble import self_ensemble
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.memory import is_out_of_memory
 from semanir_arch.utils.options import Bounds, OneOf, Option
 from semanir_arch.utils.tile_policy import attempts, make_tiling
@@ -65,7 +66,7 @@ class Restoring:
 
     def __post_init__(self) -> None:
         if isinstance(self.tile, str) and self.tile != "auto":
-            raise ValueError(f"val:tile: received {self.tile!r}; allowed: a number, auto, null")
+            raise InputError(f"val:tile: received {self.tile!r}; allowed: a number, auto, null")
         if isinstance(self.tile, int):
             make_tiling(self.tile, self.overlap)
 
@@ -87,7 +88,7 @@ class Restoring:
         """Restore a batch.
 
         Args:
-            network: In evaluation mode; gradients are off.
+            network: Network in evaluation mode; gradients are off.
             x: Shape (B, C, H, W).
             scale: Enlargement, where the network does not declare it.
 

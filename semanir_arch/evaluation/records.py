@@ -24,10 +24,10 @@ class Record:
     """One measured image.
 
     Args:
-        key: Cache key: of everything that decides about the scores: weights, options, data.
-        label: What was measured, in words: the data set, and the swept options.
+        key: Cache key, made from everything that affects the scores: weights, options, data.
+        label: Name of what was measured, in words: the data set, and the swept options.
         index: Place of the image in its set.
-        row: Its scores.
+        row: Scores of the image.
         files: Images that were written with it, below the folder of the records.
     """
 
@@ -42,7 +42,7 @@ class RecordFile:
     """Appends records; what `add` has returned from survives a kill and a power cut.
 
     Args:
-        folder: Where the file is made, at the first record.
+        folder: Folder of the file, made at the first record.
         rank: Number of this process; each has a file of its own.
     """
 
@@ -82,7 +82,7 @@ def read_records(folder: Path) -> list[Record]:
     again.
 
     Args:
-        folder: Need not exist.
+        folder: Folder of the file; need not exist.
     """
     return [record for path in sorted(folder.glob("records*.jsonl")) for record in _read(path)]
 

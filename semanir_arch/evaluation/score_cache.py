@@ -25,10 +25,10 @@ class Set:
     """One data set under one setting.
 
     Args:
-        name: Of the data set.
+        name: Name of the data set.
         label: The setting in words; empty if nothing is swept.
-        folder: Of the setting's images; empty if nothing is swept.
-        key: Cache key: of everything that decides about its scores.
+        folder: Folder of the setting's images; empty if nothing is swept.
+        key: Cache key, made from everything that affects the scores.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Set:
 
     @property
     def title(self) -> str:
-        """Both in words."""
+        """Name of set and setting in words."""
         return f"{self.name} {self.label}".strip()
 
 
@@ -46,8 +46,8 @@ class ScoreCache(Keeper):
     """Writes every score down as soon as it is known.
 
     Args:
-        folder: Of the results.
-        settings: How many settings are tested.
+        folder: Folder of the results.
+        settings: Number of settings to test.
         examples: Images of each set to keep for the page; spread evenly over the set.
     """
 
@@ -68,8 +68,8 @@ class ScoreCache(Keeper):
         """Another setting begins.
 
         Args:
-            sets: What is measured, by the name of the data set.
-            images: In all sets.
+            sets: Sets to measure, by the name of the data set.
+            images: Number of images in all sets.
             writes_images: Whether all restored images are written.
         """
         self._sets, self._writes_images = sets, writes_images
@@ -116,7 +116,7 @@ class ScoreCache(Keeper):
         self._countdown.step()
 
     def example_path(self, measured: Set, index: int, part: str) -> Path:
-        """Where an image for the page is kept: its `input`, `output` or `target`."""
+        """Path of an image for the page: its `input`, `output` or `target`."""
         folder = self._folder / _EXAMPLES / measured.folder / measured.name
         return folder / f"{index:05d}_{part}.png"
 

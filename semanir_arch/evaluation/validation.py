@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,6 +42,27 @@ _LOGGER = logging.getLogger("basicsr")
 SRModel: Any = host.load("basicsr.models.sr_model").SRModel
 
 
+@dataclass(frozen=True)
+class _Item:
+    """One image of a data set.
+
+    Args:
+        dataset: Name of the data set.
+        index: Place in it.
+        name: Name of the image.
+        path: Path of the written restored image, or None.
+        view: Channels of the input that are a picture, as the data set says; None for none.
+        has_target: Whether there is a clean image.
+    """
+
+    dataset: str
+    index: int
+    name: str
+    path: Path | None
+    view: slice | None
+    has_target: bool
+
+
 class Validation(SRModel):
     """Evaluates one network on pairs of degraded and clean images.
 
@@ -48,7 +70,7 @@ class Validation(SRModel):
         evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
         examples: First image of every dataset in the latest evaluation of a training; in the first
             process.
-        keeper: Is told every image, and may know the scores of some.
+        keeper: Keeper that is told every image, and may know the scores of some.
         tile: Side in pixels of the tiles in which the latest image was restored; None if whole.
     """
 
@@ -62,7 +84,7 @@ class Validation(SRModel):
             str,
             default=None,
             choices=(*PROTOCOLS, None),
-            help="colour space, rounding, border and averaging",
+            help="color space, rounding, border and averaging",
         ),
         **{f"val.{name}": option for name, option in Restoring.OPTIONS.items()},
     }
@@ -100,7 +122,7 @@ class Validation(SRModel):
         on the number of processes.
 
         Args:
-            dataloader: One image per batch.
+            dataloader: Loader of one image per batch.
             current_iter: Iteration, or in a test the name of the run.
             tb_logger: TensorBoard writer, or None.
             save_img: Whether to write the restored images.
@@ -114,6 +136,7 @@ class Validation(SRModel):
         unknown = [index for index in range(count) if index not in everything]
         mine = unknown[processes.rank() :: processes.world_size()]
         submission = self._find_submission(dataloader.dataset, dataset)
+        view = getattr(dataloader.dataset, "input_view", slice(None))
         names = ItemNames(dataloader.dataset)
         names.check()
         rows: dict[int, Row] = {}
@@ -121,7 +144,8 @@ class Validation(SRModel):
         for index, data in zip(mine, loader, strict=True):
             name = names.of(index, data)
             path = self._image_path(dataset, name, current_iter) if save_img else None
-            rows[index] = self._measure(dataset, index, name, data, path, submission)
+            item = _Item(dataset, index, name, path, view, has_target="gt" in data)
+            rows[index] = self._score(item, self._restore_item(name, data, path, submission))
         for part in processes.gather(rows):
             everything |= part
         evaluation = Evaluation(
@@ -145,7 +169,7 @@ class Validation(SRModel):
             self._log_validation_metric_values(current_iter, dataset, tb_logger)
 
     def _find_submission(self, dataset: Any, name: str) -> Submission | None:
-        """Where the results of a test go whose targets a server keeps."""
+        """Find the destination of a test whose targets a server keeps."""
         if self.is_train or not hasattr(dataset, "submission"):
             return None
         found: Submission = dataset.submission(
@@ -153,16 +177,10 @@ class Validation(SRModel):
         )
         return found
 
-    def _measure(
-        self,
-        dataset: str,
-        index: int,
-        name: str,
-        data: Mapping[str, Any],
-        path: Path | None,
-        submission: Submission | None,
-    ) -> Row:
-        """Restore and score one image, and write it where it is wanted."""
+    def _restore_item(
+        self, name: str, data: Mapping[str, Any], path: Path | None, submission: Submission | None
+    ) -> float:
+        """Restore one image, and write it where it is wanted; returns the seconds it took."""
         self.feed_data(data)
         start = time.perf_counter()
         self.test()
@@ -173,15 +191,7 @@ class Validation(SRModel):
             write_image(path, _to_image(self.output))
         if submission is not None:
             submission.add(name, self.output[0].float().permute(1, 2, 0).cpu().numpy())
-        example = None
-        if index == 0 and self.is_train:
-            self.examples[dataset] = self._example(name, data)
-        elif self.keeper.wants_example(dataset, index):
-            example = self._example(name, data)
-        before, after = self._score(has_target="gt" in data)
-        row = Row(name, before, after, seconds, peak_memory(), self.tile)
-        self.keeper.measured(dataset, index, row, example, path)
-        return row
+        return seconds
 
     def _bar(self, dataset: str) -> dict[str, Any]:
         """Arguments of the progress bar, which the first process shows for its share."""
@@ -189,38 +199,47 @@ class Validation(SRModel):
         hidden = not wanted or processes.rank() != 0
         return {"desc": dataset, "unit": "image", "disable": hidden, "leave": not self.is_train}
 
-    def _example(self, name: str, data: Mapping[str, Any]) -> Example:
-        # of dual pixels, the left view
-        images = {"input": self.lq[:, :3] if self.lq.shape[1] == 6 else self.lq}
-        if self.lq.shape[1] == 4:
-            # packed mosaics are no pictures
-            images.clear()
+    def _example(self, item: _Item) -> Example | None:
+        """The images of an item, where the training's log or the keeper wants them."""
+        first = item.index == 0 and self.is_train
+        if not first and not self.keeper.wants_example(item.dataset, item.index):
+            return None
+        images = {} if item.view is None else {"input": self.lq[:, item.view]}
         images["output"] = self.output
-        if "gt" in data:
+        if item.has_target:
             images["target"] = self.gt
-        return Example(name, {part: _to_image(image) for part, image in images.items()})
+        example = Example(item.name, {part: _to_image(image) for part, image in images.items()})
+        if not first:
+            return example
+        self.examples[item.dataset] = example
+        return None
 
-    def _score(self, *, has_target: bool) -> tuple[dict[str, float], dict[str, float]]:
-        """Scores of `self.lq` and `self.output`: against `self.gt`, and those without target."""
+    def _score(self, item: _Item, seconds: float) -> Row:
+        """Score `self.lq` and `self.output`, and tell the keeper.
+
+        Both are scored against `self.gt`, where there is one, and by metrics that need none.
+        """
         output, given = self.output[0].float().cpu(), self.lq[0].float().cpu()
-        target = self.gt[0].float().cpu() if has_target else None
+        target = self.gt[0].float().cpu() if item.has_target else None
         comparable = target is not None and given.shape == target.shape
-        before: dict[str, float] = {}
-        after: dict[str, float] = {}
+        row = Row(item.name, {}, {}, seconds, peak_memory(), self.tile)
         name = self.opt["val"].get("protocol")
         if name and target is not None:
-            protocol, scale = PROTOCOLS[name], self.opt.get("scale", 1)
-            before = protocol.evaluate(given, target, scale) if comparable else {}
-            after = protocol.evaluate(output, target, scale)
-        # packed mosaics and pairs of views are no pictures
-        is_picture = given.shape[0] in (1, 3)
+            measure, scale = PROTOCOLS[name].evaluate_batch, self.opt.get("scale", 1)
+            for scores, image in ((row.input, given), (row.output, output)):
+                if image is output or comparable:
+                    found = measure(image, target, scale)
+                    scores.update({label: value.item() for label, value in found.items()})
+        # a packed mosaic, or a pair of views, is no picture
+        is_picture = item.view == slice(None)
         for label, extra in self._extras.items():
             alone = not _needs_target(extra)
             if alone or target is not None:
-                after[label] = _host_metric(extra, output, target)
+                row.output[label] = _host_metric(extra, output, target)
             if comparable or (alone and is_picture):
-                before[label] = _host_metric(extra, given, target if comparable else None)
-        return before, after
+                row.input[label] = _host_metric(extra, given, target if comparable else None)
+        self.keeper.measured(item.dataset, item.index, row, self._example(item), item.path)
+        return row
 
     def _keep_best(self, dataset: str, current_iter: int | str) -> None:
         """Remember the best mean of every score, as BasicSR does during training."""
@@ -282,7 +301,7 @@ def _host_metric(extra: ExtraMetric, image: Tensor, target: Tensor | None) -> fl
     Args:
         extra: Entry of `val.metrics`.
         image: Shape (C, H, W), RGB or gray, range [0, 1]; clamped and rounded here.
-        target: As `image`; None for metrics that need none.
+        target: Target image, as `image`; None for metrics that need none.
     """
     to_image = host.load("basicsr.utils").tensor2img
     arguments = {key: value for key, value in extra.block.items() if key != "better"}

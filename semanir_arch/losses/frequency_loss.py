@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.losses.loss_weight import LossWeight
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 __all__ = ["FFTLoss", "fft_loss"]
@@ -24,7 +25,7 @@ def fft_loss(
 
     Args:
         output: Shape (B, C, H, W).
-        target: As `output`.
+        target: Target images, as `output`.
         compared: "complex" for real and imaginary parts, two values per frequency; "amplitude" for
             absolute values, which do not see where in the image something is.
         norm: Scale of the transform: "backward" (none: frequency zero is the sum of the pixels),
@@ -59,7 +60,7 @@ class FFTLoss(nn.Module):
         super().__init__()
         for name, value, allowed in (("compared", compared, _COMPARED), ("norm", norm, _NORMS)):
             if value not in allowed:
-                raise ValueError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
+                raise InputError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
         self.loss_weight = loss_weight
         self.compared = compared
         self.norm = norm

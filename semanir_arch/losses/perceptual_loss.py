@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.losses.loss_weight import LossWeight
-from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.errors import CheckpointError, InputError, MissingFileError
 from semanir_arch.utils.values import Length, OneOf
 
 __all__ = ["VGGFeatureLoss", "feature_distance"]
@@ -45,7 +46,7 @@ def feature_distance(
         output: Features of the restored images, one (B, C, H, W) per layer.
         target: Features of the clean images.
         criterion: "mse" or "l1".
-        layer_weights: Of each layer in the sum; None for the mean.
+        layer_weights: Weight of each layer in the sum; None for the mean.
     """
     distance = _CRITERIA[criterion]
     distances = torch.stack([distance(a, b) for a, b in zip(output, target, strict=True)])
@@ -60,14 +61,14 @@ class VGGFeatureLoss(nn.Module):
     Args:
         weights: File with the state dict of that network, as torchvision publishes it.
         loss_weight: Factor.
-        vgg: "vgg11", "vgg13", "vgg16" or "vgg19", without batch normalisation.
-        layers: Whose outputs are compared: "relu3_3" is the third ReLU of the third block,
+        vgg: "vgg11", "vgg13", "vgg16" or "vgg19", without batch normalization.
+        layers: Layers whose outputs are compared: "relu3_3" is the third ReLU of the third block,
             "conv5_4" a convolution before its ReLU, "pool2" a pooling.
         criterion: "mse" or "l1".
         normalize: "imagenet" (mean and deviation of its training), "symmetric" (to [-1, 1]) or
             "none".
-        layer_weights: One number for each of `layers`, by which its distance is multiplied before
-            they are summed, as ESRGAN and Real-ESRGAN do; None for their mean.
+        layer_weights: Weights of the `layers` in the sum of their distances, as in ESRGAN and
+            Real-ESRGAN; None for the mean.
 
     Raises:
         FileNotFoundError: There is no such file; the message says how to make it.
@@ -95,15 +96,15 @@ class VGGFeatureLoss(nn.Module):
             ("normalize", normalize, _OFFSETS_AND_SCALES),
         ):
             if value not in allowed:
-                raise ValueError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
+                raise InputError(f"{name}={value!r} is unknown; allowed: {', '.join(allowed)}")
         self.loss_weight = loss_weight
         self.criterion = criterion
         modules = _named_layers(vgg)
         unknown = [layer for layer in layers if layer not in modules]
         if unknown or not layers:
-            raise ValueError(f"layers={list(layers)}; {vgg} has {', '.join(modules)}")
+            raise InputError(f"layers={list(layers)}; {vgg} has {', '.join(modules)}")
         if layer_weights is not None and len(layer_weights) != len(layers):
-            raise ValueError(
+            raise InputError(
                 f"layer_weights={list(layer_weights)}; one is needed for each of {list(layers)}"
             )
         depth = max(list(modules).index(layer) for layer in layers) + 1
@@ -167,9 +168,9 @@ def _named_layers(vgg: str) -> dict[str, nn.Module]:
 def _load(layers: nn.ModuleDict, file: str | os.PathLike[str], vgg: str) -> None:
     """Fill layers from a file in which they are called `features.0`, `features.1`, ..."""
     if not Path(file).is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"no such file: {str(file)!r}. It must hold torchvision's weights of {vgg}; make it "
-            "once, where there is a connection: import torch, torchvision; torch.save("
+            "once on a computer with internet access: import torch, torchvision; torch.save("
             f"torchvision.models.{vgg}(weights='IMAGENET1K_V1').state_dict(), {str(file)!r})"
         )
     given: Mapping[str, Tensor] = load_state(file)

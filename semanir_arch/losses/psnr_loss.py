@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.losses.loss_weight import Eps, LossWeight
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import OneOf
 
 __all__ = ["PSNRLoss", "psnr_loss"]
@@ -18,8 +19,8 @@ def psnr_loss(output: Tensor, target: Tensor, eps: float = 1e-8) -> Tensor:
 
     Args:
         output: Shape (B, C, H, W), nominal range [0, 1], not clamped.
-        target: As `output`.
-        eps: Keeps the loss of equal images finite: -80 dB.
+        target: Target images, as `output`.
+        eps: Constant that keeps the loss of equal images finite: -80 dB.
     """
     error = (output - target).square().mean(dim=(1, 2, 3))
     return 10 * torch.log10(error + eps).mean()
@@ -31,7 +32,7 @@ class PSNRLoss(nn.Module):
     Args:
         loss_weight: Factor.
         reduction: `mean`; here because option files of other toolkits give it.
-        eps: See `psnr_loss`.
+        eps: Constant that keeps the loss finite; see `psnr_loss`.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class PSNRLoss(nn.Module):
     ) -> None:
         super().__init__()
         if reduction != "mean":
-            raise ValueError(f"reduction={reduction!r}; allowed: 'mean'")
+            raise InputError(f"reduction={reduction!r}; allowed: 'mean'")
         self.loss_weight = loss_weight
         self.eps = eps
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.losses.loss_weight import LossWeight
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import Bounds
 
 __all__ = ["SmoothL1Loss"]
@@ -24,13 +25,13 @@ class SmoothL1Loss(nn.Module):
 
     Args:
         loss_weight: Factor.
-        beta: Where the two meet, above 0, on the scale of the images.
+        beta: Difference at which the two parts meet, above 0, on the scale of the images.
     """
 
     def __init__(self, loss_weight: LossWeight = 1.0, beta: Beta = 1.0) -> None:
         super().__init__()
         if beta <= 0:
-            raise ValueError(f"beta={beta} must be above 0")
+            raise InputError(f"beta={beta} must be above 0")
         self.loss_weight = loss_weight
         self.beta = beta
 

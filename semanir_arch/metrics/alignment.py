@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.metrics.ssim import find_kind, ssim_map
+from semanir_arch.utils.errors import InputError
 
 _ITERATIONS = 100
 _BLUR = 5
@@ -45,7 +46,7 @@ def align(restored: Tensor, target: Tensor) -> Aligned:
         ValueError: Other shapes, or the search for the homography finds nothing (flat images).
     """
     if restored.shape != target.shape or target.dim() != 3 or target.shape[0] != 3:
-        raise ValueError(
+        raise InputError(
             "alignment needs two RGB images of shape (3, H, W), "
             f"received {tuple(restored.shape)} and {tuple(target.shape)}"
         )
@@ -63,7 +64,7 @@ def align(restored: Tensor, target: Tensor) -> Aligned:
             grays[0], grays[1], start, cv2.MOTION_HOMOGRAPHY, criteria, everywhere, _BLUR
         )
     except cv2.error as error:
-        raise ValueError("the restored image cannot be aligned with its target") from error
+        raise InputError("the restored image cannot be aligned with its target") from error
     moved = cv2.warpPerspective(
         image,
         homography,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError, InputTypeError
+
 COLORS = ("rgb", "y", "y_rounded", "gray")
 """`rgb`: all channels as they are; `y`: studio-range luma; `y_rounded`: the same in 8 bits, as
 MATLAB's rgb2ycbcr returns it for 8-bit images; `gray`: full-range luma."""
@@ -53,7 +55,7 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
 
     Args:
         x: (..., C, H, W) gray or RGB. Gray images are taken as they are, whatever `color` says.
-        color: One of `COLORS`.
+        color: Color space, one of `COLORS`.
         data_range: Value of white.
 
     Returns:
@@ -63,7 +65,7 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
         ValueError: `color` is unknown, or a luma is asked of an image that is neither gray nor RGB.
     """
     if color not in COLORS:
-        raise ValueError(f"color must be one of {', '.join(COLORS)}, received {color!r}")
+        raise InputError(f"color must be one of {', '.join(COLORS)}, received {color!r}")
     if color == "rgb" or x.shape[-3] == 1:
         return x
     if color == "gray":
@@ -71,7 +73,7 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
     luma = rgb_to_y(x, data_range)
     if color == "y":
         return luma
-    # MATLAB rounds halves up; torch.round takes the even neighbour.
+    # MATLAB rounds halves up; torch.round takes the even neighbor.
     return (luma * (255 / data_range) + 0.5).floor() * (data_range / 255)
 
 
@@ -79,7 +81,7 @@ def to_unit_range(x: Tensor) -> Tensor:
     """An image in [0, 1]: floats as they are, stored integers divided by their white.
 
     Args:
-        x: Any shape; float, uint8 or uint16.
+        x: Values of any shape; float, uint8 or uint16.
 
     Returns:
         Same shape; floats in their own type, others float64.
@@ -90,10 +92,10 @@ def to_unit_range(x: Tensor) -> Tensor:
     """
     if x.is_floating_point():
         if not torch.isfinite(x).all():
-            raise ValueError("the image has values that are not finite (nan or inf)")
+            raise InputError("the image has values that are not finite (nan or inf)")
         return x
     if x.dtype not in (torch.uint8, torch.uint16):
-        raise TypeError(f"images must be float, uint8 or uint16, received {x.dtype}")
+        raise InputTypeError(f"images must be float, uint8 or uint16, received {x.dtype}")
     return x.double() / torch.iinfo(x.dtype).max
 
 
@@ -101,7 +103,7 @@ def quantize_uint8(x: Tensor) -> Tensor:
     """An image as an 8-bit file holds it: clamped, scaled and rounded to the nearest level.
 
     Args:
-        x: Any shape, float, range [0, 1].
+        x: Values of any shape, float, range [0, 1].
 
     Returns:
         uint8, same shape.
@@ -111,6 +113,6 @@ def quantize_uint8(x: Tensor) -> Tensor:
 
 def _weighted(x: Tensor, weights: tuple[float, float, float]) -> Tensor:
     if x.dim() < 3 or x.shape[-3] != 3:
-        raise ValueError(f"expected RGB of shape (..., 3, H, W), received {tuple(x.shape)}")
+        raise InputError(f"expected RGB of shape (..., 3, H, W), received {tuple(x.shape)}")
     red, green, blue = x.to(torch.float64).split(1, dim=-3)
     return red * weights[0] + green * weights[1] + blue * weights[2]

@@ -21,7 +21,7 @@ def mae(
         x: (C, H, W) or (B, C, H, W), gray or RGB, range [0, `data_range`].
         y: The same shape; the order of the two does not matter.
         crop_border: Pixels to leave out at each edge.
-        color: As in `psnr`.
+        color: Color space, as for `psnr`.
         data_range: Value of white; None: by the type, as in `psnr`.
 
     Returns:

@@ -28,9 +28,9 @@ class ExtraMetric:
     """A score beside those of the protocol.
 
     Args:
-        label: Its name in results: unique, also without regard to case.
-        name: Its key in `val.metrics`.
-        block: Its entry there: `type`, arguments, perhaps `better`.
+        label: Name in results: unique, also without regard to case.
+        name: Key in `val.metrics`.
+        block: Entry in `val.metrics`: `type`, arguments, perhaps `better`.
     """
 
     label: str
@@ -86,7 +86,7 @@ def is_lower_better(name: str, extras: Mapping[str, ExtraMetric]) -> bool:
     """Whether lower values of a score are better.
 
     Args:
-        name: Its name in results.
-        extras: From `name_metrics`.
+        name: Name in results.
+        extras: Result of `name_metrics`.
     """
     return extras[name].better == "lower" if name in extras else name == "mae"

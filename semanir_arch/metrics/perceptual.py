@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.metrics.preparation import prepare_pair
+from semanir_arch.utils.errors import InputError, MissingFileError, MissingPackageError
 
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 """Networks, and how many pixels their images need in both directions."""
@@ -46,10 +47,10 @@ def lpips(
         ValueError: The network is unknown, the images are too small for it, or see `prepare_pair`.
     """
     if net not in SMALLEST:
-        raise ValueError(f"net must be one of {', '.join(SMALLEST)}, received {net!r}")
+        raise InputError(f"net must be one of {', '.join(SMALLEST)}, received {net!r}")
     x, y, white = prepare_pair(x, y, crop_border, "rgb", data_range)
     if min(x.shape[-2:]) < SMALLEST[net]:
-        raise ValueError(
+        raise InputError(
             f"LPIPS with {net!r} needs at least {SMALLEST[net]} x {SMALLEST[net]} pixels inside "
             f"the border, received {x.shape[-2]} x {x.shape[-1]}"
         )
@@ -64,7 +65,7 @@ def _network(net: str, device: str) -> Any:
     try:
         from lpips import LPIPS
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "LPIPS needs the package lpips: pip install 'semanir-arch[metrics]'"
         ) from error
     try:
@@ -73,9 +74,10 @@ def _network(net: str, device: str) -> Any:
             warnings.simplefilter("ignore", UserWarning)
             network = LPIPS(net=net, verbose=False)
     except (OSError, RuntimeError) as error:
-        raise FileNotFoundError(
-            f"LPIPS needs torchvision's weights of {net!r}, which cannot be fetched ({error}); "
-            f"where there is a network, python -c \"import lpips; lpips.LPIPS(net='{net}')\" "
+        raise MissingFileError(
+            f"LPIPS needs torchvision's weights of {net!r}, which cannot be downloaded ({error}); "
+            "on a computer with internet access, "
+            f"python -c \"import lpips; lpips.LPIPS(net='{net}')\" "
             f"writes them to {torch.hub.get_dir()}/checkpoints"
         ) from error
     return network.to(device)

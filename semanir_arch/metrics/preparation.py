@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.metrics.color import select_color
+from semanir_arch.utils.errors import InputError
 
 _WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 _NO_FLOAT64 = ("mps",)
@@ -22,7 +23,7 @@ def prepare_pair(
             computed where it lies, or on the CPU if its device has no float64.
         y: The same shape.
         crop_border: Pixels to leave out at each edge.
-        color: One of `color.COLORS`.
+        color: Color space, one of `color.COLORS`.
         data_range: Value of white; None: 1 for floats, 255 for uint8, 65535 for uint16.
 
     Returns:
@@ -34,16 +35,16 @@ def prepare_pair(
             left inside the border, or the value of white is not clear.
     """
     if x.shape != y.shape:
-        raise ValueError(f"images differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")
+        raise InputError(f"images differ in shape: {tuple(x.shape)} and {tuple(y.shape)}")
     if x.dim() not in (3, 4):
-        raise ValueError(f"expected (C, H, W) or (B, C, H, W), received {tuple(x.shape)}")
+        raise InputError(f"expected (C, H, W) or (B, C, H, W), received {tuple(x.shape)}")
     if data_range is None:
         data_range = _white(x, y)
     if data_range <= 0:
-        raise ValueError(f"data_range must be positive, received {data_range}")
+        raise InputError(f"data_range must be positive, received {data_range}")
     height, width = x.shape[-2:]
     if crop_border < 0 or min(height, width) <= 2 * crop_border:
-        raise ValueError(f"crop_border {crop_border} does not fit an image of {height} x {width}")
+        raise InputError(f"crop_border {crop_border} does not fit an image of {height} x {width}")
     inside = (
         ...,
         slice(crop_border, height - crop_border),
@@ -56,18 +57,18 @@ def prepare_pair(
         chosen = select_color(cropped, color, data_range)
         chosen = chosen if chosen.dtype in _KEPT_TYPES else chosen.double()
         if chosen.is_floating_point() and not torch.isfinite(chosen).all():
-            raise ValueError("the images have values that are not finite (nan or inf)")
+            raise InputError("the images have values that are not finite (nan or inf)")
         pair.append(chosen if chosen.dim() == 4 else chosen[None])
     return pair[0], pair[1], data_range
 
 
 def _white(x: Tensor, y: Tensor) -> float:
     if x.dtype != y.dtype and not (x.is_floating_point() and y.is_floating_point()):
-        raise ValueError(
+        raise InputError(
             f"images differ in type: {x.dtype} and {y.dtype}; convert one, or give data_range"
         )
     if x.is_floating_point():
         return 1.0
     if x.dtype not in _WHITE:
-        raise ValueError(f"give data_range, the value of white, for images of {x.dtype}")
+        raise InputError(f"give data_range, the value of white, for images of {x.dtype}")
     return _WHITE[x.dtype]

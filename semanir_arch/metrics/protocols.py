@@ -1,6 +1,6 @@
 """How published tables are measured, as named presets.
 
-A figure means little without its protocol: colour space, rounding, border and the kind of SSIM move
+A figure means little without its protocol: color space, rounding, border and the kind of SSIM move
 it by more than most papers gain (`docs/metrics.md`).
 """
 
@@ -20,6 +20,7 @@ from semanir_arch.metrics.mae import mae
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
 from semanir_arch.metrics.ssim import KINDS, ssim
+from semanir_arch.utils.errors import InputError
 
 _EXTRAS: dict[str, Callable[..., Tensor]] = {"psnr_b": psnr_b, "mae": mae}
 
@@ -33,20 +34,22 @@ class Protocol:
     it.
 
     Args:
-        name: What option files and tables call it.
+        name: Name in option files and tables.
+        task: Task that it measures, a key of `semanir_arch.tasks.TASKS`.
         color: Channels compared: 'rgb', 'y' (BT.601 studio range, not rounded), 'y_rounded' (the
             same in 8 bits) or 'gray'.
-        ssim_kind: One of `ssim.KINDS`.
-        source: Which published code measures like this.
+        ssim_kind: Variant of SSIM, one of `ssim.KINDS`.
+        source: Published code that measures like this.
         rounding: Whether restored image and target are rounded to 8 bits first; the restored image
             is clamped to [0, 1] in any case.
         crop_border: Pixels left out at each edge; 'scale' stands for the scale of super-resolution.
         extras: Scores beside PSNR and SSIM: 'psnr_b' and 'mae'.
         aligned: Whether the restored image is first aligned with its target (`alignment`).
-        averaging: What the score of a set is the mean of.
+        averaging: Unit over which the scores of a set are averaged.
     """
 
     name: str
+    task: str
     color: Literal["rgb", "y", "y_rounded", "gray"]
     ssim_kind: Literal["wang", "matlab", "skimage", "zero_padded"]
     source: str
@@ -85,17 +88,17 @@ class Protocol:
             restored: (C, H, W) or (1, C, H, W), gray or RGB; float in [0, 1], which it may exceed,
                 or uint8 or uint16 as a file stores it.
             target: The same shape.
-            scale: Of super-resolution; needed where `crop_border` is 'scale'.
+            scale: Scale of super-resolution; needed if `crop_border` is 'scale'.
 
         Returns:
-            As `evaluate_batch`, one number each.
+            Scores as from `evaluate_batch`, one number each.
 
         Raises:
             TypeError: See `evaluate_batch`.
             ValueError: There are several images, or see `evaluate_batch`.
         """
         if restored.dim() == 4 and len(restored) != 1:
-            raise ValueError(f"evaluate takes one image, received {len(restored)}: evaluate_batch")
+            raise InputError(f"evaluate takes one image, received {len(restored)}: evaluate_batch")
         scores = self.evaluate_batch(restored, target, scale)
         return {name: value.item() for name, value in scores.items()}
 
@@ -108,7 +111,7 @@ class Protocol:
             restored: (B, C, H, W) or (C, H, W); otherwise as in `evaluate`. Images of several sizes
                 are several batches: padding would be compared too.
             target: The same shape.
-            scale: As in `evaluate`.
+            scale: Scale of super-resolution, as for `evaluate`.
 
         Returns:
             (B,) float64 each: `psnr` in decibel, `inf` for identical images; `ssim`; what `extras`
@@ -146,7 +149,7 @@ class Protocol:
         """Pixels left out at each edge.
 
         Args:
-            scale: Of super-resolution; ignored where the border does not depend on it.
+            scale: Scale of super-resolution; ignored if the border does not depend on it.
 
         Raises:
             ValueError: The border depends on the scale, and that is missing or below 1.
@@ -154,9 +157,9 @@ class Protocol:
         if self.crop_border != "scale":
             return self.crop_border
         if scale is None:
-            raise ValueError(f"protocol {self.name} cuts a border of scale pixels: give the scale")
+            raise InputError(f"protocol {self.name} cuts a border of scale pixels: give the scale")
         if scale < 1:
-            raise ValueError(f"scale must be 1 or more, received {scale}")
+            raise InputError(f"scale must be 1 or more, received {scale}")
         return scale
 
 
@@ -172,11 +175,18 @@ def _aligned_scores(restored: Tensor, target: Tensor) -> dict[str, Tensor]:
 
 _ALL = (
     Protocol(
-        "denoise_rgb", "rgb", "wang", "SwinIR, Restormer: CBSD68, Kodak24, McMaster, Urban100"
+        "denoise_rgb",
+        "denoise",
+        "rgb",
+        "wang",
+        "SwinIR, Restormer: CBSD68, Kodak24, McMaster, Urban100",
     ),
-    Protocol("denoise_gray", "gray", "wang", "SwinIR, Restormer: Set12, BSD68, Urban100"),
+    Protocol(
+        "denoise_gray", "denoise_gray", "gray", "wang", "SwinIR, Restormer: Set12, BSD68, Urban100"
+    ),
     Protocol(
         "sr_y",
+        "sr",
         "y",
         "wang",
         "BasicSR, SwinIR, RAMiT: Set5, Set14, BSD100, Urban100, Manga109",
@@ -184,38 +194,50 @@ _ALL = (
     ),
     Protocol(
         "sr_y_semanir",
+        "sr",
         "y_rounded",
         "zero_padded",
         "GRL's code, with which SemanIR's super-resolution tables were measured",
         crop_border="scale",
     ),
-    Protocol("jpeg_gray", "gray", "wang", "SwinIR, KAIR: classic5, LIVE1", extras=("psnr_b",)),
+    Protocol(
+        "jpeg_gray",
+        "jpeg_gray",
+        "gray",
+        "wang",
+        "SwinIR, KAIR: classic5, LIVE1",
+        extras=("psnr_b",),
+    ),
     Protocol(
         "jpeg_gray_semanir",
+        "jpeg_gray",
         "gray",
         "zero_padded",
         "GRL's code, with which SemanIR's gray JPEG tables were measured",
         extras=("psnr_b",),
     ),
-    Protocol("jpeg_color", "rgb", "wang", "FBCNN: LIVE1, BSDS500, ICB", extras=("psnr_b",)),
+    Protocol("jpeg_color", "jpeg", "rgb", "wang", "FBCNN: LIVE1, BSDS500, ICB", extras=("psnr_b",)),
     Protocol(
         "jpeg_color_semanir",
+        "jpeg",
         "rgb",
         "zero_padded",
-        "GRL's code, with which SemanIR's colour JPEG tables were measured",
+        "GRL's code, with which SemanIR's color JPEG tables were measured",
         extras=("psnr_b",),
     ),
-    Protocol("demosaick_rgb", "rgb", "wang", "GRL, SemanIR (PSNR): Kodak24, McMaster"),
+    Protocol("demosaick_rgb", "demosaic", "rgb", "wang", "GRL, SemanIR (PSNR): Kodak24, McMaster"),
     Protocol(
         "derain_y_matlab",
+        "derain",
         "y_rounded",
         "wang",
         "Restormer's and MPRNet's MATLAB scripts: Test100, Rain100H, Rain100L, Test2800, Test1200",
     ),
-    Protocol("derain_y", "y", "wang", "RAMiT and most Python code: the same five sets"),
-    Protocol("deblur_matlab", "rgb", "matlab", "MATLAB's psnr and ssim: GoPro, HIDE"),
+    Protocol("derain_y", "derain", "y", "wang", "RAMiT and most Python code: the same five sets"),
+    Protocol("deblur_matlab", "deblur", "rgb", "matlab", "MATLAB's psnr and ssim: GoPro, HIDE"),
     Protocol(
         "realblur_aligned",
+        "deblur",
         "rgb",
         "wang",
         "RealBlur's own script: RealBlur-J, -R",
@@ -224,6 +246,7 @@ _ALL = (
     ),
     Protocol(
         "defocus_float",
+        "defocus",
         "rgb",
         "skimage",
         "Restormer, DPDNet: DPDD, single image and dual pixel",
@@ -232,15 +255,20 @@ _ALL = (
     ),
     Protocol(
         "sidd_blocks",
+        "real_denoise",
         "rgb",
         "matlab",
         "Restormer's MATLAB script: the 1280 validation blocks of SIDD",
         rounding=False,
         averaging="the blocks",
     ),
-    Protocol("lowlight_rgb", "rgb", "wang", "RAMiT: LOL, VE-LOL, without rescaled brightness"),
-    Protocol("weather_y", "y", "wang", "WeatherDiffusion: Test1, RainDrop, Snow100K-L"),
-    Protocol("weather_rgb", "rgb", "wang", "whole images, all channels: the same three sets"),
+    Protocol(
+        "lowlight_rgb", "lowlight", "rgb", "wang", "RAMiT: LOL, VE-LOL, without rescaled brightness"
+    ),
+    Protocol("weather_y", "weather", "y", "wang", "WeatherDiffusion: Test1, RainDrop, Snow100K-L"),
+    Protocol(
+        "weather_rgb", "weather", "rgb", "wang", "whole images, all channels: the same three sets"
+    ),
 )
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

@@ -2,7 +2,7 @@
 
 C. Yim, A. C. Bovik, Quality Assessment of Deblocked Images, IEEE Transactions on Image Processing
 20(1), 2011: the mean squared error grows by the blocking effect factor, which compares differences
-between neighbouring pixels across the edges of 8 x 8 blocks with those inside.
+between neighboring pixels across the edges of 8 x 8 blocks with those inside.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from semanir_arch.metrics.preparation import prepare_pair
+from semanir_arch.utils.errors import InputError
 
 _BLOCK = 8
 
@@ -33,7 +34,7 @@ def psnr_b(
             of JPEG, which starts at the corner: cut only borders that are multiples of 8.
         target: The same shape.
         crop_border: Pixels to leave out at each edge.
-        color: As in `psnr`.
+        color: Color space, as for `psnr`.
         data_range: Value of white; None: by the type, as in `psnr`.
 
     Returns:
@@ -47,7 +48,7 @@ def psnr_b(
     restored, target = restored.double(), target.double()
     height, width = restored.shape[-2:]
     if min(height, width) <= _BLOCK:
-        raise ValueError(
+        raise InputError(
             f"PSNR-B needs more than {_BLOCK} x {_BLOCK} pixels, received {height} x {width}"
         )
     error = (restored - target).square().mean(dim=(2, 3)) + _blocking_effect(restored)

@@ -24,6 +24,7 @@ from semanir_arch.metrics.perceptual import SMALLEST, lpips
 from semanir_arch.metrics.psnr import psnr
 from semanir_arch.metrics.psnr_b import psnr_b
 from semanir_arch.metrics.ssim import KINDS, find_kind, ssim
+from semanir_arch.utils.errors import InputError, InputTypeError
 from semanir_arch.utils.values import Bounds, OneOf
 
 Border = Annotated[int, Bounds(0, 65536)]
@@ -86,7 +87,7 @@ def semanir_ssim(
 ) -> float:
     """Structural similarity, at most 1; arguments and errors as `semanir_psnr`.
 
-    `kind` is 'wang' (valid region), 'matlab' (across colours), 'skimage' (its default) or
+    `kind` is 'wang' (valid region), 'matlab' (across colors), 'skimage' (its default) or
     'zero_padded'. `nan` for images below 11 x 11 pixels inside the border, for 'skimage' 7 x 7.
     """
     window = find_kind(kind).window
@@ -126,11 +127,11 @@ REGISTERED: dict[str, Callable[..., float]] = {
 
 def _to_tensor(image: NDArray[Any]) -> Tensor:
     if image.dtype != np.uint8:
-        raise TypeError(f"images must be uint8, received {image.dtype}")
+        raise InputTypeError(f"images must be uint8, received {image.dtype}")
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3):
-        raise ValueError(f"images must be (H, W), (H, W, 1) or (H, W, 3), received {image.shape}")
+        raise InputError(f"images must be (H, W), (H, W, 1) or (H, W, 3), received {image.shape}")
     return torch.from_numpy(np.stack(cv2.split(np.ascontiguousarray(image))[::-1]))
 
 

@@ -51,7 +51,7 @@ class Row:
 
 
 class Keeper:
-    """Is told every image of an evaluation, and may know some of them beforehand.
+    """Observer that is told every image of an evaluation, and may know some of them beforehand.
 
     This one keeps nothing; a benchmark's writes all scores down.
     """
@@ -79,9 +79,9 @@ class Keeper:
         Args:
             dataset: Name of the set.
             index: Place of the image in the set.
-            row: Its scores.
+            row: Scores of the image.
             example: The images, where `wants_example` asked for them.
-            path: Where the restored image was written, or None.
+            path: Path of the written restored image, or None.
         """
 
 
@@ -92,9 +92,9 @@ class Evaluation:
     Args:
         dataset: Name of the dataset.
         protocol: Name of the evaluation protocol, or None where only single metrics were asked for.
-        rows: One per image.
+        rows: Scores, one row per image.
         extras: Scores that are not the protocol's, by their names in the rows.
-        source: What asked for the extras, as headings call it.
+        source: Origin of the extras, as headings name it.
     """
 
     dataset: str

@@ -3,7 +3,7 @@
 Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, Image Quality Assessment: From Error
 Visibility to Structural Similarity, IEEE Transactions on Image Processing 13(4), 2004: means,
 variances and covariance under a window, K1 = 0.01, K2 = 0.03. The implementations that papers used
-differ in the window, in what they do at the edge, and in whether the window reaches across colours;
+differ in the window, in what they do at the edge, and in whether the window reaches across colors;
 on one pair of images that moves the value by more than most papers gain.
 """
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from semanir_arch.metrics.preparation import prepare_pair
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.parallel import map_in_threads
 
 _K1, _K2 = 0.01, 0.03
@@ -42,7 +43,7 @@ class SsimKind:
             'zero': every pixel, the image continued by its edge or by black.
         across_colors: Whether the window is a cube that reaches over the channels too.
         sample_covariance: Whether variances are divided by one less than the number of pixels.
-        source: Who measures like this.
+        source: Programs that measure like this.
     """
 
     window: int
@@ -60,12 +61,12 @@ class SsimKind:
         return bell
 
     def covariance_factor(self) -> float:
-        """What turns a weighted variance into this kind's."""
+        """Factor that turns a weighted variance into this kind's."""
         pixels = self.window**2
         return pixels / (pixels - 1) if self.sample_covariance else 1.0
 
     def color_mixing(self, channels: int) -> NDArray[np.float64]:
-        """Weights (channels, channels) of the window along the colours, edges replicated."""
+        """Weights (channels, channels) of the window along the colors, edges replicated."""
         if not self.across_colors or channels == 1:
             return np.eye(channels)
         mixing = np.zeros((channels, channels))
@@ -101,9 +102,9 @@ def ssim(
             window (11 x 11, 'skimage' 7 x 7) inside the border.
         y: The same shape; the order of the two does not matter.
         crop_border: Pixels to leave out at each edge.
-        color: As in `psnr`.
+        color: Color space, as for `psnr`.
         data_range: Value of white; None: by the type, as in `psnr`.
-        kind: One of `KINDS`.
+        kind: Variant, one of `KINDS`.
 
     Returns:
         (B,) float64 in [-1, 1]; 1 for identical images. One value for (C, H, W).
@@ -142,9 +143,9 @@ def ssim_map(
     Args:
         x: (C, H, W), gray or RGB, range [0, `data_range`].
         y: The same shape.
-        color: As in `psnr`.
+        color: Color space, as for `psnr`.
         data_range: Value of white; None: by the type, as in `psnr`.
-        kind: One of `KINDS`.
+        kind: Variant, one of `KINDS`.
 
     Returns:
         (C, H, W) float64; `window` - 1 rows and columns less where `border` is 'valid'.
@@ -170,14 +171,14 @@ def find_kind(name: str) -> SsimKind:
         ValueError: No such kind.
     """
     if name not in KINDS:
-        raise ValueError(f"SSIM kind must be one of {', '.join(KINDS)}, received {name!r}")
+        raise InputError(f"SSIM kind must be one of {', '.join(KINDS)}, received {name!r}")
     return KINDS[name]
 
 
 def _check_size(x: Tensor, kind: SsimKind) -> None:
     height, width = x.shape[-2:]
     if min(height, width) < kind.window:
-        raise ValueError(
+        raise InputError(
             f"SSIM needs at least {kind.window} x {kind.window} pixels inside the border, "
             f"received {height} x {width}"
         )
@@ -286,7 +287,7 @@ def _similarity(
     Args:
         means: Weighted means of s and d, float64; overwritten.
         squares: Weighted means of s^2 and d^2, float64; overwritten.
-        factor: Of the variances and the covariance.
+        factor: Factor of the variances and the covariance.
         data_range: Value of white.
     """
     c1 = 2 * (_K1 * data_range) ** 2

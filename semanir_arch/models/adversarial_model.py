@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from semanir_arch import host
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.utils.checkpoint import check_fit, load_checkpoint
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Option
 
 __all__ = ["AdversarialModel"]
@@ -69,7 +70,7 @@ class AdversarialModel(RestorationModel):
         given = self.opt.get("network_d"), train.get("optim_d"), train.get("gan_opt")
         missing = [name for name, block in zip(_NEEDED, given, strict=True) if not block]
         if missing:
-            raise ValueError(f"AdversarialModel needs {', '.join(missing)} in the option file")
+            raise InputError(f"AdversarialModel needs {', '.join(missing)} in the option file")
         super().init_training_settings()
         self._relativistic = train.get("relativistic", True)
         self._pairs: list[tuple[Tensor, Tensor]] = []
@@ -92,7 +93,7 @@ class AdversarialModel(RestorationModel):
     def _load_discriminator(self, network: nn.Module) -> None:
         path = self.opt["path"]
         if not path.get("strict_load_d", True):
-            raise ValueError("path:strict_load_d: received false; a discriminator is loaded whole")
+            raise InputError("path:strict_load_d: received false; a discriminator is loaded whole")
         if path.get("pretrain_network_d"):
             key = path.get("param_key_d", "params")
             checkpoint = load_checkpoint(path["pretrain_network_d"], key)
@@ -104,7 +105,7 @@ class AdversarialModel(RestorationModel):
 
         Args:
             epoch: Passes over the data.
-            current_iter: In the files' names; -1 for "latest".
+            current_iter: Iteration in the files' names; -1 for "latest".
         """
         super().save(epoch, current_iter)
         self.save_network(self.net_d, "net_d", current_iter)
@@ -113,7 +114,7 @@ class AdversarialModel(RestorationModel):
         """One step of the network, and one of the discriminator on the same images.
 
         Args:
-            current_iter: Counted from 1.
+            current_iter: Iteration, counted from 1.
 
         Raises:
             NonFiniteError: Too many steps had no finite loss or gradient.
@@ -143,7 +144,7 @@ class AdversarialModel(RestorationModel):
 
     @contextmanager
     def _discriminator_at_rest(self) -> Iterator[None]:
-        """It judges, but learns nothing; after a step that is not finite it is as before."""
+        """Freeze the discriminator; after a step that is not finite it is as before."""
         bare = self.get_bare_model(self.net_d)
         buffers = [(buffer, buffer.clone()) for buffer in bare.buffers()]
         bare.requires_grad_(False)

@@ -13,11 +13,11 @@ __all__ = ["decay_at", "update_average"]
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the averaged parameters towards the current ones.
 
-    Buffers, such as the statistics of batch normalisation, are copied: BasicSR forgets them, and
+    Buffers, such as the statistics of batch normalization, are copied: BasicSR forgets them, and
     they are averages already.
 
     Args:
-        average: Changed in place; of the same layout as `network`.
+        average: Averaged network, changed in place; of the same layout as `network`.
         network: The trained network, not wrapped.
         decay: Weight of the old average in [0, 1]; 0 copies.
     """
@@ -30,8 +30,8 @@ def decay_at(iteration: int, decay: float, warmup: bool) -> float:
     """Decay of one iteration.
 
     Args:
-        iteration: Counted from 1.
-        decay: Of the option `ema_decay`.
+        iteration: Iteration, counted from 1.
+        decay: Value of the option `ema_decay`.
         warmup: Whether early averages forget faster, so that the first weights do not linger: at
             most (1 + i) / (10 + i), the rule of TensorFlow's ExponentialMovingAverage.
     """

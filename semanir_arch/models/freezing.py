@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from torch import nn
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Length, Option, hint, read_options
 
 __all__ = ["OPTIONS", "WarmStart", "members"]
@@ -30,7 +31,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What is frozen, and for how long.
+    """Frozen modules, and the length of the freeze.
 
     Args:
         trained: Modules or parameters that are not frozen, by the beginning of their names.
@@ -44,7 +45,7 @@ class WarmStart:
 
     @classmethod
     def read(cls, block: Mapping[str, Any]) -> WarmStart:
-        """From the option block `train.freeze`.
+        """Read the option block `train.freeze`.
 
         Raises:
             ValueError: An option is missing.
@@ -68,7 +69,7 @@ def members(network: nn.Module, parts: Sequence[str], option: str) -> set[str]:
     Args:
         network: The network.
         parts: Modules or parameters, by the beginning of their names.
-        option: That lists them, for error messages.
+        option: Option that lists them, for error messages.
 
     Raises:
         ValueError: A name belongs to no parameter; says which is near.
@@ -82,7 +83,7 @@ def members(network: nn.Module, parts: Sequence[str], option: str) -> set[str]:
                 for length in range(1, len(words) + 1)
             }
             near = hint(part, known if "." in part else {name.split(".")[0] for name in known})
-            raise ValueError(
+            raise InputError(
                 f"{option}: {type(network).__name__} has no parameters in {part!r}; {near}"
             )
     return {name for name in names if any(_within(name, part) for part in parts)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["PRECISIONS", "autocast", "check_precision", "loss_scaler"]
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -16,7 +18,7 @@ def check_precision(precision: str, device: str) -> None:
     """Refuse what a device cannot compute.
 
     Args:
-        precision: One of `PRECISIONS`.
+        precision: Precision, one of `PRECISIONS`.
         device: Device type, for example "cpu" or "cuda".
 
     Raises:
@@ -24,12 +26,12 @@ def check_precision(precision: str, device: str) -> None:
     """
     if precision not in _TYPES:
         allowed = ", ".join(PRECISIONS)
-        raise ValueError(f"precision: received {precision!r}; allowed: {allowed}")
+        raise InputError(f"precision: received {precision!r}; allowed: {allowed}")
     if precision == "fp16" and device == "cpu":
-        raise ValueError("precision: received 'fp16', which needs a GPU; allowed here: fp32, bf16")
+        raise InputError("precision: received 'fp16', which needs a GPU; allowed here: fp32, bf16")
     if precision == "bf16" and device == "cuda" and not torch.cuda.is_bf16_supported():
         name = torch.cuda.get_device_name()
-        raise ValueError(
+        raise InputError(
             f"precision: received 'bf16', which {name} does not compute; allowed here: fp32, fp16"
         )
 
@@ -40,5 +42,5 @@ def autocast(precision: str, device: str) -> torch.autocast:
 
 
 def loss_scaler(precision: str, device: str) -> torch.amp.GradScaler:
-    """What keeps small gradients of fp16 above zero; passes everything through otherwise."""
+    """Scaler that keeps small gradients of fp16 above zero; passes everything through otherwise."""
     return torch.amp.GradScaler(device, enabled=precision == "fp16")

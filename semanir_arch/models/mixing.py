@@ -12,12 +12,13 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Option, read_options
 
 __all__ = ["OPTIONS", "Mixup", "blend"]
 
 OPTIONS = {
-    "mixup": Option(bool, default=False, help="blend every batch with itself in another order"),
+    "mixup": Option(bool, default=False, help="blend every batch with a shuffled copy of itself"),
     "mixup_beta": Option(
         Annotated[float, Bounds(above=0, most=1000)],
         default=1.2,
@@ -33,7 +34,7 @@ def blend(images: Tensor, order: Tensor, weight: float) -> Tensor:
     Args:
         images: Shape (B, C, H, W).
         order: Permutation of 0 .. B - 1.
-        weight: In [0, 1].
+        weight: Weight in [0, 1].
     """
     return weight * images + (1 - weight) * images[order]
 
@@ -55,11 +56,11 @@ class Mixup:
 
     def __post_init__(self) -> None:
         if self.beta <= 0:
-            raise ValueError(f"train:mixing_augs:mixup_beta: received {self.beta}; must be above 0")
+            raise InputError(f"train:mixing_augs:mixup_beta: received {self.beta}; must be above 0")
 
     @classmethod
     def read(cls, block: Mapping[str, Any] | None) -> Mixup | None:
-        """From the option block `train.mixing_augs`; None where it asks for none."""
+        """Read the option block `train.mixing_augs`; None if it asks for none."""
         options = read_options(OPTIONS, block or {})
         return cls(options["mixup_beta"], options["use_identity"]) if options["mixup"] else None
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds
 from semanir_arch.utils.options.basicsr_keys import RATE
 
@@ -40,7 +41,7 @@ class MuonAdam(torch.optim.Optimizer):
         adam_lr: Learning rate of Adam; schedules change both by the same factor.
         momentum: Decay of Muon's running mean of the gradient.
         betas: Decay of Adam's running means of the gradient and its square.
-        eps: Added to Adam's denominator.
+        eps: Constant added to Adam's denominator.
         weight_decay: Share of a weight that is taken away per step, times the learning rate.
 
     Raises:
@@ -59,10 +60,10 @@ class MuonAdam(torch.optim.Optimizer):
     ) -> None:
         for name, value in (("lr", lr), ("adam_lr", adam_lr), ("weight_decay", weight_decay)):
             if value < 0:
-                raise ValueError(f"{name}={value} must not be negative")
+                raise InputError(f"{name}={value} must not be negative")
         for name, value in (("momentum", momentum), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
             if not 0 <= value < 1:
-                raise ValueError(f"{name}={value} must lie in [0, 1)")
+                raise InputError(f"{name}={value} must lie in [0, 1)")
         parameters = list(params)
         matrices = [parameter for parameter in parameters if _is_matrix(parameter)]
         others = [parameter for parameter in parameters if not _is_matrix(parameter)]
@@ -83,10 +84,10 @@ class MuonAdam(torch.optim.Optimizer):
         """Change the parameters by one step.
 
         Args:
-            closure: Computes the loss and its gradient anew; None if that was done.
+            closure: Function that computes the loss and its gradient again; None if that was done.
 
         Returns:
-            What the closure returned.
+            Result of the closure.
         """
         loss = None
         if closure is not None:

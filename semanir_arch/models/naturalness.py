@@ -35,7 +35,7 @@ def semanir_niqe(
         crop_border: Pixels to leave out at each edge.
 
     Returns:
-        `nan` where it is not defined: with fewer than two blocks of 96 x 96 pixels inside the
+        Score; `nan` if it is not defined: with fewer than two blocks of 96 x 96 pixels inside the
         border, or without structure.
 
     Raises:

@@ -6,19 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 
 from semanir_arch import host
+from semanir_arch.utils.errors import NonFiniteError
 
-__all__ = ["NonFiniteError", "SkippedSteps"]
-
-
-class NonFiniteError(FloatingPointError):
-    """Too many steps had no finite loss or gradient; the weights are those of the last good one."""
+__all__ = ["SkippedSteps"]
 
 
 class SkippedSteps:
     """Counts skipped steps, and stops the training after too many.
 
     Args:
-        allowed: How many steps of a training may be skipped; option `max_nonfinite`.
+        allowed: Number of steps of a training that may be skipped; option `max_nonfinite`.
 
     Attributes:
         count: Steps skipped so far; part of the training state.
@@ -32,7 +29,7 @@ class SkippedSteps:
         """Report one more skipped step.
 
         Args:
-            iteration: Counted from 1.
+            iteration: Iteration, counted from 1.
             values: Losses and norm of the gradient of the step.
             files: Images of the batch.
 

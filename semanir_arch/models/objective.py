@@ -1,4 +1,4 @@
-"""What a training minimises: the sum of all losses that an option file names."""
+"""What a training minimizes: the sum of all losses that an option file names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch import host
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Objective"]
 
@@ -19,7 +20,7 @@ class Objective:
     Args:
         train: Option block `train`: BasicSR's `pixel_opt` and `perceptual_opt`, and any number of
             others below `losses`.
-        device: Where losses that are networks compute.
+        device: Device of losses that are networks.
 
     Raises:
         ValueError: No loss, or a name that the log cannot hold.
@@ -29,7 +30,7 @@ class Objective:
         blocks = {"l_pix": train.get("pixel_opt"), "l_percep": train.get("perceptual_opt")}
         for name, block in (train.get("losses") or {}).items():
             if not name.startswith("l_") or name in blocks:
-                raise ValueError(
+                raise InputError(
                     f"train:losses: received the name {name!r}; allowed: names that begin with l_, "
                     "but not l_pix and l_percep, which are pixel_opt and perceptual_opt"
                 )
@@ -39,7 +40,7 @@ class Objective:
             name: build(block).to(device) for name, block in blocks.items() if block
         }
         if not self._losses:
-            raise ValueError(
+            raise InputError(
                 "train: no loss; give pixel_opt, perceptual_opt, or a block below losses"
             )
 

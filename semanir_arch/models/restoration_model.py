@@ -34,8 +34,8 @@ class RestorationModel(TrainingStep, Validation):
 
     Attributes:
         evaluations: Scores of the latest evaluation of every dataset, by the dataset's name.
-        loaded: How many of its weights a network took from the file that was loaded last, and how
-            many it has; 0 of 0 where none was loaded.
+        loaded: Number of weights that a network took from the last file, and number that it has; 0
+            of 0 if no file was loaded.
     """
 
     loaded: tuple[int, int] = (0, 0)
@@ -101,11 +101,11 @@ class RestorationModel(TrainingStep, Validation):
         """Load weights, with one message for everything that does not fit.
 
         Args:
-            net: Changed in place.
+            net: Network, changed in place.
             load_path: The file.
             strict: Whether all weights must fit; if not, those that do are loaded, and the log
                 tells how many.
-            param_key: Which weights; `params` where the file has no `params_ema`.
+            param_key: Key of the weights; `params` if the file has no `params_ema`.
 
         Raises:
             CheckpointError: They do not fit; without `strict`, not one of them.
@@ -129,7 +129,7 @@ class RestorationModel(TrainingStep, Validation):
         count = len(network.state_dict())
         self.loaded = len(loaded), count
         if len(loaded) < count:
-            text = "%s: %d of %d weights are taken from it, the others begin anew."
+            text = "%s: %d of %d weights are taken from it, the others stay random."
             host.load("basicsr.utils").get_root_logger().info(text, load_path, len(loaded), count)
 
     def print_network(self, net: nn.Module) -> None:

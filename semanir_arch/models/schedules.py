@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Length, hint
 from semanir_arch.utils.options.basicsr_keys import FACTOR, ITERATIONS
 
@@ -63,7 +64,7 @@ class MultiStep:
         _check_lengths(restarts=self.restarts, restart_weights=self.restart_weights)
 
     def rate(self, initial: float, steps: int) -> float:
-        """See `Schedule`."""
+        """Learning rate at a step; see `Schedule`."""
         since, weight = -1.0, 1.0
         for restart, factor in zip(self.restarts, self.restart_weights, strict=True):
             if since <= restart <= steps:
@@ -92,7 +93,7 @@ class CyclicCosineRestarts:
         )
 
     def rate(self, initial: float, steps: int) -> float:
-        """See `Schedule`."""
+        """Learning rate at a step; see `Schedule`."""
         start, last = 0.0, len(self.periods) - 1
         for index, period in enumerate(self.periods):
             if steps <= start + period or index == last:
@@ -122,7 +123,7 @@ class CosineRestarts:
         _check_lengths(periods=self.periods, restart_weights=self.restart_weights)
 
     def rate(self, initial: float, steps: int) -> float:
-        """See `Schedule`."""
+        """Learning rate at a step; see `Schedule`."""
         lowest = [self.eta_min] * len(self.periods)
         return CyclicCosineRestarts(self.periods, self.restart_weights, lowest).rate(initial, steps)
 
@@ -145,7 +146,7 @@ def build_schedule(options: Mapping[str, Any]) -> Schedule:
     arguments = dict(options)
     kind = arguments.pop("type", None)
     if kind not in SCHEDULES:
-        raise ValueError(f"train:scheduler:type: received {kind!r}; {hint(str(kind), SCHEDULES)}")
+        raise InputError(f"train:scheduler:type: received {kind!r}; {hint(str(kind), SCHEDULES)}")
     return SCHEDULES[kind](**arguments)
 
 
@@ -155,10 +156,10 @@ def learning_rate(
     """Learning rate of one iteration.
 
     Args:
-        schedule: What follows the warm-up. Its steps are counted from the first iteration after
+        schedule: Schedule after the warm-up. Its steps are counted from the first iteration after
             `constant`, the warm-up included.
         initial: Option `lr`.
-        iteration: Counted from 1.
+        iteration: Iteration, counted from 1.
         warmup: Iterations in which the rate rises in proportion to their number, the first at
             `initial / warmup`, the last at `initial`; below 1 for none.
         constant: Iterations at the initial rate that come before everything else.
@@ -174,4 +175,4 @@ def learning_rate(
 def _check_lengths(**lists: Sequence[float]) -> None:
     if len({len(values) for values in lists.values()}) > 1 or not all(lists.values()):
         received = ", ".join(f"{name} {list(values)}" for name, values in lists.items())
-        raise ValueError(f"train:scheduler: received {received}; one entry per cycle is needed")
+        raise InputError(f"train:scheduler: received {received}; one entry per cycle is needed")

@@ -22,6 +22,7 @@ from semanir_arch.models.objective import Objective
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.schedules import build_schedule, learning_rate
 from semanir_arch.utils import devices
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Length, Option, hint, read_options
 
 __all__ = ["TrainingSetup"]
@@ -74,7 +75,7 @@ class TrainingSetup(SRModel):
             str,
             default="fp32",
             choices=PRECISIONS,
-            help="of convolutions and matrix products in training; fp16 needs a GPU",
+            help="precision of convolutions and matrix products in training; fp16 needs a GPU",
             training_only=True,
         ),
         **{f"train.{name}": option for name, option in _STEP.items()},
@@ -99,16 +100,16 @@ class TrainingSetup(SRModel):
         self._settings = settings = read_options(_STEP, opt["train"])
         for name, least in (("accumulate", 1), ("max_nonfinite", 0)):
             if settings[name] < least:
-                raise ValueError(f"train:{name}: received {settings[name]}; at least {least}")
+                raise InputError(f"train:{name}: received {settings[name]}; at least {least}")
         clip = settings["clip_grad_norm"]
         if clip is not None and clip <= 0:
-            raise ValueError(f"train:clip_grad_norm: received {clip}; must be above 0, or null")
+            raise InputError(f"train:clip_grad_norm: received {clip}; must be above 0, or null")
         self._precision = opt.get("precision", "fp32")
         device = devices.device_of_run(opt["num_gpu"])
         check_precision(self._precision, device)
         special = self._precision != "fp32" or settings["compile"]
         if special and opt["num_gpu"] > 1 and not opt["dist"]:
-            raise ValueError(
+            raise InputError(
                 f"precision {self._precision}, train:compile {settings['compile']}: on "
                 f"{opt['num_gpu']} GPUs this needs one process per GPU: start with "
                 "torchrun --nproc_per_node=N train.py -opt FILE"
@@ -179,7 +180,7 @@ class TrainingSetup(SRModel):
         """
         known = optimizers()
         if optim_type not in known:
-            raise ValueError(
+            raise InputError(
                 f"train:optim_g:type: received {optim_type!r}; {hint(optim_type, known)}"
             )
         return known[optim_type](params, lr=lr, **kwargs)  # type: ignore[call-arg]
@@ -188,7 +189,7 @@ class TrainingSetup(SRModel):
         """Set the learning rate of an iteration, which depends on nothing but its number.
 
         Args:
-            current_iter: Counted from 1.
+            current_iter: Iteration, counted from 1.
             warmup_iter: Iterations of linear warm-up; -1 for none.
         """
         start = self._warm_start
@@ -236,7 +237,7 @@ class TrainingSetup(SRModel):
         """
         saved = state["optimizers"]
         if len(saved) != len(self.optimizers):
-            raise ValueError(
+            raise InputError(
                 f"the training state has {len(saved)} optimizers, not {len(self.optimizers)}"
             )
         for optimizer, values in zip(self.optimizers, saved, strict=True):
@@ -263,7 +264,7 @@ def _load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> No
     try:
         optimizer.load_state_dict(saved)
     except ValueError as error:
-        raise ValueError(f"the training state does not fit the network: {error}") from error
+        raise InputError(f"the training state does not fit the network: {error}") from error
     for group, given in zip(optimizer.param_groups, options, strict=True):
         group.update(given)
 
@@ -276,7 +277,7 @@ def _recompute_activations(network: nn.Module) -> None:
     """
     modules = [module for module in network.modules() if hasattr(module, "use_checkpoint")]
     if not modules:
-        raise ValueError(
+        raise InputError(
             f"train:checkpointing: {type(network).__name__} has no module that can recompute its "
             "activations (an attribute use_checkpoint)"
         )

@@ -10,6 +10,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_attention
+from semanir_arch.utils.errors import InputError
 
 from .cosine import cosine_scale, make_logit_scale
 from .position_bias import ContinuousPositionBias
@@ -41,9 +42,9 @@ class KeySemanticAttention(nn.Module):
     ) -> None:
         super().__init__()
         if dim % num_heads:
-            raise ValueError(f"num_heads={num_heads} must divide the {dim} channels")
+            raise InputError(f"num_heads={num_heads} must divide the {dim} channels")
         if score not in SCORES:
-            raise ValueError(f"score={score!r} is unknown; allowed: {', '.join(map(repr, SCORES))}")
+            raise InputError(f"score={score!r} is unknown; allowed: {', '.join(map(repr, SCORES))}")
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.position_bias = ContinuousPositionBias(num_heads, window_size, bias_dim)

@@ -22,7 +22,7 @@ class Band:
 
     Args:
         rows: The rows, in the image.
-        reach: The rows and their neighbours, in the image.
+        reach: The rows and their neighbors, in the image.
         inner: The rows, in `reach`.
     """
 
@@ -36,7 +36,7 @@ def row_bands(x: Tensor, reach: int = 1, unit: int = 1) -> Iterator[Band]:
 
     Args:
         x: Shape (B, C, H, W).
-        reach: How many rows above and below a row depends on.
+        reach: Number of rows above and below that a row depends on.
         unit: The rows of a band are a multiple of it, except for those of the last.
 
     Returns:
@@ -69,7 +69,7 @@ def map_rows(
             (B, C, h, W). A row of its result depends on rows at most `reach` away, with zeros
             outside the image.
         *images: Shape (B, any number of channels, H, W).
-        reach: See `function`.
+        reach: Number of rows that `function` reads above and below.
         unit: `function` needs h to be a multiple of it.
 
     Returns:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from semanir_arch.ops.autocast import cast_once, without_autocast
+from semanir_arch.utils.errors import InputError
 
 from .bands import Band, row_bands
 
@@ -38,11 +39,11 @@ def attend_channels(
 
     Args:
         x: Shape (B, any number of channels, H, W).
-        project: Returns queries, keys and values of a band of `x`, shape (B, C, rows of
-            `band.reach`, W).
+        project: Function that returns queries, keys and values of a band of `x`, shape (B, C, rows
+            of `band.reach`, W).
         scale: Factor of the cosines, shape (h, 1, 1).
         output: 1x1 convolution from the heads' results to the attention's.
-        reach: How many rows above and below a row of queries, keys and values depends on.
+        reach: Number of rows above and below that a row of queries, keys and values depends on.
         residual: Whether to add `x`.
 
     Returns:
@@ -76,7 +77,7 @@ class TransposedAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int, bias: bool = False) -> None:
         super().__init__()
         if dim % num_heads:
-            raise ValueError(f"heads={num_heads} must divide the {dim} channels")
+            raise InputError(f"heads={num_heads} must divide the {dim} channels")
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
         self.qkv = nn.Conv2d(dim, 3 * dim, 1, bias=bias)
         self.qkv_dwconv = nn.Conv2d(3 * dim, 3 * dim, 3, padding=1, groups=3 * dim, bias=bias)
@@ -124,7 +125,7 @@ def _project(x: Tensor, layers: list[tuple[Tensor, Tensor | None]]) -> Tensor:
 class _Products:
     """Sums over pixels from which the cosine of every query channel with every key channel follows.
 
-    Normalising the sums gives what normalising queries and keys first would give, without writing
+    Normalizing the sums gives what normalizing queries and keys first would give, without writing
     them again.
     """
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["draw_k", "set_k"]
 
 
@@ -18,7 +20,7 @@ def draw_k(kept: int | Sequence[int], seed: int, iteration: int) -> int:
     Args:
         kept: A number, or the numbers to draw from with equal chance.
         seed: The run's `manual_seed`.
-        iteration: Counted from 1.
+        iteration: Iteration, counted from 1.
     """
     return kept if isinstance(kept, int) else random.Random(f"{seed} {iteration}").choice(kept)
 
@@ -27,13 +29,13 @@ def set_k(network: nn.Module, k: int, option: str) -> None:
     """Let every stage of a network keep `k` keys per token.
 
     Args:
-        network: Changed in place.
+        network: Network, changed in place.
         k: Keys per token.
-        option: Where the number was given, for the message.
+        option: Origin of the number, for the message.
 
     Raises:
         ValueError: The network has no keys to choose.
     """
     if not hasattr(network, "k"):
-        raise ValueError(f"{option}: received {k}, but {type(network).__name__} has no k")
+        raise InputError(f"{option}: received {k}, but {type(network).__name__} has no k")
     network.k = k  # type: ignore[assignment]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.utils.errors import InputError
+
 from .bands import map_rows
 
 __all__ = ["MobiVari1", "MobiVari2", "make_mobivari"]
@@ -25,7 +27,7 @@ def make_mobivari(
         return MobiVari1(dim, out_dim)
     if version == 2:
         return MobiVari2(dim, out_dim, expansion, groups)
-    raise ValueError(f"mobivari={version!r} is unknown; allowed: 1, 2")
+    raise InputError(f"mobivari={version!r} is unknown; allowed: 1, 2")
 
 
 class MobiVari1(nn.Module):

@@ -1,4 +1,4 @@
-"""Normalisation of image-shaped features."""
+"""Normalization of image-shaped features."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BiasFreeChannelNorm(nn.Module):
 
     Args:
         dim: Channels, C.
-        eps: Added to the variance.
+        eps: Constant added to the variance.
     """
 
     def __init__(self, dim: int, eps: float = 1e-5) -> None:
@@ -43,7 +43,7 @@ class BiasFreeChannelNorm(nn.Module):
         return out.to(x.dtype).permute(0, 3, 1, 2)
 
     def _map_fused(self, pixels: Tensor) -> Tensor:
-        """As a LayerNorm, whose fused kernel takes the mean away, which is then added again."""
+        """Map by a fused LayerNorm, which subtracts the mean; the mean is then added again."""
         normed, mean, scale = torch.native_layer_norm(
             pixels, (pixels.shape[-1],), self.weight, None, self.eps
         )

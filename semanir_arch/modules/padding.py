@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["PADDING_MODES", "crop", "pad_around", "pad_to_multiple"]
 
 PADDING_MODES = ("reflect", "symmetric", "replicate")
@@ -29,12 +31,12 @@ def pad_to_multiple(
         ValueError: If `mode` is unknown or an image is empty.
     """
     if mode not in PADDING_MODES:
-        raise ValueError(
+        raise InputError(
             f"padding mode {mode!r} is unknown; allowed: {', '.join(map(repr, PADDING_MODES))}"
         )
     height, width = x.shape[-2:]
     if height < 1 or width < 1:
-        raise ValueError(f"images must have at least one pixel, got shape {tuple(x.shape)}")
+        raise InputError(f"images must have at least one pixel, got shape {tuple(x.shape)}")
     for dim, length in ((-1, width), (-2, height)):
         blocks = (length + multiple - 1) // multiple
         padded = multiple * blocks
@@ -77,7 +79,7 @@ def crop(x: Tensor, size: tuple[int, int], scale: int = 1) -> Tensor:
 
 
 def _mirror(position: Tensor, length: int, mode: str) -> Tensor:
-    """Which pixel of a side of `length` each position on it or beyond repeats."""
+    """Index of the pixel of a side of `length` that each position on it or beyond repeats."""
     # a tensor, so that tracing does not ask how long an open side is
     last = torch.arange(length, device=position.device)[-1:]
     if mode == "replicate":

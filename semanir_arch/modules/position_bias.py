@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.ops.autocast import without_autocast
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["ContinuousPositionBias"]
 
@@ -56,7 +57,7 @@ _LARGEST_WINDOW = 1024
 def _log_offsets(window_size: int) -> Tensor:
     """Offsets key - query, scaled to [-8, 8], then logarithmic: shape ((2w - 1)^2, 2)."""
     if window_size > _LARGEST_WINDOW:
-        raise ValueError(f"window_size={window_size}; allowed: 1 to {_LARGEST_WINDOW}")
+        raise InputError(f"window_size={window_size}; allowed: 1 to {_LARGEST_WINDOW}")
     # Computed also where a network is built without memory: on "meta", arithmetic imports torch's
     # compiler, which takes seconds.
     with torch.device("cpu"):

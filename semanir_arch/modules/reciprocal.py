@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from semanir_arch.utils.errors import InputError
+
 from .bands import Band, map_rows
 from .channel_attention import attend_channels
 from .cosine import cosine_scale, make_logit_scale
@@ -48,7 +50,7 @@ class ReciprocalBlock(nn.Module):
     ) -> None:
         super().__init__()
         if num_heads < 2 or dim % num_heads:
-            raise ValueError(f"num_heads={num_heads}: 2 or more, and must divide {dim} channels")
+            raise InputError(f"num_heads={num_heads}: 2 or more, and must divide {dim} channels")
         channel_heads = max(num_heads // 4, 1)
         spatial_heads = num_heads - channel_heads
         hidden = int(dim * mlp_ratio)
@@ -77,8 +79,8 @@ class ReciprocalBlock(nn.Module):
 
         Args:
             x: Shape (B, C, H, W), H and W multiples of the window's side.
-            spatial: What the window heads of the block before returned; helps the channel heads.
-            channel: What its channel heads returned; helps the window heads.
+            spatial: Output of the previous block's window heads; helps the channel heads.
+            channel: Output of the previous block's channel heads; helps the window heads.
 
         Returns:
             The features (B, C, H, W), the mixed attention (B, C, H, W), and what the window heads
@@ -175,8 +177,8 @@ class _ChannelHeads(nn.Module):
 
         Args:
             x: Shape (B, any number of channels, H, W).
-            weight: From channels of `x` to queries, keys and values, shape (3 C, channels of `x`,
-                1, 1); rows are ordered by head, then queries, keys and values.
+            weight: Projection of the channels of `x` to queries, keys and values, shape (3 C,
+                channels of `x`, 1, 1); rows are ordered by head, then queries, keys and values.
             bias: Likewise, shape (3 C).
             helper: Multiplies the values, shape (B, 1, H, W).
 

@@ -16,7 +16,7 @@ def call(module: nn.Module, *inputs: Any, recompute: bool) -> Any:
 
     Args:
         module: The module.
-        *inputs: What it takes.
+        *inputs: Inputs of the module.
         recompute: Whether its activations are dropped after a forward pass in training.
     """
     if recompute and module.training and torch.is_grad_enabled():

@@ -6,6 +6,8 @@ import math
 
 from torch import Tensor, nn
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = [
     "RECONSTRUCTORS",
     "PixelShuffleDirect",
@@ -32,7 +34,7 @@ def make_downsampler(kind: str, in_chans: int, out_chans: int) -> nn.Module:
     """
     if kind == "unshuffle":
         if out_chans % 4:
-            raise ValueError(f"downsample='unshuffle' needs widths divisible by 4, got {out_chans}")
+            raise InputError(f"downsample='unshuffle' needs widths divisible by 4, got {out_chans}")
         return nn.Sequential(
             nn.Conv2d(in_chans, out_chans // 4, 3, padding=1, bias=False), nn.PixelUnshuffle(2)
         )
@@ -40,7 +42,7 @@ def make_downsampler(kind: str, in_chans: int, out_chans: int) -> nn.Module:
         return nn.Conv2d(in_chans, out_chans, 2, stride=2, bias=False)
     if kind == "strided3":
         return nn.Conv2d(in_chans, out_chans, 3, stride=2, padding=1, bias=False)
-    raise ValueError(
+    raise InputError(
         f"downsample={kind!r} is unknown; allowed: 'unshuffle', 'strided2', 'strided3'"
     )
 
@@ -61,7 +63,7 @@ def make_upsampler(kind: str, in_chans: int, out_chans: int) -> nn.Module:
         )
     if kind == "transposed":
         return nn.ConvTranspose2d(in_chans, out_chans, 2, stride=2, bias=False)
-    raise ValueError(f"upsample={kind!r} is unknown; allowed: 'shuffle', 'transposed'")
+    raise InputError(f"upsample={kind!r} is unknown; allowed: 'shuffle', 'transposed'")
 
 
 class PixelShuffleReconstructor(nn.Module):
@@ -91,7 +93,7 @@ class PixelShuffleDirect(nn.Sequential):
     Args:
         dim: Channels of the features.
         out_chans: Channels of the image.
-        upscale: Any factor.
+        upscale: Enlargement, any factor.
     """
 
     def __init__(self, dim: int, out_chans: int, upscale: int) -> None:
@@ -106,7 +108,7 @@ def _enlargements(upscale: int, dim: int) -> list[nn.Module]:
     elif upscale >= 2 and math.log2(upscale).is_integer():
         factors = [2] * int(math.log2(upscale))
     else:
-        raise ValueError(
+        raise InputError(
             f"upscale={upscale} is not possible with 'pixelshuffle'; allowed: 3 and powers of 2"
         )
     layers: list[nn.Module] = []

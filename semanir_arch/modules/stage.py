@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
+from semanir_arch.utils.errors import InputError
 
 from .attention import KeySemanticAttention
 from .feed_forward import FeedForward
@@ -32,7 +33,7 @@ class KeySemanticLayer(nn.Module):
         window_size: Side of the windows in pixels.
         mlp_ratio: Hidden channels of the feed-forward per channel.
         score: "dot" or "cosine"; see `KeySemanticAttention`.
-        norm: "pre" normalises what enters attention and feed-forward, "post" what leaves them.
+        norm: "pre" normalizes what enters attention and feed-forward, "post" what leaves them.
         bias_dim: Hidden width of the position bias.
     """
 
@@ -48,7 +49,7 @@ class KeySemanticLayer(nn.Module):
     ) -> None:
         super().__init__()
         if norm not in NORM_PLACES:
-            raise ValueError(
+            raise InputError(
                 f"norm={norm!r} is unknown; allowed: {', '.join(map(repr, NORM_PLACES))}"
             )
         self.pre_norm = norm == "pre"

@@ -37,9 +37,9 @@ def window_reverse(
     Args:
         windows: Shape (B * nW, N, C).
         window_size: Side of a window in pixels.
-        batch: B, number of images.
-        height: H of the images.
-        width: W of the images.
+        batch: Number of images, B.
+        height: Height of the images, H.
+        width: Width of the images, W.
 
     Returns:
         Shape (B, C, H, W), channels-last in memory.
@@ -66,11 +66,11 @@ def region_labels(
     Tokens may look at each other only where their labels agree.
 
     Args:
-        height: H.
-        width: W.
+        height: Height of the image, H.
+        width: Width of the image, W.
         window_size: Side of a window in pixels.
         shifts: Pixels by which the image was rolled up and left; 0 is no roll.
-        device: Where to put the labels.
+        device: Device of the labels.
 
     Returns:
         Shape (nW, N), int64, for one image of H x W pixels that has been rolled.

@@ -53,8 +53,8 @@ class CosineWindowAttention(nn.Module):
 
         Args:
             x: Shape (B, any number of channels, H, W), H and W multiples of w.
-            weight: From channels of `x` to queries, keys and values, shape (3 C, channels of `x`);
-                rows are ordered by head, then queries, keys and values.
+            weight: Projection of the channels of `x` to queries, keys and values, shape (3 C,
+                channels of `x`); rows are ordered by head, then queries, keys and values.
             bias: Likewise, shape (3 C).
             helper: Multiplies the values of every head, shape (B, d, H, W).
 

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from semanir_arch.utils import devices
+from semanir_arch.utils.errors import InputError, UnavailableError
 from semanir_arch.utils.suggestions import did_you_mean
 
 __all__ = [
@@ -53,7 +54,7 @@ README says, from the record of a run; `tests/test_gpu_adopt.py` keeps the three
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller asks an attention backend for.
+    """Request to an attention backend.
 
     Attributes:
         device: Device type, e.g. "cpu" or "cuda".
@@ -91,10 +92,10 @@ class Variants:
     """Several sets of kernels of one backend, whose results differ in their last digits.
 
     Attributes:
-        present: Returns the sets that run here, the best first.
-        used: Returns the one in use.
-        use: Switches to one of them; "off" takes the backend away, None decides anew. Raises
-            ValueError for a set that does not exist.
+        present: Function that returns the sets that run here, the best first.
+        used: Function that returns the one in use.
+        use: Function that switches to one of them; "off" takes the backend away, None decides anew.
+            Raises ValueError for a set that does not exist.
     """
 
     present: Callable[[], Sequence[str]]
@@ -108,12 +109,13 @@ class Backend:
 
     Attributes:
         name: The word users write, e.g. in an option file.
-        run: Called as `run(q, k, v, dictionary, bias, scale)`; see
+        run: Function called as `run(q, k, v, dictionary, bias, scale)`; see
             `semanir_arch.ops.key_semantic_attention`.
-        why_not: Returns why the request cannot be served here, or None if it can.
+        why_not: Function that returns the reason why the request cannot be served here, or None if
+            it can.
         preferred: Whether the automatic choice may take this backend for the request. Backends are
             asked in the order in which they were registered.
-        variants: Where it has several sets of kernels.
+        variants: Choice among its sets of kernels, if it has several.
     """
 
     name: str
@@ -147,16 +149,16 @@ def choose(
                 continue
             if backend.why_not(request) is None and backend.preferred(request):
                 return backend
-        raise NotImplementedError(f"no backend serves {request}: {_reasons(request, backends)}")
+        raise UnavailableError(f"no backend serves {request}: {_reasons(request, backends)}")
     if name not in backends:
         hint = did_you_mean(name, backends)
-        raise ValueError(
+        raise InputError(
             f"backend={name!r} is unknown; allowed: 'auto', {', '.join(map(repr, backends))}{hint}"
         )
     reason = backends[name].why_not(request)
     if reason is not None:
         able = [other.name for other in backends.values() if other.why_not(request) is None]
-        raise NotImplementedError(
+        raise UnavailableError(
             f"backend {name!r} cannot run {request}: {reason}; able: {', '.join(able)}"
         )
     return backends[name]
@@ -247,7 +249,7 @@ def list_offered(device: str, name: str = "auto") -> list[str]:
         name: The backend that the network names; with "auto" all that may be chosen.
 
     Returns:
-        Such as `["native avx512", "gather", "masked"]`.
+        Names such as `["native avx512", "gather", "masked"]`.
     """
     return [
         _with_variant(backend)
@@ -264,13 +266,13 @@ def keep_to(offered: Sequence[str], device: str, name: str = "auto") -> dict[str
     Whatever runs here but did not there is left out of the automatic choice from now on.
 
     Args:
-        offered: From `list_offered`, of another process.
+        offered: Result of `list_offered` in another process.
         device: Device type.
-        name: See `list_offered`.
+        name: Name of the kernel set; see `list_offered`.
 
     Returns:
-        What cannot be repeated here, and why; empty if all can. What can be repeated is repeated
-        also then.
+        Backends that cannot be repeated here, and why; empty if all can. What can be repeated is
+        repeated even then.
     """
     wanted = dict(_split(entry) for entry in offered)
     missing = {}

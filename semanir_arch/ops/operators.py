@@ -32,7 +32,7 @@ def operator(
     Args:
         name: Namespace and name, "semanir::dictionary".
         schema: Arguments and results, "(Tensor x, int k) -> Tensor".
-        tags: What the compiler may assume of it besides that it can be compiled.
+        tags: Assumptions that the compiler may make besides that it can be compiled.
         differentiable: Whether its formula follows, by `torch.library.register_autograd`; else a
             gradient through it is refused.
     """

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.metrics.scores import mean
-from semanir_arch.report.measurement import LEVELS, Measurement
+from semanir_arch.report.measurement import Measurement
 from semanir_arch.report.published import Figure, Published, load_published
 from semanir_arch.report.table import Table, format_score
+from semanir_arch.tasks import TASKS
 
 __all__ = ["compare"]
 
@@ -21,10 +22,10 @@ class _Grid:
     """Rows and columns of one table.
 
     Args:
-        metric: What the cells hold.
+        metric: Metric in the cells.
         columns: Measurements of one column by its title; several where only the setting differs.
         images: Number of images of whole sets.
-        notes: What the reader must know, once each.
+        notes: Remarks for the reader, once each.
     """
 
     metric: str
@@ -42,7 +43,7 @@ def compare(measurements: Sequence[Measurement], published: Published | None = N
     A table that would hold nothing but one row of ours is left out.
 
     Args:
-        measurements: Of one run.
+        measurements: Measurements of one run.
         published: Figures of papers; None for those that come with the package.
     """
     published = published or load_published()
@@ -63,7 +64,7 @@ def compare(measurements: Sequence[Measurement], published: Published | None = N
             way = f"protocol: {protocol or 'none'}"
             if extra and protocol:
                 way = f"{group[0].evaluation.source}, not of the protocol: {extra.description}"
-            title = f"{metric.upper()} of {task or 'all sets'} ({way})"
+            title = f"{metric.upper()}: {TASKS[task].title if task else 'all sets'} ({way})"
             tables.append(Table(title, table.header, table.rows, [], table.notes))
     return tables
 
@@ -181,7 +182,7 @@ def _our_rows(grid: _Grid) -> dict[str, list[float | None]]:
 
 def _our_label(one: Measurement) -> str:
     # what the column does not say
-    option = LEVELS.get(one.task or "")
+    option = TASKS[one.task].strength if one.task else None
     words = [f"{name}={value}" for name, value in one.setting.items() if name != option]
     words += ["ensemble"] if one.subject.ensemble else []
     return ", ".join([f"ours ({one.subject.network})", *words])

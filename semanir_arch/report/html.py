@@ -20,8 +20,9 @@ def load_template(package: str, name: str) -> jinja2.Template:
     """A template that escapes every value and refuses names without one.
 
     Args:
-        package: Holds the template in its folder `page_files`; what it includes is there or here.
-        name: Of the file.
+        package: Package that holds the template in its folder `page_files`; what it includes is
+            there or here.
+        name: Name of the file.
     """
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(

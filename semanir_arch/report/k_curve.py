@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from semanir_arch.report.measurement import LEVELS, Measurement
+from semanir_arch.report.measurement import Measurement
 from semanir_arch.report.table import Table, format_score
+from semanir_arch.tasks import TASKS
 
 __all__ = ["SECONDS", "KCurve", "draw_k_curves", "tabulate_k_curve"]
 
@@ -30,7 +31,7 @@ def draw_k_curves(measurements: Sequence[Measurement]) -> list[KCurve]:
     """A curve for each score and for time; none where k was not swept.
 
     Args:
-        measurements: Of one run.
+        measurements: Measurements of one run.
     """
     swept = [one for one in measurements if "k" in one.setting]
     if not swept:
@@ -59,9 +60,9 @@ def _draw(
     for one in measurements:
         measured = quantity == SECONDS or quantity in one.evaluation.names
         if one.evaluation.rows and measured:
-            others = [
-                f"{n}={v}" for n, v in one.setting.items() if n not in ("k", *LEVELS.values())
-            ]
+            # the column says the levels
+            said = {"k", *(task.strength for task in TASKS.values())}
+            others = [f"{n}={v}" for n, v in one.setting.items() if n not in said]
             name = " ".join([one.column, *others])
             series.setdefault(name, []).append((int(one.setting["k"]), value(one)))
     return KCurve(quantity, {name: sorted(points) for name, points in series.items()})

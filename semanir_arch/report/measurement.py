@@ -7,39 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.metrics.scores import Evaluation
+from semanir_arch.tasks import TASKS
 
-__all__ = ["LEVELS", "Measurement", "Subject", "find_level", "find_task"]
-
-_TASKS = {
-    "denoise_rgb": "denoising_color",
-    "denoise_gray": "denoising_gray",
-    "sr_y": "sr",
-    "sr_y_semanir": "sr",
-    "jpeg_gray": "jpeg_gray",
-    "jpeg_gray_semanir": "jpeg_gray",
-    "jpeg_color": "jpeg_color",
-    "jpeg_color_semanir": "jpeg_color",
-    "demosaick_rgb": "demosaicking",
-    "derain_y": "deraining",
-    "derain_y_matlab": "deraining",
-    "deblur_matlab": "deblurring",
-    "realblur_aligned": "deblurring",
-    "defocus_float": "defocus_single",
-    "sidd_blocks": "real_denoising",
-    "lowlight_rgb": "low_light",
-    "weather_y": "weather",
-    "weather_rgb": "weather",
-}
-
-LEVELS = {
-    "denoising_color": "sigma",
-    "denoising_gray": "sigma",
-    "jpeg_color": "quality",
-    "jpeg_gray": "quality",
-    "sr": "scale",
-}
-"""For tasks that tables have at several levels, the option that says which."""
+__all__ = ["Measurement", "Subject", "measured_level", "measured_task"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +19,15 @@ class Subject:
     """The network that was measured.
 
     Args:
-        network: Its class.
-        parameters: How many values it has learned.
+        network: Class of the network.
+        parameters: Number of learned values.
         weights: The file; None for random weights.
         sha256: Digest of the file.
-        layout: What the file was recognised as.
+        layout: Layout that the file was recognized as.
         k: Keys kept per token; None for networks without.
         ensemble: Whether the eight orientations were averaged.
-        tile: What was asked for: side of the tiles in pixels, `auto`, or None for whole images.
-        fresh: How many of its weights are random although there is a file, and how many it has.
+        tile: Requested tiling: side of the tiles in pixels, `auto`, or None for whole images.
+        fresh: Number of weights that are random despite a file, and number of all weights.
     """
 
     network: str
@@ -74,7 +46,7 @@ class Subject:
         if self.weights is None:
             return (
                 "The weights are random, because path:pretrain_network_g names no file: these "
-                "scores tell nothing about a trained network."
+                "scores say nothing about a trained network."
             )
         if self.fresh[0]:
             return (
@@ -90,11 +62,11 @@ class Measurement:
 
     Args:
         evaluation: The scores.
-        subject: What was measured.
+        subject: Network that was measured.
         setting: Values of the swept options by name.
-        task: As tables of papers are sorted; None for a protocol that no table has.
+        task: Task name, a key of `semanir_arch.tasks.TASKS`; None where nothing says it.
         level: Strength of the degradation, or scale; None for tasks without.
-        reused: How many images an earlier, interrupted run had measured.
+        reused: Number of images that an earlier, interrupted run had measured.
         examples: Files with the `input`, `output` and `target` of some images, by the image's place
             in the set.
     """
@@ -118,7 +90,7 @@ class Measurement:
         """Data set and level in words, such as `CBSD68 sigma 25`."""
         if self.level is None or self.task is None:
             return self.evaluation.dataset
-        return f"{self.evaluation.dataset} {LEVELS[self.task]} {self.level:g}"
+        return f"{self.evaluation.dataset} {TASKS[self.task].strength} {self.level:g}"
 
     @property
     def seconds(self) -> float:
@@ -126,27 +98,27 @@ class Measurement:
         return sum(row.seconds or 0.0 for row in self.evaluation.rows)
 
 
-def find_task(protocol: str | None, block: Mapping[str, Any]) -> str | None:
-    """Task of a data set, from how it is scored.
+def measured_task(protocol: str | None, dataset: object) -> str | None:
+    """Task of which a data set gave scores: its own, where it says so, or its protocol's.
 
     Args:
-        protocol: Of the evaluation.
-        block: Options of the data set.
+        protocol: Protocol of the evaluation; None for one without.
+        dataset: Data set; `TASK` of ours names the task that it is for, where it serves but one.
     """
-    task = _TASKS.get(protocol or "")
-    if task == "defocus_single" and "dataroot_left" in block:
-        return "defocus_dual"
-    return task
+    own: str | None = getattr(dataset, "TASK", None)
+    if own is not None or protocol not in PROTOCOLS:
+        return own
+    return PROTOCOLS[protocol].task
 
 
-def find_level(task: str | None, block: Mapping[str, Any], scale: int) -> float | None:
+def measured_level(task: str | None, block: Mapping[str, Any], scale: int) -> float | None:
     """Level at which a data set is degraded.
 
     Args:
-        task: From `find_task`.
+        task: Result of `measured_task`.
         block: Options of the data set.
-        scale: Of super-resolution.
+        scale: Scale of super-resolution.
     """
-    option = LEVELS.get(task or "")
+    option = TASKS[task].strength if task is not None else None
     value = scale if option == "scale" else block.get(option or "")
     return float(value) if isinstance(value, (int, float)) else None

@@ -39,7 +39,7 @@ _SCRIPTS = ("pixels.js", "viewer.js", "gestures.js", "list.js", "main.js")
 
 @dataclass(frozen=True)
 class Page:
-    """What a page shows; all texts may hold any characters.
+    """Contents of a page; all texts may hold any characters.
 
     Args:
         title: Name of the run.
@@ -70,7 +70,7 @@ def write_page(path: Path, page: Page, budget: int = BUDGET) -> None:
 
     Args:
         path: The HTML file; its folder exists.
-        page: What to show.
+        page: Page to write.
         budget: Bytes for the embedded pictures. Where it is short, images are compressed, reduced
             or left out, and the page says so.
 

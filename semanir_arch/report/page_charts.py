@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["Bar", "Chart", "Curve", "Series", "Tick", "draw_curve", "draw_histogram"]
 
 WIDTH, HEIGHT = 480, 260
@@ -23,9 +25,9 @@ class Curve:
     """Values over a parameter, such as PSNR over the keys kept per token.
 
     Args:
-        title: Above the chart.
-        x_label: Of the horizontal axis, with unit.
-        y_label: Of the vertical axis, with unit.
+        title: Title above the chart.
+        x_label: Label of the horizontal axis, with unit.
+        y_label: Label of the vertical axis, with unit.
         series: Points (x, y) by name, in rising order of x; values that are not finite are left
             out.
         log_x: Whether equal ratios of x get equal distances; x must be above 0.
@@ -72,7 +74,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws, and the same numbers as a table.
+    """Drawing for the template, and the same numbers as a table.
 
     Attributes:
         rows: Cells of the table below the chart, without those of the header.
@@ -165,7 +167,7 @@ def draw_curve(curve: Curve) -> Chart | None:
         return None
     xs = sorted({x for x, _ in points})
     if curve.log_x and xs[0] <= 0:
-        raise ValueError(f"curve {curve.title!r}: x={xs[0]:g} on a logarithmic axis; allowed: > 0")
+        raise InputError(f"curve {curve.title!r}: x={xs[0]:g} on a logarithmic axis; allowed: > 0")
     x = _parameter_axis(xs, curve.log_x)
     y_ticks, y = _value_axis(min(y for _, y in points), max(y for _, y in points))
     drawn = [

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from semanir_arch.data.files.image_io import load_image, to_float, to_integer
+from semanir_arch.utils.errors import InputError, InputTypeError
 
 __all__ = ["Embedded", "Fidelity", "PagePicture", "embed"]
 
@@ -55,7 +56,7 @@ class PagePicture:
     transparent parts over white. Sizes may differ.
 
     Args:
-        name: Shown in the list, any text.
+        name: Name in the list, any text.
         dataset: The set and, where there are several, the level; pictures are grouped by it.
         before: Degraded image; None to list the picture without it.
         after: Restored image, or None.
@@ -75,7 +76,7 @@ class PagePicture:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What the page holds of a picture.
+    """Embedded form of a picture.
 
     Attributes:
         fidelity: `exact`; `compressed` (WebP with loss); `reduced` (smaller, too); `left out`
@@ -93,11 +94,11 @@ def embed(pictures: Sequence[PagePicture], budget: int) -> tuple[list[Embedded],
     Equal images, such as the target of several noise levels, are held once.
 
     Args:
-        pictures: In the order of the page.
+        pictures: Pictures in the order of the page.
         budget: Bytes for all together.
 
     Returns:
-        What the page holds of each picture, and the images: base64 of WebP files.
+        Embedded form of each picture, and the images: base64 of WebP files.
 
     Raises:
         FileNotFoundError: An image file does not exist.
@@ -170,11 +171,13 @@ def _read(source: Path | npt.NDArray[Any]) -> npt.NDArray[Any]:
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or not 1 <= image.shape[2] <= 4 or image.size == 0:
-        raise ValueError(f"an image must be (H, W) or (H, W, 1 to 4), received {image.shape}")
+        raise InputError(f"an image must be (H, W) or (H, W, 1 to 4), received {image.shape}")
     if image.dtype.kind == "f":
         return image.astype(np.float32, copy=False)
     if image.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"an image must be uint8, uint16 or floating point, received {image.dtype}")
+        raise InputTypeError(
+            f"an image must be uint8, uint16 or floating point, received {image.dtype}"
+        )
     return image
 
 

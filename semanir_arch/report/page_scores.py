@@ -27,8 +27,8 @@ class Cell:
     """A number of the list.
 
     Attributes:
-        text: What is shown; empty where there is no value.
-        key: What the list is sorted by, as JavaScript reads numbers; empty for no value.
+        text: Text of the cell; empty without a value.
+        key: Sort key, as JavaScript reads numbers; empty for no value.
     """
 
     text: str

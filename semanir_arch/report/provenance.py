@@ -25,7 +25,7 @@ def find_commit() -> str | None:
     """Commit of the checkout that holds this package, with `-dirty` if files were changed since.
 
     Returns:
-        None for an installed package, and where git is missing.
+        Commit; None for an installed package, and without git.
     """
     git = shutil.which("git")
     if git is None or not (_ROOT / ".git").exists():

@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.tasks import find_task
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Figure", "Published", "load_published", "parse_published"]
 
@@ -24,17 +26,17 @@ class Figure:
 
     Args:
         paper: Title or method, and where to find it.
-        table: Which of its tables, in words.
-        source: Where the number was read.
+        table: Table of the paper, in words.
+        source: Source where the number was read.
         verified: Whether it could be read there, rather than being quoted from memory.
         network: Name in the paper.
         blind: Whether one network serves all levels.
-        task: `jpeg_gray`, `sr`, ...
+        task: Name in `semanir_arch.tasks.TASKS`.
         dataset: Name that option files give the set.
-        level: Noise, quality or scale; None for tasks without levels.
+        level: Level of noise, quality or scale; None for tasks without levels.
         metric: `psnr`, `ssim`, `mae` or `lpips`.
-        value: As printed.
-        protocol: One of `PROTOCOLS`: how the paper measured.
+        value: Value as printed.
+        protocol: Protocol of the paper, one of `PROTOCOLS`.
     """
 
     paper: str
@@ -71,9 +73,10 @@ class Published:
     """All figures, and what is needed to compare with them.
 
     Args:
-        figures: In the order of the file.
+        figures: Figures in the order of the file.
         images: Number of images of a set, where it is known.
-        networks: By the name in papers: class, and lowest and highest million parameters.
+        networks: Networks by their name in papers: class, and lowest and highest million
+            parameters.
     """
 
     figures: tuple[Figure, ...]
@@ -81,7 +84,7 @@ class Published:
     networks: Mapping[str, tuple[str, float, float]]
 
     def name_of(self, network_type: str, parameters: int) -> list[str]:
-        """What papers call a network; empty for one that no table has.
+        """Name of a network in papers; empty if no table has it.
 
         Args:
             network_type: Class of the network.
@@ -106,7 +109,7 @@ def parse_published(text: str) -> Published:
 
     Raises:
         ValueError: A row has not as many cells as its table has columns, a cell not as many numbers
-            as the table has metrics, a protocol is unknown, or two entries are the same.
+            as the table has metrics, a protocol or task is unknown, or two entries are the same.
     """
     content = yaml.safe_load(text)
     figures = tuple(
@@ -119,7 +122,7 @@ def parse_published(text: str) -> Published:
     for figure in figures:
         entry = replace(figure, value=0.0)
         if entry in seen:
-            raise ValueError(f"{_where(figure)} is given twice")
+            raise InputError(f"{_where(figure)} is given twice")
         seen.add(entry)
     networks = {
         name: (known["type"], *known["parameters"]) for name, known in content["networks"].items()
@@ -129,13 +132,16 @@ def parse_published(text: str) -> Published:
 
 def _read_group(table: dict[str, Any], group: dict[str, Any]) -> Iterator[Figure]:
     if group["protocol"] not in PROTOCOLS:
-        raise ValueError(f"{table['table']}: unknown protocol {group['protocol']!r}")
+        raise InputError(f"{table['table']}: unknown protocol {group['protocol']!r}")
+    task = find_task(table["task"])
+    if task is None:
+        raise InputError(f"{table['table']}: unknown task {table['task']!r}")
     columns = [(name, level) for name, levels in table["columns"].items() for level in levels]
     for network, row in group["rows"].items():
         cells = str(row).split()
         where = f"{table['paper']}, {table['table']}, {network}"
         if len(cells) != len(columns):
-            raise ValueError(f"{where}: {len(cells)} cells for {len(columns)} columns")
+            raise InputError(f"{where}: {len(cells)} cells for {len(columns)} columns")
         for (dataset, level), cell in zip(columns, cells, strict=True):
             for metric, value in _read_cell(cell, table["metrics"], where):
                 yield Figure(
@@ -145,7 +151,7 @@ def _read_group(table: dict[str, Any], group: dict[str, Any]) -> Iterator[Figure
                     verified=table.get("verified", True),
                     network=network,
                     blind=group.get("blind", False),
-                    task=table["task"],
+                    task=task.name,
                     dataset=dataset,
                     level=None if level is None else float(level),
                     metric=metric,
@@ -159,7 +165,7 @@ def _read_cell(cell: str, metrics: list[str], where: str) -> Iterator[tuple[str,
         return
     numbers = cell.split("/")
     if len(numbers) != len(metrics):
-        raise ValueError(f"{where}: {cell!r} must hold {'/'.join(metrics)}")
+        raise InputError(f"{where}: {cell!r} must hold {'/'.join(metrics)}")
     for metric, number in zip(metrics, numbers, strict=True):
         if number != _MISSING:
             yield metric, float(number)

@@ -27,7 +27,7 @@ def write_run_page(path: Path, report: Report) -> None:
 
     Args:
         path: The HTML file; its folder exists.
-        report: What to show.
+        report: Report to show.
     """
     facts = report.summary()
     machine = {name: facts.pop(name) for name in (*report.computer, *_MACHINE) if name in facts}

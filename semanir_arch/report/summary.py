@@ -24,9 +24,9 @@ class Missing:
     """A data set of the option file that was left out.
 
     Args:
-        dataset: Its name.
+        dataset: Name of the data set.
         setting: Values of the swept options, in words.
-        reason: What is wrong with its files.
+        reason: Fault of its files.
     """
 
     dataset: str
@@ -39,15 +39,16 @@ class Report:
     """Results of one command, and what someone needs to judge and repeat them.
 
     Args:
-        name: Of the run.
-        command: As it was typed.
-        measurements: In the order of the command; those of one data set may differ in the setting.
+        name: Name of the run.
+        command: Command as it was typed.
+        measurements: Measurements in the order of the command; those of one data set may differ in
+            the setting.
         missing: Data sets that were left out.
         notes: Sentences on what is unusual.
         options: Complete options of the first test.
-        date: When it ended, ISO 8601.
-        commit: Of the code; None where git does not tell.
-        versions: Of what computes.
+        date: End of the run, ISO 8601.
+        commit: Commit of the code; None if git does not tell.
+        versions: Versions of the programs that compute.
         computer: Device, threads and precision.
         seconds: Duration of this run, with reading and scoring.
     """
@@ -94,7 +95,7 @@ class Report:
                 for s in subjects
             )
             or "random",
-            "recognised as": _listed(s.layout for s in subjects if s.layout),
+            "recognized as": _listed(s.layout for s in subjects if s.layout),
             "network": _listed(f"{s.network}, {s.parameters:,d} parameters" for s in subjects),
             "k": _listed(str(s.k) for s in subjects if s.k is not None),
             "protocol": _listed(one.evaluation.protocol or "none" for one in self.measurements),
@@ -125,7 +126,7 @@ class Report:
         return [*missing, *self._random_weights(), *unmeasured, *self.notes]
 
     def _random_weights(self) -> list[str]:
-        """What was measured with random weights, and under which settings."""
+        """Sentences on what was measured with random weights, and under which settings."""
         settings: dict[str, dict[str, None]] = {}
         for one in self.measurements:
             if one.subject.warning:

@@ -20,7 +20,7 @@ class Table:
         header: Names of the columns.
         rows: Cells, one row per image.
         mean: Cells of the last row; empty for a table without one.
-        notes: What the reader must know about the numbers.
+        notes: Remarks about the numbers for the reader.
     """
 
     title: str
@@ -83,7 +83,7 @@ def score_columns(
 
     Args:
         evaluation: The scores; an image without one has `nan`.
-        names: Scores wanted; None for all.
+        names: Names of the scores; None for all.
     """
     columns: dict[str, list[float]] = {}
     rows = evaluation.rows
@@ -126,7 +126,7 @@ def format_score(name: str, value: float) -> str:
     """A score as papers print it: two decimals of a decibel, four of everything else.
 
     Args:
-        name: Of the score, in any case, such as `psnr` or `SSIM out`.
+        name: Name of the score, in any case, such as `psnr` or `SSIM out`.
         value: Decibel, or a number about 1.
     """
     return f"{value:.2f}" if name.lower().startswith("psnr") else f"{value:.4f}"

@@ -42,8 +42,8 @@ def write_report(folder: Path, report: Report) -> None:
     """Write the files, each complete or not at all.
 
     Args:
-        folder: Exists.
-        report: What to write.
+        folder: Existing folder.
+        report: Report to write.
     """
     write_text(folder / "report.md", _markdown(report))
     write_text(folder / "report.csv", _csv(report))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import struct
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -12,33 +11,27 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import torch
 
 from semanir_arch.restoring.chain import AUTO, Chain, Chooser, split_tasks
 from semanir_arch.restoring.compare_page import write_compare_page
+from semanir_arch.restoring.failing import complain_of, speaks_for_itself
 from semanir_arch.restoring.files import Outcome, Settings, count_pixels, restore_file
 from semanir_arch.restoring.jobs import Job, JobList, list_jobs
 from semanir_arch.restoring.reporter import Reporter, one_line
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils import processes
+from semanir_arch.utils.errors import UserError
 
 __all__ = ["open_network", "open_restorer", "restore_all"]
 
 ALL_RESTORED, SOME_FAILED, NOTHING_POSSIBLE = 0, 1, 2
-
-_FAILURES = (
-    *(OSError, ValueError, TypeError, MemoryError, ArithmeticError, RuntimeError),
-    # of encoders, on what they cannot hold
-    *(cv2.error, struct.error),
-)
-"""What one file may raise without stopping the others; torch raises RuntimeError for anything."""
 
 
 def restore_all(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Restore everything that the arguments name.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         environment: Variables of the process; torchrun's say that it is one of several.
 
     Returns:
@@ -49,8 +42,8 @@ def restore_all(arguments: argparse.Namespace, environment: Mapping[str, str]) -
     if processes.started_by_torchrun(environment):
         try:
             processes.join(environment, uses_gpu=not arguments.device.startswith("cpu"))
-        except ValueError as error:
-            Reporter(total=0).complain(str(error))
+        except UserError as error:
+            Reporter(total=0).complain(one_line(error))
             return NOTHING_POSSIBLE
     try:
         return _restore_shared(arguments)
@@ -69,9 +62,9 @@ def open_restorer(
     """A network, used as the arguments say.
 
     Args:
-        arguments: From `parse_arguments`.
-        weights: Its file; None for what is shipped for the task.
-        task: What to do; None for what the file says.
+        arguments: Result of `parse_arguments`.
+        weights: File of the weights; None for those shipped for the task.
+        task: Task; None for the one in the file.
 
     Raises:
         OSError, ValueError: See `Restorer`.
@@ -144,7 +137,9 @@ def _try_to_open(arguments: argparse.Namespace) -> tuple[Chain | Chooser | None,
     """The network, or why there is none."""
     try:
         network = open_network(arguments)
-    except (OSError, ValueError, TypeError, MemoryError, torch.cuda.OutOfMemoryError) as error:
+    except Exception as error:
+        if not speaks_for_itself(error):
+            raise
         return None, one_line(error)
     return network, ""
 
@@ -190,9 +185,10 @@ def _restore_job(
     start = time.perf_counter()
     try:
         outcome = restore_file(job, network, settings, reporter.advance)
-    except _FAILURES as error:
-        reporter.finish()
-        reporter.complain(_message(job.source, error))
+    except Exception as error:
+        if processes.lost_connection(error):
+            raise
+        complain_of(job.source, error, reporter)
         return None
     seconds = time.perf_counter() - start
     reporter.finish()
@@ -211,20 +207,9 @@ def _warn(demonstrations: Iterable[str], reporter: Reporter) -> None:
     """Say what a network was made for, once each."""
     for task in sorted(demonstrations):
         reporter.complain(
-            f"note: {task} is a demonstration, trained on artificial damage alone; it can make "
+            f"note: {task} is a demonstration, trained only on artificial damage; it can make "
             "real photos worse: look at the result before you keep it"
         )
-
-
-def _message(source: Path, error: Exception) -> str:
-    """One line that names the file."""
-    if isinstance(error, FileExistsError):
-        text = f"{error.filename} exists; --overwrite replaces it"
-    elif isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename or source}: {error.strerror}"
-    else:
-        text = one_line(error) or type(error).__name__
-    return text if text.startswith(f"{source}: ") else f"{source}: {text}"
 
 
 def _write_page(arguments: argparse.Namespace, done: list[Job], reporter: Reporter) -> bool:
@@ -233,8 +218,10 @@ def _write_page(arguments: argparse.Namespace, done: list[Job], reporter: Report
     path = folder / "compare.html"
     try:
         write_compare_page(path, done, overwrite=arguments.overwrite)
-    except _FAILURES as error:
-        reporter.complain(_message(path, error))
+    except Exception as error:
+        if not speaks_for_itself(error):
+            raise
+        complain_of(path, error, reporter)
         return False
-    reporter.say(f"all to compare in a browser: {path}")
+    reporter.say(f"compare all in a browser: {path}")
     return True

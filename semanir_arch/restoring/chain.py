@@ -13,7 +13,9 @@ import numpy.typing as npt
 from semanir_arch.data.files.image_io import Image
 from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file
 from semanir_arch.restoring.restorer import Progress, Restorer
-from semanir_arch.weights import available, get_task
+from semanir_arch.tasks import get_task
+from semanir_arch.utils.errors import InputError
+from semanir_arch.weights import available
 
 __all__ = ["AUTO", "Chain", "Chooser", "change_in_words", "split_tasks"]
 
@@ -28,7 +30,7 @@ class Chain:
     """Several networks, each restoring what the one before it made.
 
     Args:
-        restorers: At least one. Demosaicking may only be the first.
+        restorers: Restorers, at least one. Demosaicking may only be the first.
 
     Raises:
         ValueError: Demosaicking stands behind another network.
@@ -37,11 +39,11 @@ class Chain:
     def __init__(self, restorers: Sequence[Restorer]) -> None:
         self.restorers = tuple(restorers)
         if any(restorer.demosaics for restorer in self.restorers[1:]):
-            raise ValueError("task 'demosaic' must be the first of a chain")
+            raise InputError("task 'demosaic' must be the first of a chain")
 
     @property
     def upscale(self) -> int:
-        """How many times larger a result is."""
+        """Factor by which a result is larger."""
         return math.prod(restorer.upscale for restorer in self.restorers)
 
     @property
@@ -66,7 +68,7 @@ class Chain:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """In which the networks compute, each once."""
+        """Precisions in which the networks compute, each once."""
         return tuple(dict.fromkeys(restorer.precision for restorer in self.restorers))
 
     @property
@@ -135,8 +137,8 @@ class Chooser:
     """Looks at every picture and takes the networks that help it.
 
     Args:
-        open_restorer: From the name of a task to its network.
-        force: Restore pictures in which nothing is to be repaired, too.
+        open_restorer: Function from the name of a task to its network.
+        force: Whether to restore pictures with nothing to repair too.
 
     Raises:
         ValueError: No network is shipped.
@@ -146,11 +148,11 @@ class Chooser:
         self._open, self._force = open_restorer, force
         self._shipped = [one.task.name for one in available()]
         if not self._shipped:
-            raise ValueError("no weights are shipped with this version; name a file with --weights")
+            raise InputError("no weights are shipped with this version; name a file with --weights")
         self._opened: dict[str, Restorer] = {}
 
     def choose(self, image: Image, path: Path) -> TaskChoice:
-        """What to do with a file that was read."""
+        """Choose what to do with a file that was read."""
         return choose(diagnose_file(image, path), self._shipped, force=self._force)
 
     def chain(self, choice: TaskChoice) -> Chain:
@@ -171,16 +173,16 @@ def split_tasks(text: str) -> list[str]:
     if names == [AUTO]:
         return names
     if AUTO in names:
-        raise ValueError("task 'auto' chooses by itself and cannot be part of a chain")
+        raise InputError("task 'auto' chooses by itself and cannot be part of a chain")
     return [get_task(name).name for name in names]
 
 
 def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
-    """By how much a result differs from its input, in one honest line.
+    """Describe by how much a result differs from its input, in one honest line.
 
     Args:
         before: (H, W, C), uint8 or uint16.
-        after: Its restored version.
+        after: Restored version of the image.
     """
     if before.shape != after.shape:
         return f"now {after.shape[1]} x {after.shape[0]} pixels"
@@ -197,7 +199,7 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
     psnr = -10 * math.log10(error)
     said = f"changed by {levels:.2f} of 255 levels on average ({psnr:.1f} dB from the input)"
     if psnr >= _HARDLY:
-        said += "; little to repair was found: --try shows what other tasks do"
+        said += "; little to repair was found; --try shows other tasks"
     return said
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from semanir_arch.restoring.reporter import Reporter, one_line
+from semanir_arch.restoring.reporter import Reporter
 from semanir_arch.restoring.restore_arguments import build_parser, parse_arguments
-from semanir_arch.utils.command_line import Exit
+from semanir_arch.utils.command_line import Exit, run_guarded
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.threads import wait_idly
 
 __all__ = ["build_parser", "main"]
@@ -41,11 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(argv)
     reporter = Reporter(total=0)
     with _quiet_libraries(), _interruptible():
-        try:
-            return _run(arguments, reporter)
-        except KeyboardInterrupt:
-            reporter.complain("interrupted; files reported above are complete")
-            return INTERRUPTED
+        return run_guarded(
+            "semanir-restore",
+            lambda: _run(arguments, reporter),
+            tell=lambda text: reporter.complain(" ".join(text.split())),
+            interrupted="interrupted; files reported above are complete",
+        )
 
 
 def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -62,11 +64,7 @@ def _run(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
         return (diagnose_all if arguments.diagnose else try_all)(arguments, reporter)
     if arguments.serve or arguments.explain is not None:
-        try:
-            return _serve(arguments, reporter) if arguments.serve else _explain(arguments, reporter)
-        except (OSError, ValueError, TypeError, MemoryError) as error:
-            reporter.complain(one_line(error))
-            return NOTHING_POSSIBLE
+        return _serve(arguments, reporter) if arguments.serve else _explain(arguments, reporter)
     # after parsing: torch takes seconds to load, and --help should not
     from semanir_arch.restoring.batch import restore_all
 
@@ -99,7 +97,7 @@ def _explain(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
     pixel = read_pixel(arguments.explain)
     if len(arguments.input) != 1:
-        raise ValueError(f"--explain takes one image, received {len(arguments.input)}")
+        raise InputError(f"--explain takes one image, received {len(arguments.input)}")
     restorer = open_restorer(arguments, arguments.weights, arguments.task)
     page, picture = explain_file(
         restorer,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from semanir_arch.report.page import Page, PagePicture, write_page
 from semanir_arch.restoring.jobs import Job
+from semanir_arch.utils.errors import ExistingFileError
 
 __all__ = ["write_compare_page"]
 
@@ -18,7 +19,7 @@ def write_compare_page(path: Path, jobs: Sequence[Job], *, overwrite: bool = Fal
 
     Args:
         path: The page.
-        jobs: What was restored.
+        jobs: Jobs that were restored.
         overwrite: Whether to replace a page that is there.
 
     Raises:
@@ -26,7 +27,7 @@ def write_compare_page(path: Path, jobs: Sequence[Job], *, overwrite: bool = Fal
         OSError, ValueError: A picture cannot be read, or the page not be written.
     """
     if path.exists() and not overwrite:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        raise ExistingFileError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     labels = list(dict.fromkeys(job.label for job in jobs if job.label))
     # what holds for all of them stands above them
     several = len(labels) > 1

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.restoring.visible import visible
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["LARGEST_SIDE", "MOST_BYTES", "fitting_picture", "side_by_side"]
 
@@ -33,7 +34,7 @@ def fitting_picture(
 
     Args:
         images: Label -> image.
-        caption: See `side_by_side`.
+        caption: Text below the images; see `side_by_side`.
         most: Bytes of the file; metadata come on top.
     """
     side = min(LARGEST_SIDE, max(max(image.shape[:2]) for image in images.values()))
@@ -55,8 +56,8 @@ def side_by_side(
     Args:
         images: Label -> image of any layout and type that `Restorer.restore` takes. Transparent
             parts are drawn over white.
-        caption: Below them, in as many lines as it needs; none if it is empty.
-        side: In pixels; longer sides of images are reduced to it.
+        caption: Text below the images, in as many lines as it needs; none if it is empty.
+        side: Longest side in pixels; larger images are reduced to it.
 
     Returns:
         RGB picture (H, W, 3).
@@ -65,7 +66,7 @@ def side_by_side(
         ValueError: If there is no image.
     """
     if not images:
-        raise ValueError("no image to draw")
+        raise InputError("no image to draw")
     panels = {
         label: Image.fromarray(visible(_reduced(image, side))) for label, image in images.items()
     }

@@ -23,15 +23,15 @@ from semanir_arch import __version__
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.bridges.converting import convert
 from semanir_arch.bridges.foreign import ForeignNetwork
-from semanir_arch.bridges.opening import find_weights, open_network
+from semanir_arch.bridges.opening import open_network, weights_or_shipped
 from semanir_arch.restoring import onnx_graph
 from semanir_arch.restoring.loading import describe
 from semanir_arch.restoring.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
-from semanir_arch.utils.command_line import Exit, Parser
+from semanir_arch.utils.command_line import Parser, run_guarded
+from semanir_arch.utils.errors import ExistingFileError, InputError, MissingFileError
 from semanir_arch.utils.options.yaml_reading import parse_value
-from semanir_arch.weights import TASKS, find
 
 __all__ = ["Exported", "export", "main"]
 
@@ -49,7 +49,7 @@ METADATA_FILE = "metadata.json"
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """Facts of the written file.
 
     Args:
         metadata: The metadata in the file.
@@ -81,7 +81,7 @@ def export(
         overwrite: Whether `target` may exist.
 
     Returns:
-        What was written.
+        Facts of the written file.
 
     Raises:
         FileNotFoundError: No such weights file, or no such folder for `target`.
@@ -91,13 +91,13 @@ def export(
     """
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{target}: suffix must be one of {', '.join(SUFFIXES)}")
     if target.exists() and not overwrite:
-        raise FileExistsError(f"{target} exists; --overwrite replaces it")
+        raise ExistingFileError(f"{target} exists; --overwrite replaces it")
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target}: no such folder, {target.parent}")
+        raise MissingFileError(f"{target}: no such folder, {target.parent}")
     if tile is not None and tile < 1:
-        raise ValueError(f"tile={tile} must be at least 1 pixel")
+        raise InputError(f"tile={tile} must be at least 1 pixel")
     if suffix == ".onnx":
         onnx_graph.require_onnx()
     checkpoint = load_checkpoint(weights)
@@ -107,13 +107,13 @@ def export(
     built = _build(checkpoint, k)
     if suffix == ".safetensors":
         if tile is not None or k is not None:
-            raise ValueError(f"{target}: tile and k are of .onnx and .pt2; this file has weights")
+            raise InputError(f"{target}: tile and k are of .onnx and .pt2; this file has weights")
         convert(weights, target, network=network)
         return Exported({}, None)
     if isinstance(built, ForeignNetwork) and tile is None:
-        raise ValueError(
-            f"{target}: {built.name} is a network of others, whose graph has one size: give it "
-            "with --tile 256"
+        raise InputError(
+            f"{target}: {built.name} is another project's network, whose graph has one size: "
+            "set it with --tile 256"
         )
     program = trace(built, tile)
     least = tile or smallest_side(built, checked=suffix != ".onnx")
@@ -137,7 +137,7 @@ def _build(checkpoint: Checkpoint, k: int | None) -> RestorationNetwork:
     if isinstance(built, KeySemanticNetwork):
         built.k = built.k if k is None else k
     elif k is not None:
-        raise ValueError(f"k={k}: {describe(built)} has no key-semantic dictionary")
+        raise InputError(f"k={k}: {describe(built)} has no key-semantic dictionary")
     return built
 
 
@@ -148,7 +148,7 @@ def _describe(
     tile: int | None,
     least: int,
 ) -> dict[str, str]:
-    """What a program must know to use the file; values are texts, lists and mappings JSON."""
+    """Facts that a program needs to use the file; values are texts, lists and mappings as JSON."""
     names = {1: "gray", 3: "RGB"}
     facts: dict[str, Any] = {
         "writer": f"semanir_arch {__version__}",
@@ -187,13 +187,13 @@ def _to_onnx(
     *,
     open_sizes: bool,
 ) -> bytes:
-    """As `onnx_graph.to_onnx`; what ONNX lacks of a network of others is no defect of ours."""
+    """Export to ONNX; what ONNX lacks for a foreign network is no defect of ours."""
     try:
         return onnx_graph.to_onnx(program, metadata, open_sizes=open_sizes)
     except RuntimeError as error:
         if not isinstance(network, ForeignNetwork):
             raise
-        raise ValueError(
+        raise InputError(
             f"{target}: torch cannot write {network.name} as ONNX; a .pt2 file may hold it"
         ) from error
 
@@ -221,7 +221,7 @@ def _compare(
 def _check(network: RestorationNetwork, difference: Tensor, target: Path) -> None:
     beyond = float((~(difference <= TOLERANCE)).float().mean())
     if beyond > (TIES if isinstance(network, KeySemanticNetwork) else 0):
-        raise ValueError(
+        raise InputError(
             f"{target}: not written, its result differs by up to {difference.max():.1e} of the "
             f"range from the network's, in {beyond:.2%} of values by more than {TOLERANCE}"
         )
@@ -234,19 +234,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 if something given cannot be used.
     """
     arguments = build_parser().parse_args(argv)
-    try:
-        weights = _find_weights(arguments.weights)
-        exported = export(
-            weights,
-            arguments.output,
-            tile=arguments.tile,
-            k=arguments.k,
-            network=arguments.network,
-            overwrite=arguments.overwrite,
-        )
-    except (OSError, ValueError, TypeError) as error:
-        sys.stderr.write(f"export: {error}\n")
-        return Exit.REFUSED
+    return run_guarded("export", lambda: _export(arguments))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    weights = weights_or_shipped(arguments.weights)
+    exported = export(
+        weights,
+        arguments.output,
+        tile=arguments.tile,
+        k=arguments.k,
+        network=arguments.network,
+        overwrite=arguments.overwrite,
+    )
     size = arguments.output.stat().st_size / 2**20
     sys.stdout.write(f"{weights} -> {arguments.output} ({size:.1f} MiB)\n")
     for key in ("sizes", "smallest_side", "channel_order", "range", "scale"):
@@ -256,7 +256,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"  largest difference from torch: {exported.difference:.1e}\n")
     elif arguments.output.suffix.lower() == ".onnx":
         sys.stdout.write("  not compared with torch: onnxruntime is not installed\n")
-    return 0
 
 
 def build_parser() -> Parser:
@@ -290,11 +289,6 @@ def _read_options(text: str) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")
     return options
-
-
-def _find_weights(given: str) -> Path:
-    path = find_weights(given)
-    return find(given).path if given in TASKS and not path.exists() else path
 
 
 if __name__ == "__main__":

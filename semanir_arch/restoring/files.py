@@ -23,6 +23,7 @@ from semanir_arch.restoring.chain import Chain, Chooser, change_in_words
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import ExistingFileError, InputError
 
 __all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
 
@@ -32,17 +33,17 @@ _DEEPER = 257
 
 @dataclass(frozen=True)
 class Settings:
-    """What applies to every file.
+    """Settings that apply to every file.
 
     Args:
-        compare: Also write the before/after picture.
-        overwrite: Replace files that exist.
+        compare: Request for the before/after picture.
+        overwrite: Whether to replace existing files.
         depth: Bits per sample of the result; None for that of the input.
-        save_quality: Of JPEG results.
-        sigma: See `Restorer.restore`.
-        quality: See `Restorer.restore`.
-        bayer: See `Restorer.restore`.
-        strength: See `Restorer.restore`.
+        save_quality: Quality of JPEG results.
+        sigma: Bound on the noise; see `Restorer.restore`.
+        quality: Bound on the JPEG quality; see `Restorer.restore`.
+        bayer: Bayer phase; see `Restorer.restore`.
+        strength: Share of the change to keep; see `Restorer.restore`.
     """
 
     compare: bool = False
@@ -57,16 +58,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was made.
+    """Outcome of one file.
 
     Args:
-        height: Of the result in pixels.
-        width: Of the result in pixels.
-        notes: What of the input is not in the result, in words.
-        said: What was found and done, in words.
+        height: Height of the result in pixels.
+        width: Width of the result in pixels.
+        notes: Contents of the input that are not in the result, in words.
+        said: Findings and actions, in words.
         demonstrations: Networks that took part and only show a task.
         label: Task, weights and settings in words.
-        precisions: In which the networks computed, each once.
+        precisions: Precisions in which the networks computed, each once.
     """
 
     height: int
@@ -163,7 +164,7 @@ def _restore(
     bayer, finish = settings.bayer, None
     if restorer.demosaics and (mosaic := load_mosaic(job.source)) is not None:
         if bayer not in (None, mosaic.bayer):
-            raise ValueError(
+            raise InputError(
                 f"{job.source}: the camera's mosaic is {mosaic.bayer}; leave out --bayer {bayer}"
             )
         pixels, bayer, finish = mosaic.pixels, mosaic.bayer, mosaic.finish
@@ -188,7 +189,7 @@ def _copy(job: Job, settings: Settings) -> None:
     data = job.source.read_bytes()
     if job.target.exists() and not settings.overwrite:
         # it may have appeared meanwhile
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(job.target))
+        raise ExistingFileError(errno.EEXIST, os.strerror(errno.EEXIST), str(job.target))
     job.target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(job.target) as file:
         file.write(data)
@@ -222,9 +223,9 @@ def _silent_libraries() -> Iterator[None]:
 def _refuse_existing(paths: list[Path], overwrite: bool) -> None:
     for path in paths:
         if path.is_dir():
-            raise ValueError(f"the result would replace a folder, {path}")
+            raise InputError(f"the result would replace a folder, {path}")
         if path.exists() and not overwrite:
-            raise ValueError(f"{path} exists; --overwrite replaces it")
+            raise InputError(f"{path} exists; --overwrite replaces it")
 
 
 def _refuse_long(paths: list[Path]) -> None:
@@ -234,7 +235,7 @@ def _refuse_long(paths: list[Path]) -> None:
             (_nearest_existing(path.parent) / path.name).lstat()
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
-                raise ValueError(f"{path} cannot be written, its name is too long") from error
+                raise InputError(f"{path} cannot be written: its name is too long") from error
 
 
 def _nearest_existing(folder: Path) -> Path:
@@ -244,9 +245,9 @@ def _nearest_existing(folder: Path) -> Path:
 def _refuse_closed(folder: Path) -> None:
     nearest = _nearest_existing(folder)
     if not nearest.is_dir():
-        raise ValueError(f"the result needs a folder {folder}, but {nearest} is a file")
+        raise InputError(f"the result needs a folder {folder}, but {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"the result cannot be written, the folder {nearest} is read-only")
+        raise InputError(f"the result cannot be written: the folder {nearest} is read-only")
 
 
 def _check_result(target: Path, image: Image, restorer: Chain | None, settings: Settings) -> None:
@@ -259,7 +260,7 @@ def _check_result(target: Path, image: Image, restorer: Chain | None, settings: 
     try:
         check_format(target, shape, np.uint16 if depth == 16 else np.uint8)
     except ValueError as error:
-        raise ValueError(f"{error} (see --format and --depth)") from error
+        raise InputError(f"{error} (see --format and --depth)") from error
 
 
 def _to_8_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -19,6 +19,7 @@ from semanir_arch.data.sources.scanning import (
     readable_suffixes,
     scan_names,
 )
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.spelling import hint_at_path
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
@@ -26,10 +27,10 @@ from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 __all__ = ["Job", "JobList", "is_address", "list_jobs"]
 
 _HINTS = {
-    HEIC_SUFFIXES: f"HEIC photos are read after {INSTALL}",
-    RAW_SUFFIXES: f"camera raw files are read after {INSTALL}",
+    HEIC_SUFFIXES: f"to read HEIC photos: {INSTALL}",
+    RAW_SUFFIXES: f"to read camera raw files: {INSTALL}",
     (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"): (
-        "take pictures out of films first (ffmpeg -i FILM frames/%06d.png)"
+        "extract pictures from videos first (ffmpeg -i FILM frames/%06d.png)"
     ),
     (".pdf",): "save pages of PDF documents as PNG first",
 }
@@ -46,7 +47,7 @@ class Job:
         source: The file to read.
         target: The file to write.
         number: Place in the list, from 1.
-        picture_name: Of the before/after picture; None for NAME_compare.png.
+        picture_name: Name of the before/after picture; None for NAME_compare.png.
         label: Task, weights and settings, once they are known.
     """
 
@@ -66,18 +67,18 @@ class Job:
 
     @property
     def picture(self) -> Path:
-        """Where the before/after picture goes: beside the target."""
+        """Path of the before/after picture: next to the target."""
         return self.target.with_name(self.picture_name or f"{self.target.stem}_compare.png")
 
 
 @dataclass
 class JobList:
-    """What can be done, and one message for each input for which nothing can.
+    """Jobs that can be done, and one message for each input for which nothing can.
 
     Attributes:
-        jobs: In the order of the inputs; images of a folder in natural order.
+        jobs: Jobs in the order of the inputs; images of a folder in natural order.
         problems: Messages that name the file.
-        skipped: How many files of the folders are no images by their suffix, by suffix.
+        skipped: Number of files in the folders whose suffix is not an image's, by suffix.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -119,7 +120,7 @@ def list_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     Args:
         inputs: Images, folders and patterns.
         output: A folder, or, for one image, a file with the suffix of an image.
-        suffix: Of all results, such as `.png`; None for that of the input.
+        suffix: Suffix of all results, such as `.png`; None for that of the input.
     """
     job_list = JobList()
     for given in inputs:
@@ -128,7 +129,7 @@ def list_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     found = _each_once(named)
     if any(_real(output) == _real(folder) for folder in _folders(inputs)):
         job_list.problems.append(
-            f"{output}: the results would lie among the photos; name another folder, such as "
+            f"{output}: the results would mix with the photos; choose another folder, such as "
             f"-o {output / 'restored'}"
         )
         return job_list
@@ -168,7 +169,7 @@ def _folders(inputs: Iterable[str]) -> Iterator[Path]:
 
 
 def _passed_over(given: str, output: Path) -> Counter[str]:
-    """How many files of a folder are no images by their suffix; hidden ones do not count."""
+    """Count the files of a folder whose suffix is not an image's; hidden ones do not count."""
     counts: Counter[str] = Counter()
     if not given or not os.path.isdir(given):  # noqa: PTH112
         return counts
@@ -204,7 +205,7 @@ def _clash(job: Job, twin: Job) -> str:
     text = f"{job.source}: its result would replace that of {twin.source}, {job.target}"
     if _real(job.target) == _real(twin.target):
         return text
-    return f"{text}: on some systems, names that differ only in case or accents are one"
+    return f"{text}: on some systems, names that differ only in case or accents are the same"
 
 
 def _with_own_pictures(jobs: Sequence[Job], taken: set[str]) -> Iterator[Job]:
@@ -239,9 +240,9 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         OSError: The name cannot be looked up.
     """
     if is_address(given):
-        raise ValueError(f"{given}: addresses are not fetched; download the file and name it")
+        raise InputError(f"{given}: web addresses are not downloaded; download the file yourself")
     if not given:
-        raise ValueError("'': an empty name is no file or folder")
+        raise InputError("'': a name must not be empty")
     path = Path(given)
     if path.is_file():
         return [(path, Path(path.name))]
@@ -249,10 +250,10 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         found = [(image, image.relative_to(path)) for image in _scan(path, problems)]
         return list(_outside(found, path, output))
     if not glob.has_magic(given):
-        raise ValueError(f"{given}: no such file or folder{hint_at_path(given)}")
+        raise InputError(f"{given}: no such file or folder{hint_at_path(given)}")
     matches = list(_outside(_matches(given, problems), _fixed_part(given), output))
     if not matches:
-        raise ValueError(f"{given}: no image matches this pattern")
+        raise InputError(f"{given}: no image matches this pattern")
     return matches
 
 

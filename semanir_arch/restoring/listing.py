@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from semanir_arch.weights import TASKS, ShippedWeights, Task, available
+from semanir_arch.tasks import NETWORK_TASKS, Task
+from semanir_arch.weights import ShippedWeights, available
 from semanir_arch.weights.catalogue import FOLDER, TRAIN_COMMAND, Score
-from semanir_arch.weights.words import plain_words
 
 __all__ = ["list_scores", "list_tasks"]
 
@@ -16,15 +16,15 @@ def list_tasks(folder: Path = FOLDER) -> str:
     """All tasks, a line each: what a picture looks like, and what is done.
 
     Args:
-        folder: Where the shipped networks are.
+        folder: Folder of the shipped networks.
     """
     shipped = {weights.task.name for weights in available(folder)}
-    lines = [f"{'auto':13} any picture: looks at it and takes what helps (the default)"]
-    for task in TASKS.values():
-        line = f"{task.name:13} {plain_words(task.name, task.title)}: {_title(task)}"
+    lines = [f"{'auto':13} any picture: inspects it and chooses (the default)"]
+    for task in NETWORK_TASKS.values():
+        line = f"{task.name:13} {task.looks}: {_title(task)}"
         lines.append(line if task.name in shipped else f"{line}; no weights are shipped")
-    lines.append("Several in order: --task jpeg+sr_x2. A network of your own: --weights FILE.")
-    lines.append("--list --scores: what was measured. --diagnose: what a picture needs.")
+    lines.append("Several in order: --task jpeg+sr_x2. Your own network: --weights FILE.")
+    lines.append("--list --scores: test scores. --diagnose: what a picture needs.")
     return "\n".join(lines)
 
 
@@ -32,16 +32,18 @@ def list_scores(folder: Path = FOLDER) -> str:
     """All tasks with their shipped networks, measured scores and origin.
 
     Args:
-        folder: Where the shipped networks are.
+        folder: Folder of the shipped networks.
     """
     shipped = {weights.task.name: weights for weights in available(folder)}
     lines = []
-    for task in TASKS.values():
+    for task in NETWORK_TASKS.values():
         lines += [f"{task.name:13} {_title(task)}", f"{'':13} input: {task.input}"]
         weights = shipped.get(task.name)
         lines += [f"{'':13} {line}" for line in _lines(task, weights)]
-    missing = len(TASKS) - len(shipped)
-    lines.append(f"{len(shipped)} of {len(TASKS)} tasks have weights; --weights FILE takes others")
+    missing = len(NETWORK_TASKS) - len(shipped)
+    lines.append(
+        f"{len(shipped)} of {len(NETWORK_TASKS)} tasks have weights; --weights FILE takes others"
+    )
     if missing:
         lines[-1] += f"; train with: {TRAIN_COMMAND.format(task='TASK')}"
     return "\n".join(lines)

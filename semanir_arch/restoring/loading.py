@@ -9,14 +9,15 @@ import torch
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.bridges.opening import find_weights, open_network
 from semanir_arch.ops.backend import ATTENTION_BACKENDS
+from semanir_arch.tasks import Task, find_task
 from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
-from semanir_arch.weights import TASKS, Task
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["choose_device", "describe", "load_network", "network_of", "set_attention", "task_of"]
 
 _CHANNELS = ((1, 1), (3, 3), (1, 3))
-"""Gray to gray, colour to colour, and a Bayer mosaic to colour."""
+"""Gray to gray, color to color, and a Bayer mosaic to color."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -38,7 +39,7 @@ def choose_device(name: str) -> torch.device:
     # TypeError: not a name
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(
+        raise InputError(
             f"device={name!r} cannot be used here ({reason}); allowed: auto, cpu, or a GPU that "
             "`python -m semanir_arch.doctor` lists"
         ) from error
@@ -66,10 +67,10 @@ def network_of(checkpoint: Checkpoint) -> RestorationNetwork:
     def accept(network: RestorationNetwork) -> None:
         channels = (network.in_chans, network.out_chans)
         if channels not in _CHANNELS:
-            raise ValueError(
+            raise InputError(
                 f"{checkpoint.source}: its network turns {channels[0]} channels into "
-                f"{channels[1]}; allowed: gray into gray (1) or colour into colour (3), or a "
-                "mosaic (1) into colour (3)"
+                f"{channels[1]}; allowed: gray into gray (1) or color into color (3), or a "
+                "mosaic (1) into color (3)"
             )
 
     return open_network(checkpoint, accept)
@@ -81,9 +82,10 @@ def describe(network: RestorationNetwork) -> str:
 
 
 def task_of(checkpoint: Checkpoint) -> Task | None:
-    """What the weights were trained for, if the file says it by the name of a task."""
-    name = checkpoint.metadata.get("task") if isinstance(checkpoint.metadata, dict) else None
-    return TASKS.get(name) if isinstance(name, str) else None
+    """Find the task that the weights were trained for, if the file names one."""
+    found = isinstance(checkpoint.metadata, dict) and find_task(checkpoint.metadata.get("task"))
+    # others say nothing about the network's size and strength
+    return found if found and found.has_network else None
 
 
 def set_attention(network: RestorationNetwork, k: int | None, backend: str) -> None:
@@ -93,9 +95,9 @@ def set_attention(network: RestorationNetwork, k: int | None, backend: str) -> N
         ValueError: The number or the name is not allowed, or the network has no dictionary.
     """
     if backend != "auto" and backend not in ATTENTION_BACKENDS:
-        raise ValueError(f"backend={backend!r}; allowed: auto, {', '.join(ATTENTION_BACKENDS)}")
+        raise InputError(f"backend={backend!r}; allowed: auto, {', '.join(ATTENTION_BACKENDS)}")
     if isinstance(network, KeySemanticNetwork):
         network.backend = backend
         network.k = network.k if k is None else k
     elif k is not None:
-        raise ValueError(f"k={k}: {describe(network)} has no key-semantic dictionary")
+        raise InputError(f"k={k}: {describe(network)} has no key-semantic dictionary")

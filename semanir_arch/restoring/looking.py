@@ -19,9 +19,12 @@ from semanir_arch.restoring.batch import open_restorer
 from semanir_arch.restoring.chain import Chooser
 from semanir_arch.restoring.comparison_picture import side_by_side
 from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose, diagnose_file
+from semanir_arch.restoring.failing import complain_of, speaks_for_itself
 from semanir_arch.restoring.jobs import Job, list_jobs
-from semanir_arch.restoring.reporter import Reporter, one_line
-from semanir_arch.weights import TASKS, available
+from semanir_arch.restoring.reporter import Reporter
+from semanir_arch.tasks import TASKS
+from semanir_arch.utils.errors import InputError
+from semanir_arch.weights import available
 
 __all__ = ["candidates", "diagnose_all", "interesting_part", "try_all"]
 
@@ -29,7 +32,6 @@ _DONE, _SOME_FAILED, _NOTHING = 0, 1, 2
 
 _SIDE = 192
 _IN_A_ROW = 4
-_PROBLEMS = (OSError, ValueError, TypeError, MemoryError, ArithmeticError, RuntimeError)
 
 _CHAINS = (("jpeg", "sr_x2"), ("denoise", "sr_x2"), ("photo", "sr_x2"))
 _GRAY_CHAINS = (("jpeg_gray", "sr_x2"), ("denoise_gray", "sr_x2"))
@@ -74,7 +76,7 @@ def try_all(arguments: argparse.Namespace, reporter: Reporter) -> int:
         )
         for path in (sheet, page):
             if path.exists() and not arguments.overwrite:
-                raise ValueError(f"{path} exists; --overwrite replaces it")
+                raise InputError(f"{path} exists; --overwrite replaces it")
         image = load_image(job.source)
         part = interesting_part(image.color)
         results: dict[str, npt.NDArray[Any]] = {"input": part}
@@ -101,7 +103,7 @@ def interesting_part(color: npt.NDArray[Any], side: int = _SIDE) -> npt.NDArray[
 
     Args:
         color: (H, W, 1) or (H, W, 3).
-        side: Of the part in pixels; smaller pictures are taken whole.
+        side: Side of the part in pixels; smaller pictures are taken whole.
     """
     height, width = color.shape[:2]
     rows, columns = min(side, height), min(side, width)
@@ -145,11 +147,11 @@ def _resized(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[An
 def candidates(
     part: npt.NDArray[Any], chosen: tuple[str, ...], shipped: Sequence[str]
 ) -> list[tuple[str, ...]]:
-    """Tasks and chains that fit a picture's colour and have networks; the chosen ones first.
+    """Tasks and chains that fit a picture's color and have networks; the chosen ones first.
 
     Args:
-        part: Of the picture, (H, W, 1) or (H, W, 3).
-        chosen: What the diagnosis chose; may be empty.
+        part: Part of the picture, (H, W, 1) or (H, W, 3).
+        chosen: Tasks that the diagnosis chose; may be empty.
         shipped: Tasks that have a network.
     """
     gray = diagnose(part, compressed=False).gray
@@ -183,11 +185,11 @@ def _each(arguments: argparse.Namespace, reporter: Reporter, work: Any) -> int:
     for job in job_list.jobs:
         try:
             work(job)
-        except _PROBLEMS as error:
+        except Exception as error:
+            if not speaks_for_itself(error):
+                raise
             failed += 1
-            text = one_line(error)
-            shown = text if text.startswith(str(job.source)) else f"{job.source}: {text}"
-            reporter.complain(shown)
+            complain_of(job.source, error, reporter)
     if not job_list.jobs:
         return _NOTHING
     return _SOME_FAILED if failed else _DONE

@@ -1,6 +1,6 @@
 """What a demosaicking network is given of a person's file.
 
-A gray image is taken as the mosaic itself, a colour image as the scene, of which the mosaic is
+A gray image is taken as the mosaic itself, a color image as the scene, of which the mosaic is
 recorded first. Beside the mosaic runs a plane that marks red, so that a mosaic may be turned and
 cut and still tells its phase. The network sees only the phase `rggb`, for which it was trained:
 other phases are brought to it by a mirrored row or column, cut off afterwards.
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from semanir_arch.data.degradations.bayer import REACH, demosaic_linear, mosaic, shifted_phase
 from semanir_arch.restoring.pixels import Pixels
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["OVERLAP", "check_mosaic", "mosaic_reader", "with_colors"]
 
@@ -24,23 +25,23 @@ OVERLAP = 4 * REACH
 
 
 def check_mosaic(pixels: Pixels) -> None:
-    """Refuse what is too small to know all colours.
+    """Refuse what is too small to know all colors.
 
     Raises:
         ValueError: Saying how large a mosaic must be.
     """
     if min(pixels.size) <= REACH:
-        raise ValueError(
+        raise InputError(
             f"an image of {pixels.size[1]} x {pixels.size[0]} pixels is too small to be a mosaic; "
             f"both sides must be above {REACH}"
         )
 
 
 def mosaic_reader(pixels: Pixels, phase: str) -> Callable[[slice, slice], Tensor]:
-    """How a part of the mosaic is read that begins at an even row and column.
+    """Make a reader of parts of the mosaic that begin at an even row and column.
 
     Returns:
-        From rows and columns to (1, 2, h, w): the mosaic in [0, 1], and 1 where it is red.
+        Function from rows and columns to (1, 2, h, w): the mosaic in [0, 1], and 1 where it is red.
     """
     row, column = divmod(phase.index("r"), 2)
 
@@ -61,11 +62,12 @@ def with_colors(
 
     Args:
         run: The network.
-        channels: What it takes: 3, the linear interpolation, or 1, the mosaic itself.
-        scale: How many times larger its result is.
+        channels: Input channels of the network: 3, the linear interpolation, or 1, the mosaic
+            itself.
+        scale: Factor by which its result is larger.
 
     Returns:
-        From (1, 2, h, w) to (1, 3, `scale` h, `scale` w).
+        Function from (1, 2, h, w) to (1, 3, `scale` h, `scale` w).
     """
 
     def restore(x: Tensor) -> Tensor:

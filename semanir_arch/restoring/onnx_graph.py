@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 from torch.export import ExportedProgram
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["INPUT", "OUTPUT", "can_run", "require_onnx", "run", "to_onnx"]
 
 INPUT, OUTPUT = "image", "restored"
@@ -28,7 +30,7 @@ def require_onnx() -> None:
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"writing ONNX needs {' and '.join(missing)}: pip install 'semanir-arch[export]'"
         )
 
@@ -37,8 +39,8 @@ def to_onnx(program: ExportedProgram, metadata: Mapping[str, str], *, open_sizes
     """Translate a graph.
 
     Args:
-        program: From `semanir_arch.restoring.tracing.trace`.
-        metadata: Stored in the file.
+        program: Result of `semanir_arch.restoring.tracing.trace`.
+        metadata: Metadata to store in the file.
         open_sizes: Whether height and width of `program` are open.
 
     Returns:
@@ -94,7 +96,7 @@ def _make_stable_sort() -> Any:
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
 
     def stable_sort(self: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
-        """As torch.sort."""
+        """Sort as torch.sort does."""
         assert stable
         length = op.Gather(op.Shape(self), op.Constant(value_ints=[dim]))
         return op.TopK(self, length, axis=dim, largest=int(descending), sorted=1)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError, InputTypeError
 from semanir_arch.utils.tiling import Tiling, restored_bands
 
 __all__ = ["Canvas", "Pixels", "split", "to_levels"]
@@ -47,17 +48,17 @@ class Pixels:
 
     @property
     def channels(self) -> int:
-        """Channels of the colour: 1 (gray) or 3 (RGB)."""
+        """Channels of the color: 1 (gray) or 3 (RGB)."""
         return 1 if self.layers.shape[2] <= 2 else 3
 
     @property
     def has_alpha(self) -> bool:
-        """Whether there is opacity beside the colour."""
+        """Whether there is opacity beside the color."""
         return self.layers.shape[2] > self.channels
 
     @property
     def color(self) -> Tensor:
-        """The whole colour; see `read_color`."""
+        """The whole color; see `read_color`."""
         return self.read_color(_ALL, _ALL)
 
     @property
@@ -66,7 +67,7 @@ class Pixels:
         return self.read_alpha(_ALL, _ALL) if self.has_alpha else None
 
     def read_color(self, rows: slice, columns: slice) -> Tensor:
-        """A part of the colour, shape (1, `channels`, h, w), float32 in [0, 1]."""
+        """A part of the color, shape (1, `channels`, h, w), float32 in [0, 1]."""
         return _to_tensor(self.layers[rows, columns, : self.channels])
 
     def read_alpha(self, rows: slice, columns: slice) -> Tensor:
@@ -79,8 +80,8 @@ class Canvas:
 
     Args:
         pixels: The image.
-        channels: Of the result's colour: 1 or 3.
-        scale: How many times larger it is.
+        channels: Color channels of the result: 1 or 3.
+        scale: Factor by which it is larger.
     """
 
     def __init__(self, pixels: Pixels, channels: int, scale: int) -> None:
@@ -146,23 +147,23 @@ def split(image: npt.NDArray[Any]) -> Pixels:
             [0, 1].
     """
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"image must be a numpy array, got {type(image).__name__}")
+        raise InputTypeError(f"image must be a numpy array, got {type(image).__name__}")
     # np.matrix, for one, has no third axis
     image = np.asarray(image)
     dtype = image.dtype
     if not (dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2)):
-        raise TypeError(f"image has dtype {dtype}; allowed: uint8, uint16, floating point")
+        raise InputTypeError(f"image has dtype {dtype}; allowed: uint8, uint16, floating point")
     flat = image.ndim == 2
     layers = image[..., None] if flat else image
     if layers.ndim != 3 or not 1 <= layers.shape[2] <= 4:
-        raise ValueError(f"image has shape {image.shape}; allowed: {_LAYOUTS}")
+        raise InputError(f"image has shape {image.shape}; allowed: {_LAYOUTS}")
     if layers.size == 0:
-        raise ValueError(f"image has shape {image.shape}: no pixels")
+        raise InputError(f"image has shape {image.shape}: no pixels")
     if dtype.kind == "f" and not np.isfinite(layers).all():
-        raise ValueError("image holds NaN or infinite values")
+        raise InputError("image holds NaN or infinite values")
     lowest, highest = layers.min(), layers.max()
     if dtype.kind == "f" and max(-lowest, highest) > _FARTHEST:
-        raise ValueError(
+        raise InputError(
             f"image has floating-point values from {lowest:g} to {highest:g}; allowed: [0, 1], "
             f"from which noise may lead up to {_FARTHEST:g} away (0-255 needs uint8, or / 255)"
         )

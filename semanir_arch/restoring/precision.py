@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from semanir_arch.utils.checkpoint import Checkpoint
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights.catalogue import BFLOAT16_COST
 
 __all__ = ["LARGEST_COST", "PRECISIONS", "bfloat16_is_fast", "choose_precision"]
@@ -35,9 +36,10 @@ def choose_precision(wanted: str, device: torch.device, checkpoint: Checkpoint) 
     """The precision to compute in.
 
     Args:
-        wanted: One of `PRECISIONS`. "auto" takes bfloat16 where the device multiplies it fast and
-            the record of the weights says that it costs at most `LARGEST_COST`.
-        device: That computes.
+        wanted: Requested precision, one of `PRECISIONS`. "auto" takes bfloat16 if the device
+            multiplies it fast and the record of the weights says that it costs at most
+            `LARGEST_COST`.
+        device: Device that computes.
         checkpoint: The weights.
 
     Returns:
@@ -47,7 +49,7 @@ def choose_precision(wanted: str, device: torch.device, checkpoint: Checkpoint) 
         ValueError: `wanted` is not allowed.
     """
     if wanted not in PRECISIONS:
-        raise ValueError(f"precision={wanted!r}; allowed: {', '.join(PRECISIONS)}")
+        raise InputError(f"precision={wanted!r}; allowed: {', '.join(PRECISIONS)}")
     if wanted != "auto":
         return wanted
     cost = _measured_cost(checkpoint)

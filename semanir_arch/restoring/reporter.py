@@ -6,6 +6,8 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from semanir_arch.utils.errors import message_of
+
 if TYPE_CHECKING:
     from tqdm import tqdm  # type: ignore[import-untyped]
 
@@ -17,14 +19,15 @@ _LAYOUT = "{percentage:3.0f}%|{bar:20}| {elapsed} passed, {remaining} to go{desc
 
 def one_line(error: Exception) -> str:
     """The message of an error without ends of lines."""
-    return " ".join(str(error).split())
+    return " ".join(message_of(error).split())
 
 
 class Reporter:
     """Lines on stdout and stderr, and below them one live line if stderr is a terminal.
 
     Args:
-        total: Work of all files together, in any unit, such as their pixels; 0: no live line.
+        total: Amount of work of all files together, in any unit, such as their pixels; 0 for no
+            live line.
     """
 
     def __init__(self, total: float) -> None:

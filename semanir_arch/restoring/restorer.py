@@ -37,13 +37,15 @@ from semanir_arch.restoring.strength import (
     limit_to_quality,
 )
 from semanir_arch.restoring.visible import with_visible_colors
+from semanir_arch.tasks import Task, get_task
 from semanir_arch.utils import devices
 from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.ensemble import self_ensemble
+from semanir_arch.utils.errors import InputError, InputTypeError, NonFiniteError, OutOfMemoryError
 from semanir_arch.utils.memory import is_out_of_memory
 from semanir_arch.utils.tile_policy import TILES, attempts, count_pixels, make_tiling
 from semanir_arch.utils.tiling import Tiling, restored_bands
-from semanir_arch.weights import Task, find, get_task
+from semanir_arch.weights import find
 
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
@@ -57,13 +59,13 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class _Work:
-    """How one image goes through the network.
+    """Way of one image through the network.
 
     Attributes:
         read: Rows and columns -> what `run` takes, on the CPU.
-        run: From (1, C, h, w) to (1, `channels`, s h, s w).
-        channels: Of the result.
-        multiple: Tiles begin at multiples of it.
+        run: Function from (1, C, h, w) to (1, `channels`, s h, s w).
+        channels: Channels of the result.
+        multiple: Number of pixels at whose multiples tiles begin.
     """
 
     read: Callable[[slice, slice], Tensor]
@@ -89,8 +91,8 @@ class Restorer:
             "auto" does so up to a megapixel, and takes tiles of 512 pixels beyond, smaller ones
             where the memory is too small for these.
         overlap: Pixels that tiles share; 64, or a quarter of a small tile, if None.
-        task: What to do, a name in `semanir_arch.weights.TASKS`; None for what the weights say.
-        ensemble: Average the results of all eight orientations, in eight times the time.
+        task: Task, a name in `semanir_arch.tasks.NETWORK_TASKS`; None for that of the weights.
+        ensemble: Whether to average the results of all eight orientations, in eight times the time.
 
     Raises:
         FileNotFoundError: No such weights file, or none is shipped for the task.
@@ -113,7 +115,7 @@ class Restorer:
         ensemble: bool = False,
     ) -> None:
         if isinstance(tile, str) and tile != "auto":
-            raise ValueError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
+            raise InputError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
         tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
         overlap, k = _whole_number("overlap", overlap), _whole_number("k", k)
         smallest = tile if isinstance(tile, int) else TILES[-1]
@@ -128,7 +130,7 @@ class Restorer:
         self.precision = choose_precision(precision, self.device, checkpoint)
         self.network = network_of(checkpoint).to(self.device)
         if precision == "bf16" and not getattr(self.network, "supports_bfloat16", True):
-            raise ValueError(
+            raise InputError(
                 f"{file}: its network, {describe(self.network)}, does not work in bf16; "
                 "allowed: fp32"
             )
@@ -138,7 +140,7 @@ class Restorer:
 
     @property
     def upscale(self) -> int:
-        """How many times larger, in height and width, a restored image is."""
+        """Factor by which a restored image is larger in height and width."""
         return self.network.upscale
 
     @property
@@ -162,23 +164,23 @@ class Restorer:
         Args:
             image: Gray (H, W) or (H, W, 1), gray and alpha (H, W, 2), RGB (H, W, 3) or RGBA
                 (H, W, 4), of any size; uint8 in 0-255, uint16 in 0-65535, or floating point in
-                [0, 1]. A network for colour restores a gray image as three equal channels, of
-                which the mean is returned; a network for gray restores the channels of a colour
+                [0, 1]. A network for color restores a gray image as three equal channels, of
+                which the mean is returned; a network for gray restores the channels of a color
                 image one by one.
-            sigma: For denoising: the removed part is scaled down so that its standard deviation
-                does not exceed this, on the 0-255 scale; None for no bound.
-            quality: For JPEG artifacts: the correction is limited to what a JPEG file of this
+            sigma: Bound for denoising: the removed part is scaled down so that its standard
+                deviation does not exceed this, on the 0-255 scale; None for no bound.
+            quality: Bound for JPEG artifacts: the correction is limited to what a JPEG file of this
                 quality, 1 to 100, leaves open; None for no bound. See `strength`.
-            bayer: For demosaicking: colours of the first two rows and columns, rggb if None. A gray
-                image is the mosaic; from a colour image the mosaic is taken first.
+            bayer: Bayer phase for demosaicking: colors of the first two rows and columns, rggb if
+                None. A gray image is the mosaic; from a color image the mosaic is taken first.
             strength: Share of the change to keep, 0 to 1; None for all. 0 gives the input exactly,
                 or, where the size or the channels change, its bicubic enlargement or its linear
                 interpolation.
-            progress: Told how far it is; what it raises ends the work.
+            progress: Function that is told the progress; an error it raises ends the work.
 
         Returns:
             The restored image in the same layout, type and range, `upscale` times larger; alpha is
-            kept (resized bicubically where the size changes), and colours that it hides are made
+            kept (resized bicubically where the size changes), and colors that it hides are made
             of visible ones. Demosaicking makes gray RGB.
 
         Raises:
@@ -204,7 +206,7 @@ class Restorer:
         if quality is not None:
             limit_to_quality(*self._colors(image, restored), quality, end)
         if strength is not None and strength < 1:
-            # hidden colours are the input's as well, where all of it is wanted back
+            # hidden colors are the input's as well, where all of it is wanted back
             before = given if strength == 0 else pixels
             mosaic = (bayer or "rggb") if self.demosaics else None
             keep_share(before, restored, strength, self.upscale, mosaic)
@@ -220,20 +222,20 @@ class Restorer:
         """
         check_strength(self.task, self.upscale, sigma, quality)
         if bayer is not None and not self.demosaics:
-            raise ValueError(f"bayer={bayer!r}: only for task 'demosaic'")
+            raise InputError(f"bayer={bayer!r}: only for task 'demosaic'")
         if bayer is not None and bayer not in PHASES:
-            raise ValueError(f"bayer={bayer!r}; allowed: {', '.join(PHASES)}")
+            raise InputError(f"bayer={bayer!r}; allowed: {', '.join(PHASES)}")
 
     def _check_task(self, source: Path) -> None:
         network = self.network
         if network.in_chans != network.out_chans and not self.demosaics:
-            raise ValueError(
-                f"{source}: its network turns a mosaic into colour; allowed: task 'demosaic'"
+            raise InputError(
+                f"{source}: its network turns a mosaic into color; allowed: task 'demosaic'"
             )
         if self.demosaics and network.out_chans != 3:
-            raise ValueError(f"{source}: its network makes gray images and cannot demosaic")
+            raise InputError(f"{source}: its network makes gray images and cannot demosaic")
         if self.task is not None and self.task.scale != self.upscale:
-            raise ValueError(
+            raise InputError(
                 f"{source}: its network enlarges {self.upscale} times, task {self.task.name!r} "
                 f"{self.task.scale} times"
             )
@@ -270,7 +272,7 @@ class Restorer:
             canvas.restart()
             self._too_large = count_pixels(tiling, size, self.network.size_multiple)
             devices.empty_cache(self.device)
-        raise MemoryError(
+        raise OutOfMemoryError(
             f"not enough memory on {self.device} to restore {size[1]} x {size[0]} pixels in "
             f"{self.precision} with tile {self._tile}; choose a smaller tile (128), another "
             f"device, or bf16 ({failure})"
@@ -295,9 +297,9 @@ class Restorer:
         )
         for band in bands:
             if not torch.isfinite(band).all():
-                raise FloatingPointError(
-                    f"the network's output is not finite in {self.precision}; are the weights of a "
-                    "finished training?"
+                raise NonFiniteError(
+                    f"the network's output is not finite in {self.precision}; did the training of "
+                    "these weights finish?"
                 )
             canvas.add(band)
 
@@ -336,7 +338,7 @@ class Restorer:
     def _colors(
         image: npt.NDArray[Any], restored: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Both images as (H, W, 1 or 3), without alpha; views."""
+        """Colors of both images, (H, W, 1 or 3), without alpha; views."""
         before, after = split(image), split(restored)
         return before.layers[..., : before.channels], after.layers[..., : before.channels]
 
@@ -370,12 +372,12 @@ def restore(
 
 def _file_for(task: str | None) -> Path:
     if task is None:
-        raise ValueError("name a task or a weights file")
+        raise InputError("name a task or a weights file")
     return find(task).path
 
 
 def _ticker(progress: Progress | None, share: float) -> Callable[[], None]:
-    """What work outside the network calls, so that whoever watches can end it."""
+    """Function for work outside the network to call, so that whoever watches can end it."""
     return (lambda: None) if progress is None else partial(progress, share)
 
 
@@ -383,5 +385,5 @@ def _whole_number(name: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={value!r}: {type(value).__name__}; a whole number is needed")
+        raise InputTypeError(f"{name}={value!r}: {type(value).__name__}; a whole number is needed")
     return int(value)

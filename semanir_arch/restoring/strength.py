@@ -25,7 +25,8 @@ import PIL.Image
 from semanir_arch.data.degradations.bayer import demosaic_linear
 from semanir_arch.restoring.mosaics import mosaic_reader
 from semanir_arch.restoring.pixels import Pixels, split, to_levels
-from semanir_arch.weights import Task
+from semanir_arch.tasks import Task
+from semanir_arch.utils.errors import InputError, InputTypeError
 
 __all__ = [
     "blend",
@@ -39,7 +40,7 @@ __all__ = [
 
 _BLOCK = 8
 _ROWS = 16 * _BLOCK
-"""Rows in work at once; a multiple of the blocks of subsampled colour."""
+"""Rows in work at once; a multiple of the blocks of subsampled color."""
 
 _LARGEST_SIGMA = 255.0
 
@@ -58,9 +59,9 @@ def check_strength(
     """Refuse a strength that has no meaning for a task.
 
     Args:
-        task: None where the weights do not tell; then any network that keeps the size may be
-            limited.
-        scale: How many times larger the network makes an image.
+        task: Task of the weights; None if they do not tell: then any network that keeps the size
+            may be limited.
+        scale: Factor by which the network enlarges an image.
         sigma: Standard deviation of the noise on the 0-255 scale, or None.
         quality: JPEG quality, or None.
 
@@ -77,18 +78,18 @@ def check_strength(
         _check_number(name, value)
         if task is not None and task.strength != name:
             usable = f"; it has {task.strength}" if task.strength else ""
-            raise ValueError(f"{name}={value:g}: task {task.name!r} has no such strength{usable}")
+            raise InputError(f"{name}={value:g}: task {task.name!r} has no such strength{usable}")
         if scale != 1:
-            raise ValueError(f"{name}={value:g}: a network that enlarges has no such strength")
+            raise InputError(f"{name}={value:g}: a network that enlarges has no such strength")
         if not lowest <= value <= highest:
-            raise ValueError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
+            raise InputError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
     if sigma is not None and quality is not None:
-        raise ValueError("sigma and quality exclude each other")
+        raise InputError("give sigma or quality, not both")
 
 
 def _check_number(name: str, value: object) -> None:
     if not isinstance(value, Real):
-        raise TypeError(f"{name}={value!r}: {type(value).__name__}; a number is needed")
+        raise InputTypeError(f"{name}={value!r}: {type(value).__name__}; a number is needed")
 
 
 def check_share(strength: float | None) -> None:
@@ -102,7 +103,7 @@ def check_share(strength: float | None) -> None:
         return
     _check_number("strength", strength)
     if not 0 <= strength <= 1:
-        raise ValueError(f"strength={strength:g}; allowed: 0 (the input) to 1 (the whole change)")
+        raise InputError(f"strength={strength:g}; allowed: 0 (the input) to 1 (the whole change)")
 
 
 def blend(before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float) -> None:
@@ -110,7 +111,7 @@ def blend(before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float) ->
 
     Args:
         before: (H, W, C), uint8, uint16 or floating point in [0, 1].
-        after: Its restored version, of the same shape and type; changed in place.
+        after: Restored version, of the same shape and type; changed in place.
         strength: The share, 0 to 1.
     """
     for rows in _bands(before) if strength < 1 else ():
@@ -132,11 +133,11 @@ def keep_share(
 
     Args:
         before: The input.
-        restored: As `Restorer.restore` returns it for this input.
+        restored: Result of `Restorer.restore` for this input.
         strength: The share, 0 to 1.
-        scale: How many times larger the result is; the input is then enlarged bicubically.
-        mosaic: Where the input is seen as a Bayer mosaic, its colours: "rggb", ...; it is then
-            interpolated linearly.
+        scale: Factor by which the result is larger; the input is then enlarged bicubically.
+        mosaic: Bayer phase ("rggb", ...) if the input is seen as a mosaic; it is then interpolated
+            linearly.
     """
     after = split(restored)
     colors = after.layers[..., : after.channels]
@@ -149,7 +150,7 @@ def keep_share(
 
 
 def enlarged(image: npt.NDArray[Any], scale: int) -> npt.NDArray[Any]:
-    """What an enlarging network is compared with: bicubic interpolation (OpenCV's).
+    """Enlarge bicubically (OpenCV), to compare with an enlarging network.
 
     Args:
         image: (H, W, C), C up to 4.
@@ -174,10 +175,10 @@ def limit_noise(
     """Scale the removed part down to a standard deviation of `sigma`, where it has a larger one.
 
     Args:
-        before: (H, W, C) colour, uint8, uint16 or floating point in [0, 1].
-        after: Its restored version, of the same shape and type; changed in place.
-        sigma: On the 0-255 scale.
-        tick: Called now and then; what it raises ends the work.
+        before: (H, W, C) color, uint8, uint16 or floating point in [0, 1].
+        after: Restored version, of the same shape and type; changed in place.
+        sigma: Standard deviation on the 0-255 scale.
+        tick: Function called now and then; an error it raises ends the work.
     """
     count, total, squares = 0, 0.0, 0.0
     for rows in _bands(before):
@@ -202,15 +203,15 @@ def limit_to_quality(
 ) -> None:
     """Keep each DCT coefficient of the correction within half a quantisation step.
 
-    Blocks are those of a JPEG file that begins at the first pixel. Colour is taken as most files
+    Blocks are those of a JPEG file that begins at the first pixel. Color is taken as most files
     store it, at half the resolution in both directions; where a file keeps full resolution, the
-    bound of the colour is weaker than it could be.
+    bound of the color is weaker than it could be.
 
     Args:
         before: (H, W, 1) or (H, W, 3), gray or RGB, uint8, uint16 or floating point in [0, 1].
-        after: Its restored version, of the same shape and type; changed in place.
+        after: Restored version, of the same shape and type; changed in place.
         quality: JPEG quality, 1 to 100, of libjpeg's scale; rounded.
-        tick: Called now and then; what it raises ends the work.
+        tick: Function called now and then; an error it raises ends the work.
     """
     luma, chroma = _steps(round(quality))
     for rows in _bands(before):
@@ -230,7 +231,7 @@ def _bands(image: npt.NDArray[Any]) -> Iterator[slice]:
 
 
 def _change(before: npt.NDArray[Any], after: npt.NDArray[Any], rows: slice) -> Change:
-    """What the network changed, on the 0-255 scale."""
+    """Change that the network made, on the 0-255 scale."""
     difference = after[rows].astype(np.float32) - before[rows].astype(np.float32)
     return difference * np.float32(255 / _white(before.dtype))
 

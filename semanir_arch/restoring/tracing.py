@@ -12,6 +12,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as tracing_settings
 
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["LARGEST_SIDE", "smallest_side", "trace"]
 
@@ -26,7 +27,7 @@ def trace(network: RestorationNetwork, tile: int | None = None) -> ExportedProgr
     graph needs nothing of this package; scores of all windows are held at once.
 
     Args:
-        network: On the CPU; left in evaluation mode.
+        network: Network on the CPU; left in evaluation mode.
         tile: Side in pixels of the images that the graph takes; None leaves height and width open,
             from `smallest_side` on.
 
@@ -38,7 +39,7 @@ def trace(network: RestorationNetwork, tile: int | None = None) -> ExportedProgr
     """
     allowed = inspect.signature(torch.export.export).parameters
     if "prefer_deferred_runtime_asserts_over_guards" not in allowed:
-        raise ValueError(f"export needs torch 2.9 or newer; here is {torch.__version__}")
+        raise InputError(f"export needs torch 2.9 or newer; here is {torch.__version__}")
     network.eval().requires_grad_(False)
     backend = network.backend if isinstance(network, KeySemanticNetwork) else None
     if isinstance(network, KeySemanticNetwork):

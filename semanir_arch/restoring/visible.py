@@ -18,7 +18,7 @@ def visible(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Any layout and type as 8-bit RGB (H, W, 3), transparent parts over white.
 
     Args:
-        image: As `Restorer.restore` takes.
+        image: Image that `Restorer.restore` takes.
 
     Raises:
         TypeError, ValueError: As `pixels.split`.
@@ -32,15 +32,15 @@ def visible(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def with_visible_colors(pixels: Pixels, tick: Callable[[], None] = lambda: None) -> Pixels:
-    """Give hidden pixels the colours of visible ones; opacity stays.
+    """Give hidden pixels the colors of visible ones; opacity stays.
 
     Args:
         pixels: An image.
-        tick: Called now and then; what it raises ends the work.
+        tick: Function called now and then; an error it raises ends the work.
 
     Returns:
         The same object where nothing is hidden or nothing visible; else a copy, of the same layout
-        and type, in which pixels that are visible beside their neighbours are unchanged.
+        and type, in which pixels that are visible beside their neighbors are unchanged.
     """
     if not pixels.has_alpha:
         return pixels

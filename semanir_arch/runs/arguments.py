@@ -17,7 +17,7 @@ def parse_arguments(
     """Read the flags.
 
     Args:
-        argv: Without the name of the script.
+        argv: Arguments without the name of the script.
         description: First line of `--help`.
         is_train: Whether the flags of a training are allowed.
 
@@ -59,7 +59,7 @@ def build_parser(description: str, is_train: bool = True) -> Parser:
         "--launcher",
         choices=("none", "pytorch", "slurm"),
         default="none",
-        help="how several processes were started; torchrun is recognised without it",
+        help="how several processes were started; torchrun is recognized without it",
     )
     parser.add_argument(
         "--debug", action="store_true", help="log, validate and save every few iterations"
@@ -80,7 +80,7 @@ def build_parser(description: str, is_train: bool = True) -> Parser:
 
 
 def _add_test_flags(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "See docs/benchmarking.md and docs/options.md."
+    parser.epilog = "See docs/testing.md and docs/options.md."
     parser.add_argument(
         "--weights",
         metavar="FILE",

@@ -22,6 +22,7 @@ from semanir_arch.ops import native
 from semanir_arch.ops.backend import choose_freely, keep_to, list_offered
 from semanir_arch.report.provenance import describe_computer
 from semanir_arch.utils import devices, processes
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Arithmetic", "agree", "observe"]
 
@@ -30,14 +31,14 @@ _GO_ON = "--force_yml other_arithmetic=true"
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What decides about the last digits of results.
+    """Choices that affect the last digits of results.
 
     Args:
         device: `cpu` or `cuda`.
-        backends: Of the attention, in the order of the automatic choice, each with its kernels;
-            empty for networks without it.
+        backends: Backends of the attention, in the order of the automatic choice, each with its
+            kernels; empty for networks without attention.
         facts: Versions, processor and threads: no run can repeat those of another computer.
-        notes: What differs from what was to be repeated; for people.
+        notes: Differences from what was to be repeated, for people.
     """
 
     device: str
@@ -63,7 +64,9 @@ class Arithmetic:
                 dict(content["facts"]),
             )
         except (KeyError, TypeError) as error:
-            raise ValueError(f"received {content!r}, which is no arithmetic") from error
+            raise InputError(
+                f"received {content!r}, which is not a record of arithmetic"
+            ) from error
 
     def write_to(self, logger: logging.Logger) -> None:
         """Log what is computed with, and what differs."""
@@ -75,7 +78,7 @@ class Arithmetic:
 
 
 def observe(options: Mapping[str, Any]) -> Arithmetic:
-    """What this process would compute with, if nothing is to be repeated.
+    """Find what this process would compute with, if nothing is to be repeated.
 
     Args:
         options: Complete options.
@@ -94,11 +97,11 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
 
     Args:
         options: Complete options.
-        recorded: What an earlier part of the run computed with; None or empty where that is not
-            known. Ignored in all processes but the first.
+        recorded: Arithmetic of an earlier part of the run; None or empty if unknown. Ignored in all
+            processes but the first.
 
     Returns:
-        What this process computes with from now on.
+        Arithmetic of this process from now on.
 
     Raises:
         ValueError: A process cannot repeat it, and `other_arithmetic` is false.
@@ -116,10 +119,10 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
     ]
     if problems and not options.get("other_arithmetic", False):
         choose_freely()
-        raise ValueError(_refusal(problems))
+        raise InputError(_refusal(problems))
     if problems:
         choose_freely()
-    notes = [f"{problem}. Going on, as other_arithmetic says." for problem in problems]
+    notes = [f"{problem}. Continuing, as other_arithmetic is set." for problem in problems]
     return replace(observe(options), notes=(*notes, *_compare_facts(model, origin, everywhere)))
 
 
@@ -137,8 +140,8 @@ def _refusal(problems: list[str]) -> str:
     lines = "\n".join(f"  {problem}" for problem in problems)
     return (
         f"the last digits of the results would differ:\n{lines}\n"
-        f"Where the native library is not compiled: {native.COMMAND}. To go on with what there "
-        f"is: {_GO_ON}"
+        f"Where the native library is not compiled: {native.COMMAND}. To continue "
+        f"anyway: {_GO_ON}"
     )
 
 

@@ -41,13 +41,13 @@ class BatchSchedule:
     """The stages of a training.
 
     Args:
-        stages: In order; together `total_iter` iterations or more.
+        stages: Stages in order; together `total_iter` iterations or more.
         total_iter: Iterations.
         images: Images of the dataset.
         repetitions: BasicSR's `dataset_enlarge_ratio`: how often a pass, as it is counted in the
             log, shows every image. It does not change what is drawn.
-        offset: Added to the position of every sample: what an earlier part of the training has
-            taken more, or less, than this schedule would have.
+        offset: Number added to the position of every sample: what an earlier part of the training
+            has taken more, or less, than this schedule would have.
     """
 
     stages: tuple[Stage, ...]
@@ -88,9 +88,9 @@ def read_stages(block: Mapping[str, Any], total_iter: int, processes: int) -> tu
     """The stages that an option block describes; a single one where nothing is progressive.
 
     Args:
-        block: `datasets:train`.
+        block: Options of `datasets:train`.
         total_iter: Iterations.
-        processes: What the batch per GPU is multiplied by: processes, or GPUs of the one process.
+        processes: Factor of the batch per GPU: number of processes, or of GPUs of the one process.
 
     Raises:
         OptionError: A number is out of range, or the stages are shorter than the training.
@@ -112,10 +112,10 @@ def read_schedule(
     """The schedule that an option block and its images allow.
 
     Args:
-        block: `datasets:train`.
+        block: Options of `datasets:train`.
         total_iter: Iterations.
         images: Images of the dataset.
-        processes: See `read_stages`.
+        processes: Factor of the batch per GPU; see `read_stages`.
 
     Raises:
         OptionError: There is no image; or a step would have to take an image twice although this is

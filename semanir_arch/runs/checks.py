@@ -66,7 +66,7 @@ def check_network(resolved: Resolved) -> None:
         _check_foreign(resolved, block)
     try:
         network = build_without_memory(block)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise OptionError(_located(resolved, ("network_g",), str(error))) from error
     if network is None:
         return
@@ -138,7 +138,7 @@ def _check_readable(resolved: Resolved, key: str, file: Path) -> None:
         load_checkpoint(file)
         return
     text = (
-        f"received {str(file)!r}, but models of BasicSR read no safetensors; convert the file: "
+        f"received {str(file)!r}, but BasicSR's models cannot read safetensors; convert the file: "
         f"python -m semanir_arch.commands.convert {file} {file.with_suffix('.pth')}"
     )
     raise OptionError(_located(resolved, ("path", key), text))
@@ -163,7 +163,7 @@ def check_training(resolved: Resolved) -> None:
 
 
 def _check_made(resolved: Resolved, train: dict[str, Any]) -> None:
-    """What a training is made of, besides the network."""
+    """Check what a training is made of, besides the network."""
     device = devices.device_of_run(resolved.options.get("num_gpu"))
     precision = resolved.options.get("precision", "fp32")
     tries: dict[KeyPath, Callable[[], object]] = {

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from semanir_arch import host
 from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.models.optimizers import optimizers
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import basicsr_classes
 
 __all__ = ["build_without_memory", "try_optimizer"]
@@ -37,11 +38,11 @@ def build_without_memory(block: Mapping[str, Any]) -> nn.Module | None:
     """A network on the meta device.
 
     Args:
-        block: `network_g`, checked.
+        block: Options of `network_g`, checked.
 
     Returns:
-        None for networks of BasicSR that no option file of this package names: not all of them
-        can be built in this way.
+        Network; None for networks of BasicSR that no option file of this package names: not all of
+        them can be built in this way.
 
     Raises:
         ValueError: Its arguments contradict each other.
@@ -59,7 +60,7 @@ def build_without_memory(block: Mapping[str, Any]) -> nn.Module | None:
                 network: nn.Module = host.load("basicsr.archs").build_network(dict(block))
         except _REFUSALS as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(f"{kind} cannot be built with these arguments: {reason}") from error
+            raise InputError(f"{kind} cannot be built with these arguments: {reason}") from error
     return network
 
 
@@ -67,7 +68,7 @@ def try_optimizer(block: Mapping[str, Any]) -> None:
     """One step of an optimizer on two small parameters, a matrix and a vector, as networks have.
 
     Args:
-        block: `train:optim_g`, checked.
+        block: Options of `train:optim_g`, checked.
 
     Raises:
         ValueError: It cannot be built, or needs more than gradients for its step.
@@ -81,7 +82,7 @@ def try_optimizer(block: Mapping[str, Any]) -> None:
         optimizers()[kind](parameters, **arguments).step()
     except _REFUSALS as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"{kind} cannot train a network: {reason}") from error
+        raise InputError(f"{kind} cannot train a network: {reason}") from error
 
 
 class _NumbersOnCpu(TorchFunctionMode):

@@ -31,10 +31,11 @@ def supervised(main: Main) -> Main:
     ended. What is not expected keeps its traceback, which torchrun repeats in its summary.
 
     Args:
-        main: Gets the command line without the name of the script, and returns the exit code.
+        main: Function that gets the command line without the name of the script, and returns the
+            exit code.
 
     Returns:
-        The same for one process.
+        Function that does the same for one process.
     """
 
     @functools.wraps(main)

@@ -1,28 +1,22 @@
-"""From the command line to a finished run, with one message when something is wrong."""
+"""From the command line to a checked run."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-import semanir_arch
-from semanir_arch.host import HostError
 from semanir_arch.runs.checks import (
     check_devices,
     check_evaluation,
     check_network,
     check_training,
 )
-from semanir_arch.runs.failures import refuse
 from semanir_arch.runs.result_names import check_set_names
 from semanir_arch.runs.run import Run
 from semanir_arch.utils import processes
-from semanir_arch.utils.errors import SaveError
 from semanir_arch.utils.options import (
     OptionError,
     Problem,
@@ -33,16 +27,7 @@ from semanir_arch.utils.options import (
 )
 from semanir_arch.utils.options.problems import shown
 
-__all__ = [
-    "REFUSED",
-    "complete_options",
-    "prepare_run",
-    "report_refusal",
-    "to_run",
-]
-
-REFUSED = 2
-"""Exit code when something the user gave cannot be used."""
+__all__ = ["complete_options", "prepare_run", "to_run"]
 
 
 def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Resolved:
@@ -56,7 +41,7 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
     """
     resolved = resolve(file, overrides, "train" if is_train else "test")
     if is_train and resolved.inherits and "train" not in resolved.options:
-        text = "missing; the file describes a test alone, without a training: test.py takes it"
+        text = "missing; this file describes only a test; run it with test.py"
         raise OptionError(Problem(shown(resolved.path), ("train",), text))
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
     from semanir_arch.runs.class_schemas import build_catalogue
@@ -71,7 +56,7 @@ def prepare_run(arguments: Namespace, is_train: bool) -> Run:
     """Everything that happens before BasicSR builds anything.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
         is_train: Training or test.
 
     Raises:
@@ -95,7 +80,7 @@ def to_run(resolved: Resolved, arguments: Namespace) -> Run:
 
     Args:
         resolved: Complete options.
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
     """
     launcher = arguments.launcher
     if launcher == "none" and processes.started_by_torchrun(os.environ):
@@ -110,36 +95,3 @@ def to_run(resolved: Resolved, arguments: Namespace) -> Run:
         debug=arguments.debug,
         inherits=resolved.inherits,
     )
-
-
-def report_refusal(error: Exception) -> int:
-    """Tell the user what cannot be used, in one message.
-
-    Args:
-        error: What was raised. Errors that this package raised on purpose speak for themselves;
-            all others are raised again, with their traceback.
-
-    Returns:
-        The exit code.
-    """
-    source, message = _find_source(error)
-    package = str(Path(semanir_arch.__file__).parent)
-    if not isinstance(error, (OptionError, HostError, SaveError)) and not source.startswith(
-        package
-    ):
-        raise error
-    refuse(message)
-    return REFUSED
-
-
-def _find_source(error: Exception) -> tuple[str, str]:
-    """The file that raised an error, and its message.
-
-    torch hands on what a loading process raised as one text, with the traceback inside.
-    """
-    from_worker = re.search(
-        r'.*^  File "(.+?)", line .*?^\w+: (.*)', str(error), re.DOTALL | re.MULTILINE
-    )
-    if from_worker and "in DataLoader worker process" in str(error):
-        return from_worker[1], from_worker[2].strip()
-    return traceback.extract_tb(error.__traceback__)[-1].filename, str(error)

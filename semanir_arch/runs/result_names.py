@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
 from semanir_arch.data.sources.item_names import ItemNames
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import OptionError, Problem, Resolved
+from semanir_arch.utils.same_names import clashes, folded
 
 __all__ = ["check_item_names", "check_set_names"]
 
@@ -17,17 +18,16 @@ def check_set_names(resolved: Resolved) -> None:
     """Scores, images and best metrics are kept by the names of the evaluated data sets.
 
     Raises:
-        OptionError: Two have the same name, or names that differ only in case.
+        OptionError: Two have names that are one for some system.
     """
     named: dict[str, str] = {}
     for key, block in (resolved.options.get("datasets") or {}).items():
         if key.split("_")[0] == "train" or not isinstance(block, Mapping):
             continue
         name = str(block.get("name"))
-        # folders of some systems ignore case
-        if named.setdefault(name.lower(), key) != key:
+        if named.setdefault(folded(name), key) != key:
             where = ("datasets", key, "name")
-            text = f"received {name!r}, which is the name of {named[name.lower()]} as well"
+            text = f"received {name!r}, which is the name of {named[folded(name)]} as well"
             raise OptionError(Problem(resolved.merged.origin(where), where, text))
 
 
@@ -40,7 +40,7 @@ def check_item_names(datasets: Mapping[str, Any], options: Mapping[str, Any], mo
     Args:
         datasets: The evaluated data sets by name.
         options: Complete options of the run.
-        model: What will restore them.
+        model: Model that will restore them.
 
     Raises:
         ValueError: Two results would have the same name.
@@ -50,12 +50,11 @@ def check_item_names(datasets: Mapping[str, Any], options: Mapping[str, Any], mo
     writes = bool((options.get("val") or {}).get("save_img"))
     if not writes or hasattr(model, "keeper"):
         return
-    files = Counter(_files_of_basicsr(datasets, is_train=bool(options.get("is_train"))))
-    twice = [name for name, count in files.items() if count > 1]
+    twice = clashes(_files_of_basicsr(datasets, is_train=bool(options.get("is_train"))))
     if twice:
-        raise ValueError(
+        raise InputError(
             f"val:save_img: {options.get('model_type')} writes every image by its file name alone, "
-            f"so that {len(twice)} would replace others, the first is {twice[0]}; use "
+            f"so that {len(twice)} would replace others, the first is {' or '.join(twice[0])}; use "
             "model_type: RestorationModel, which keeps folders, or save_img: false"
         )
 

@@ -22,6 +22,7 @@ from torch import nn
 from semanir_arch import host
 from semanir_arch.utils import devices, processes
 from semanir_arch.utils.checkpoint import save_checkpoint
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import to_yaml
 
 __all__ = ["Run"]
@@ -36,7 +37,7 @@ class Run:
         file: Name of the option file.
         options: Complete options.
         launcher: BasicSR's `--launcher`.
-        auto_resume: Continue from the newest saved state that can be used.
+        auto_resume: Whether to continue from the newest usable state.
         debug: BasicSR's `--debug`.
         inherits: Whether the option file is one of this package's, not a plain one of BasicSR.
     """
@@ -93,8 +94,8 @@ class Run:
             is_train: Training or test.
 
         Returns:
-            As `opened`, inside of which it is to be called: another run of the same processes may
-            follow there.
+            Options as from `opened`, inside of which it must be called: another run of the same
+            processes may follow there.
         """
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="semanir_options_"))
@@ -135,7 +136,7 @@ class Run:
         if launcher == "pytorch":
             processes.join(os.environ, uses_gpu=self.options.get("num_gpu") != 0)
         elif torch.cuda.device_count() == 0:
-            raise ValueError(f"--launcher {launcher} needs GPUs (CUDA); without them use torchrun")
+            raise InputError(f"--launcher {launcher} needs GPUs (CUDA); without them use torchrun")
         else:
             original(launcher, **arguments)
             processes.complete_join()

@@ -30,6 +30,7 @@ from semanir_arch.utils.options.basicsr_keys import ROOT, TEST_ROOT
 from semanir_arch.utils.options.inheritance import Merged, merge_file
 from semanir_arch.utils.options.problems import shown
 from semanir_arch.utils.options.yaml_reading import parse_value
+from semanir_arch.utils.same_names import folded
 
 __all__ = ["Sweep", "SweepPoint", "prepare_sweep"]
 
@@ -46,8 +47,8 @@ class SweepPoint:
     Args:
         setting: Values of the swept options by name; empty if nothing is swept.
         run: The test.
-        weights: What is tested; None for random weights.
-        missing: By the name of each data set that was left out, why.
+        weights: File of weights to test; None for random weights.
+        missing: Reason for each data set that was left out, by its name.
     """
 
     setting: dict[str, Any]
@@ -76,7 +77,7 @@ class Sweep:
 
     Args:
         name: Folder below results/.
-        points: At least one, in the order of the command.
+        points: Points, at least one, in the order of the command.
     """
 
     name: str
@@ -89,8 +90,8 @@ class _Axis:
 
     Args:
         name: Short name, for tables.
-        key: Where it stands in the option file, as `--force_yml` writes it.
-        values: At least one.
+        key: Place in the option file, as `--force_yml` writes it.
+        values: Values, at least one.
     """
 
     name: str
@@ -107,7 +108,7 @@ def prepare_sweep(arguments: Namespace) -> Sweep:
     """Complete and check the options of all tests before the first begins.
 
     Args:
-        arguments: From `parse_arguments`.
+        arguments: Result of `parse_arguments`.
 
     Raises:
         OptionError: Options are wrong, or name files or devices that are not there.
@@ -137,7 +138,7 @@ def _check_folders(points: Sequence[SweepPoint]) -> None:
     """Images of each setting go to a folder of its own."""
     labels: dict[str, str] = {}
     for point in points:
-        other = labels.setdefault(point.folder.lower(), point.label)
+        other = labels.setdefault(folded(point.folder), point.label)
         if other != point.label:
             text = f"results of {other} and of {point.label} would share the folder {point.folder}"
             raise OptionError(Problem("--sweep", (), text))
@@ -227,7 +228,7 @@ def _read_axis(flag: str, entry: str, merged: Merged) -> _Axis:
     elif ":" not in key and key not in {*merged.options, *ROOT, *TEST_ROOT}:
         names = list(variables) if isinstance(variables, dict) else []
         place = shown(merged.path)
-        text = f"{key!r} is no entry of vars in {place}"
+        text = f"{key!r} is not in vars of {place}"
         has = f"; it has {', '.join(names)}" if names else ", which has no vars"
         advice = "an option is named with the keys above it, as in datasets:val:sigma=15,25"
         near = f" ({hint(key, names)})" if names else ""

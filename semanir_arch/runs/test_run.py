@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from semanir_arch.evaluation.cache_key import make_cache_key
 from semanir_arch.evaluation.records import read_records
 from semanir_arch.evaluation.score_cache import ScoreCache, Set
 from semanir_arch.ops.backend import choose_freely
-from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
+from semanir_arch.report.measurement import Measurement, Subject, measured_level, measured_task
 from semanir_arch.runs.arithmetic import Arithmetic, agree
+from semanir_arch.runs.building import build_loader, build_model
 from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.sweep import Sweep, SweepPoint
 from semanir_arch.utils import processes
@@ -40,30 +40,32 @@ _EXAMPLES, _FEWEST_EXAMPLES = 120, 1
 """Images kept for the page in all, and of one set under one setting at least."""
 
 
-@dataclass
 class Testing:
     """All tests of one command.
 
     Args:
-        sweep: What is tested.
+        sweep: Sweep to be tested.
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
-        rank: Set by the run: number of this process.
-        arithmetic: Set by the run: what it computes with.
+
+    Attributes:
+        rank: Number of this process, once `test` runs.
+        arithmetic: Arithmetic that the test computes with, once `test` runs.
     """
 
-    sweep: Sweep
-    root: Path
-    fresh: bool = False
-    rank: int = 0
-    arithmetic: Arithmetic = field(default_factory=lambda: Arithmetic("cpu"))
+    def __init__(self, sweep: Sweep, root: Path, fresh: bool = False) -> None:
+        self.sweep = sweep
+        self.root = root
+        self.fresh = fresh
+        self.rank = 0
+        self.arithmetic = Arithmetic("cpu")
 
     @property
     def folder(self) -> Path:
-        """Where everything is written."""
+        """Folder of all results."""
         return self.root / "results" / self.sweep.name
 
-    def __call__(self) -> list[Measurement]:
+    def test(self) -> list[Measurement]:
         """Run the tests.
 
         Returns:
@@ -92,7 +94,7 @@ class Testing:
             return measurements
 
     def _make_keys(self, point: SweepPoint) -> dict[str, Set]:
-        """What is measured under one setting, by the name of the data set."""
+        """Sets to measure under one setting, by the name of the data set."""
         options = point.run.options
         digest = point.weights.sha256 if point.weights else None
         return {
@@ -147,10 +149,7 @@ class Testing:
             return None if _read_begun(self.folder) == ours else ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
-            return (
-                f"weights, options, data, code or attention backends of {other[0]} are not the "
-                "same any more"
-            )
+            return f"weights, options, data, code or attention backends of {other[0]} have changed"
         return None
 
     def _run(
@@ -168,7 +167,7 @@ class Testing:
         counts = [len(loader.dataset) for loader in loaders]  # type: ignore[arg-type]
         save_img = bool(options["val"].get("save_img", False))
         cache.begin(sets, sum(counts), save_img)
-        model = host.load("basicsr.models").build_model(options)
+        model = build_model(options)
         datasets = {loader.dataset.opt["name"]: loader.dataset for loader in loaders}  # type: ignore[attr-defined]
         check_item_names(datasets, options, model)
         subject = _describe(model, point, options)
@@ -180,7 +179,7 @@ class Testing:
             model.validation(
                 loader, current_iter=options["name"], tb_logger=None, save_img=save_img
             )
-        return _collect(model, point, options, sets, cache, subject)
+        return _collect(model, point, options, datasets, sets, cache, subject)
 
 
 def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
@@ -189,7 +188,7 @@ def _keys(sets: Sequence[dict[str, Set]]) -> dict[str, str]:
 
 
 def _read_begun(folder: Path) -> Any:
-    """What a test was to measure that has not ended; None where there is none."""
+    """Read what an unfinished test was to measure; None if there is none."""
     try:
         return json.loads((folder / _BEGUN).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -198,12 +197,11 @@ def _read_begun(folder: Path) -> Any:
 
 def _build_loaders(options: dict[str, Any]) -> list[DataLoader[Any]]:
     """One loader per data set, one image per batch."""
-    data = host.load("basicsr.data")
     loaders = []
-    for block in options["datasets"].values():
-        dataset = data.build_dataset(block)
-        loaders.append(data.build_dataloader(dataset, block))
-        _LOGGER.info("Number of test images in %s: %d", block["name"], len(dataset))
+    for phase, block in options["datasets"].items():
+        loaders.append(loader := build_loader(phase, block))
+        images = len(loader.dataset)  # type: ignore[arg-type]
+        _LOGGER.info("Number of test images in %s: %d", block["name"], images)
     return loaders
 
 
@@ -211,23 +209,24 @@ def _collect(
     model: Any,
     point: SweepPoint,
     options: dict[str, Any],
+    datasets: dict[str, Any],
     sets: dict[str, Set],
     cache: ScoreCache,
     subject: Subject,
 ) -> list[Measurement]:
-    """What a model has measured, with everything that tells what it is."""
+    """Collect what a model has measured, with everything that identifies it."""
     blocks = {block["name"]: block for block in options["datasets"].values()}
     measurements = []
     # Models of BasicSR keep no scores.
     for name, evaluation in getattr(model, "evaluations", {}).items():
-        task = find_task(evaluation.protocol, blocks[name])
+        task = measured_task(evaluation.protocol, datasets[name])
         measurements.append(
             Measurement(
                 evaluation=evaluation,
                 subject=subject,
                 setting=point.setting,
                 task=task,
-                level=find_level(task, blocks[name], options.get("scale", 1)),
+                level=measured_level(task, blocks[name], options.get("scale", 1)),
                 reused=cache.reused[sets[name].key],
                 examples=cache.find_examples(sets[name], len(evaluation.rows)),
             )

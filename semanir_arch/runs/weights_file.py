@@ -22,9 +22,9 @@ class WeightsFile:
     """A file with weights.
 
     Args:
-        path: As it was given.
+        path: Path as it was given.
         sha256: Hexadecimal digest of its content.
-        layout: What it was recognised as, in words; None for networks of BasicSR.
+        layout: Layout that the file was recognized as, in words; None for networks of BasicSR.
         differences: Arguments in which the network that the file names differs from the one tested.
     """
 

@@ -12,6 +12,7 @@ from semanir_arch import registration
 from semanir_arch.archs import build_network
 from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["bfloat16_cost", "is_better", "validate"]
 
@@ -30,7 +31,7 @@ def validate(
     Args:
         weights: A file that names its network.
         options: Complete options of the training.
-        device: That computes.
+        device: Device that computes.
         is_reduced: Whether it does so in bfloat16.
 
     Returns:
@@ -42,7 +43,7 @@ def validate(
     """
     checkpoint = load_checkpoint(weights)
     if checkpoint.network is None:
-        raise ValueError(f"{weights}: the file does not say which network it belongs to")
+        raise InputError(f"{weights}: the file does not say which network it belongs to")
     network = build_network(checkpoint.network)
     load_into(network, checkpoint)
     network = network.eval().to(device)
@@ -66,13 +67,13 @@ def validate(
 def bfloat16_cost(
     weights: Path, options: Mapping[str, Any], exact: Mapping[str, float], device: str = "cpu"
 ) -> dict[str, float]:
-    """What bfloat16 costs a network.
+    """Cost of bfloat16 for a network.
 
     Args:
         weights: A file that names its network.
         options: Complete options of the training.
-        exact: From `validate`, in float32.
-        device: That computes.
+        exact: Result of `validate` in float32.
+        device: Device that computes.
 
     Returns:
         Decibels by the name of the data set, positive where bfloat16 is worse.
@@ -85,14 +86,14 @@ def is_better(new: Mapping[str, float], shipped: Mapping[str, float]) -> bool:
     """Whether the mean over all validation sets is higher, each counted up to `SATURATED`.
 
     Args:
-        new: From `validate`.
+        new: Result of `validate`.
         shipped: The same for the shipped weights, on the same sets.
 
     Raises:
         ValueError: They were not scored on the same sets.
     """
     if new.keys() != shipped.keys():
-        raise ValueError(f"scores of {sorted(new)} cannot be compared with {sorted(shipped)}")
+        raise InputError(f"scores of {sorted(new)} cannot be compared with {sorted(shipped)}")
     return _total(new) > _total(shipped)
 
 

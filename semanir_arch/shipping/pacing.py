@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from semanir_arch.training.observer import Observer, Times, TrainingFacts
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Clock", "Paced", "run_paced"]
 
@@ -49,11 +50,11 @@ class Clock(Observer):
         self.expired = False
 
     def started(self, facts: TrainingFacts) -> None:
-        """See `Observer`."""
+        """Start the clock; see `Observer`."""
         self.began = self.done = facts.done
 
     def step(self, iteration: int, log: Mapping[str, float], times: Times) -> None:
-        """See `Observer`."""
+        """Look at the clock after a step; see `Observer`."""
         del log, times
         now = time.monotonic()
         self.done, self._last = iteration, (iteration, now)
@@ -73,11 +74,11 @@ class Clock(Observer):
 
 @dataclass(frozen=True)
 class Paced:
-    """How a paced training went.
+    """Course of a paced training.
 
     Args:
-        iterations: That were run, those before it included.
-        seconds: That it took.
+        iterations: Number of iterations that were run, those before it included.
+        seconds: Time that it took.
         stopped: The signal of someone else that ended it early, or None.
     """
 
@@ -90,18 +91,18 @@ def run_paced(segment: Callable[[int, Clock], signal.Signals | None], seconds: f
     """Train for a time.
 
     Args:
-        segment: Trains from where the last call ended to an iteration, watched by the clock;
-            returns the signal that stopped it, or None at the end.
-        seconds: To train.
+        segment: Function that trains from where the last call ended to an iteration, watched by the
+            clock; returns the signal that stopped it, or None at the end.
+        seconds: Time to train.
 
     Returns:
-        How it went.
+        Course of the training.
 
     Raises:
         ValueError: `seconds` is not positive.
     """
     if seconds <= 0:
-        raise ValueError(f"the time to train must be positive, received {seconds:g} s")
+        raise InputError(f"the time to train must be positive, received {seconds:g} s")
     started, total, setup = time.monotonic(), _UNKNOWN, 0.0
     for share in SHARES:
         begun = time.monotonic()

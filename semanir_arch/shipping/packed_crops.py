@@ -19,6 +19,7 @@ from semanir_arch.data.files.image_io import Image, convert_channels
 from semanir_arch.data.randomness import integer, named_generator
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
 from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["LARGEST", "PACKED", "Pack", "pack"]
 
@@ -34,9 +35,9 @@ class Pack:
     """One file of crops.
 
     Args:
-        name: Of the LMDB, without suffix.
+        name: Name of the LMDB, without suffix.
         roots: Folders of photographs, in the order of the crops.
-        side: Of the square crops in pixels; smaller photographs are left out.
+        side: Side of the square crops in pixels; smaller photographs are left out.
         centred: Whether crops come from the middle, instead of a place drawn by the name.
     """
 
@@ -57,8 +58,8 @@ def pack(folder: Path = PACKED, packs: Sequence[Pack] = PACKS) -> dict[str, int]
     """Write the files that are not there yet.
 
     Args:
-        folder: Made if needed.
-        packs: What to write.
+        folder: Folder to write to; made if needed.
+        packs: Packs to write.
 
     Returns:
         Bytes of each file, by its path.
@@ -75,7 +76,7 @@ def pack(folder: Path = PACKED, packs: Sequence[Pack] = PACKS) -> dict[str, int]
             _write(path, wanted)
         size = (path / "data.mdb").stat().st_size
         if size > LARGEST:
-            raise ValueError(f"{path}: {size:,d} bytes; at most {LARGEST:,d} are allowed")
+            raise InputError(f"{path}: {size:,d} bytes; at most {LARGEST:,d} are allowed")
         sizes[str(path)] = size
     return sizes
 

@@ -14,13 +14,14 @@ from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.report.provenance import describe_computer, find_commit, list_versions
 from semanir_arch.shipping.choosing import bfloat16_cost, is_better, validate
 from semanir_arch.shipping.training import Attempt, option_file
+from semanir_arch.tasks import Task
 from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import load_checkpoint
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.tensor_file import write_tensors
 from semanir_arch.weights.catalogue import BFLOAT16_COST, FOLDER, find
-from semanir_arch.weights.tasks import Task
 
 __all__ = ["Verdict", "measure_bfloat16", "publish", "read_log", "write_record"]
 
@@ -37,10 +38,10 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     others need new scores on the test sets; see `scoring`.
 
     Args:
-        task: That was trained.
+        task: Task that was trained.
         experiment: Folder of the training.
-        attempt: How it went.
-        folder: Of the shipped weights.
+        attempt: Facts about the training.
+        folder: Folder of the shipped weights.
 
     Raises:
         FileNotFoundError: The training has left no weights, or validation images are missing.
@@ -50,7 +51,7 @@ def publish(task: Task, experiment: Path, attempt: Attempt, folder: Path = FOLDE
     checkpoint = load_checkpoint(experiment / "models" / "net_g_latest.pth")
     params = {name: value.half() for name, value in checkpoint.params.items()}
     if not all(value.isfinite().all() for value in params.values()):
-        raise ValueError(f"{checkpoint.source}: weights are not finite in half precision")
+        raise InputError(f"{checkpoint.source}: weights are not finite in half precision")
     record = _describe(task, options, attempt, sum(value.numel() for value in params.values()))
     record["log"] = read_log(experiment)
     candidate = experiment / f"{task.name}.safetensors"
@@ -77,8 +78,8 @@ def measure_bfloat16(task: Task, folder: Path = FOLDER) -> dict[str, float]:
     """Measure what bfloat16 costs the shipped network of a task, and keep it in its record.
 
     Args:
-        task: Its weights are shipped.
-        folder: Of the shipped weights.
+        task: Task with shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
         Decibels by held-out set; see `choosing.bfloat16_cost`.
@@ -104,7 +105,7 @@ def read_log(folder: Path) -> list[str]:
     """Iteration, learning rate and loss, as the log of a training has them.
 
     Args:
-        folder: Of the experiment.
+        folder: Folder of the experiment.
     """
     lines = {}
     for file in sorted(folder.glob("train_*.log")):

@@ -19,30 +19,19 @@ from semanir_arch.runs.sweep import prepare_sweep
 from semanir_arch.runs.test_run import Testing
 from semanir_arch.shipping.publishing import write_record
 from semanir_arch.shipping.training import option_file
+from semanir_arch.tasks import Task
 from semanir_arch.utils.options import resolve
 from semanir_arch.weights.catalogue import FOLDER, Score, ShippedWeights, find
-from semanir_arch.weights.tasks import Task
 
 __all__ = ["score"]
-
-LEVELS = {
-    "denoise": "sigma=15,25,50",
-    "denoise_gray": "sigma=15,25,50",
-    "jpeg": "quality=10,20,30,40",
-    "jpeg_gray": "quality=10,20,30,40",
-    "deblur": "length=5,10,20",
-    "photo_x2": "strength=0.5,1",
-    "photo_x4": "strength=0.5,1",
-}
-"""Strengths of the damage: those that tables of papers have, where there are such tables."""
 
 
 def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     """Test the shipped weights of a task, and keep the scores in their record.
 
     Args:
-        task: Its weights are shipped.
-        folder: Of the shipped weights.
+        task: Task with shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
         A score for each data set and strength.
@@ -55,10 +44,10 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     leaf = option_file(task)
     argv = ["-opt", str(leaf), "--weights", str(shipped.path), "--skip_missing"]
     argv += ["--force_yml", "val:save_img=false", *_network_changes(leaf, shipped)]
-    if task.name in LEVELS:
-        argv += ["--sweep", LEVELS[task.name]]
+    if task.sweep:
+        argv += ["--sweep", task.sweep]
     sweep = prepare_sweep(parse_arguments(argv, "", is_train=False))
-    scores = [_summarize(measurement) for measurement in Testing(sweep, Path.cwd())()]
+    scores = [_summarize(measurement) for measurement in Testing(sweep, Path.cwd()).test()]
     record: dict[str, Any] = {key: shipped.record[key] for key in shipped.record if key != "task"}
     record["scores"] = [asdict(entry) for entry in scores]
     record["scored"] = {

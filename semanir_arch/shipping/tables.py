@@ -42,10 +42,10 @@ class _Row:
 
 
 def print_tables(shipped: Sequence[ShippedWeights]) -> str:
-    """Both tables in Markdown.
+    """Print both tables in Markdown.
 
     Args:
-        shipped: What they are to show, in this order.
+        shipped: Weights to show, in this order.
     """
     trainings = [_describe_training(entry) for entry in shipped]
     scores = [row for entry in shipped for row in _describe_scores(entry)]

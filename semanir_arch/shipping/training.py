@@ -13,13 +13,14 @@ from semanir_arch.runs.arguments import parse_arguments
 from semanir_arch.runs.prepare import prepare_run
 from semanir_arch.shipping.pacing import Clock, run_paced
 from semanir_arch.shipping.warm_start import prepare_start
+from semanir_arch.tasks import Task
 from semanir_arch.training.progress_line import ProgressLine
 from semanir_arch.training.trainer import Training
 from semanir_arch.utils import devices
 from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import resolve
 from semanir_arch.weights.catalogue import FOLDER
-from semanir_arch.weights.tasks import Task
 
 __all__ = ["Attempt", "find_experiment", "option_file", "read_attempt", "train"]
 
@@ -42,11 +43,11 @@ class Attempt:
     """A training of this task, perhaps of several sittings; kept in the folder of the experiment.
 
     Args:
-        option_file: What was trained.
+        option_file: Option file of the training.
         overrides: Options that differed from it, apart from the number of iterations.
         started_from: File that the first weights came from; None for random ones.
-        seconds: That it has taken.
-        iterations: That were run.
+        seconds: Time that it has taken.
+        iterations: Number of iterations that were run.
         is_finished: Whether the schedule has come to its end.
     """
 
@@ -73,7 +74,7 @@ def find_experiment(task: Task, overrides: Sequence[str] = ()) -> Path:
 
 
 def read_attempt(experiment: Path) -> Attempt | None:
-    """How the training in a folder went; None if there is none."""
+    """Read the facts of the training in a folder; None if there is none."""
     file = experiment / _NOTE
     return Attempt(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
@@ -93,15 +94,15 @@ def train(
     weights of the task, from those of a related task, or from random ones.
 
     Args:
-        task: What to train.
-        minutes: To train.
+        task: Task to train.
+        minutes: Time to train.
         device: "auto", "cpu" or "cuda".
         start: Weights to start from, or "none" for random ones; None chooses as above.
         overrides: Further options, `KEY:KEY=VALUE`.
-        folder: Of the shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
-        Folder of the experiment, and how it went.
+        Folder of the experiment, and facts about the training.
 
     Raises:
         ValueError: Something given cannot be used.
@@ -131,7 +132,7 @@ def train(
         run = prepare_run(
             parse_arguments([*argv, *([] if is_new else ["--auto_resume"])], ""), True
         )
-        stopped = Training(run, [ProgressLine(), clock])()
+        stopped = Training(run, [ProgressLine(), clock]).train()
         is_new = False
         attempt = replace(
             attempt,
@@ -148,7 +149,7 @@ def train(
 
 def _device_options(device: str) -> dict[str, str]:
     if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device={device!r}; allowed: auto, cpu, cuda")
+        raise InputError(f"device={device!r}; allowed: auto, cpu, cuda")
     if device == "cpu" or (device == "auto" and devices.accelerator() is None):
         return {"num_gpu": "0"}
     return {"num_gpu": "1", **ON_GPU}

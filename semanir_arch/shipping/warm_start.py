@@ -14,27 +14,11 @@ from torch import Tensor, nn
 from semanir_arch.archs import build_network
 from semanir_arch.archs.semanir_arch import SemanIR
 from semanir_arch.modules.resample import PixelShuffleDirect
+from semanir_arch.tasks import Task
 from semanir_arch.utils.checkpoint import load_checkpoint, save_checkpoint
 from semanir_arch.weights.catalogue import FOLDER
-from semanir_arch.weights.tasks import Task
 
-__all__ = ["RELATED", "Start", "fit", "prepare_start", "start_by_interpolating"]
-
-RELATED = {
-    "denoise_gray": ("denoise",),
-    "photo": ("denoise",),
-    "jpeg": ("denoise",),
-    "jpeg_gray": ("denoise_gray", "jpeg", "denoise"),
-    "demosaic": ("denoise",),
-    "deblur": ("denoise",),
-    "derain": ("denoise",),
-    "weather": ("denoise",),
-    "lowlight": ("denoise",),
-    "sr_x4": ("sr_x2",),
-    "photo_x2": ("sr_x2",),
-    "photo_x4": ("photo_x2", "sr_x4", "sr_x2"),
-}
-"""Tasks whose shipped network one starts from where it has none of its own, the best first."""
+__all__ = ["Start", "fit", "prepare_start", "start_by_interpolating"]
 
 _FITTED = Path("experiments/starts")
 _COLOUR = 3
@@ -46,8 +30,8 @@ class Start:
     """Weights to start from.
 
     Args:
-        file: That the training loads.
-        origin: Where they come from, in words.
+        file: File that the training loads.
+        origin: Origin of the weights, in words.
     """
 
     file: Path
@@ -60,14 +44,14 @@ def prepare_start(
     """Choose the weights to start from, and write them in the shape of the network.
 
     Args:
-        task: That is to be trained.
+        task: Task to train.
         network: Option block of its network.
         wanted: A weights file, "none" for random weights, or None for the shipped weights of the
             task or else of the related one.
-        folder: Of the shipped weights.
+        folder: Folder of the shipped weights.
 
     Returns:
-        None for random weights.
+        File to start from; None for random weights.
 
     Raises:
         FileNotFoundError: `wanted` does not exist.
@@ -75,7 +59,7 @@ def prepare_start(
     """
     if wanted == "none":
         return None
-    candidates = [task.name, *RELATED.get(task.name, ())]
+    candidates = [task.name, *task.starts_from]
     files = [Path(wanted)] if wanted else [folder / f"{name}.safetensors" for name in candidates]
     source = next((file for file in files if wanted or file.is_file()), None)
     built = build_network(network)
@@ -98,7 +82,7 @@ def prepare_start(
 def fit(given: Tensor | None, own: Tensor) -> Tensor | None:
     """A tensor of a trained network in the shape of another network's, if there is a way.
 
-    Between colour and gray, the first convolution sees the sum of three equal channels, and the
+    Between color and gray, the first convolution sees the sum of three equal channels, and the
     last one gives their mean. Before a pixel-shuffle of twice the factor, every pixel becomes four
     equal ones.
 
@@ -115,7 +99,7 @@ def fit(given: Tensor | None, own: Tensor) -> Tensor | None:
         return None
     for dim in range(min(given.ndim, 2)):
         if given.shape[dim] == _COLOUR * own.shape[dim]:
-            # colours come first, then the pixels of a square that pixel-unshuffle made channels
+            # colors come first, then the pixels of a square that pixel-unshuffle made channels
             summed = given.unflatten(dim, (_COLOUR, -1)).sum(dim=dim)
             given = summed if dim == 1 else summed / _COLOUR
     if given.shape[0] % _COLOUR == 0 and own.shape[0] == 4 * given.shape[0]:
@@ -134,10 +118,10 @@ def start_by_interpolating(network: nn.Module) -> bool:
     the image is small. This spares the training its first thousands of iterations.
 
     Args:
-        network: Changed in place, if it is of a kind for which there is a way.
+        network: Network, changed in place if there is a way for its kind.
 
     Returns:
-        Whether it was.
+        Whether the network was changed.
     """
     if not (isinstance(network, SemanIR) and isinstance(network.reconstruct, PixelShuffleDirect)):
         return False

@@ -25,7 +25,7 @@ from semanir_arch.training.states import (
     remove_state,
 )
 from semanir_arch.utils.atomic import copy_file
-from semanir_arch.utils.errors import SaveError
+from semanir_arch.utils.errors import InputError, SaveError
 
 __all__ = ["SaveError", "Saver", "restore"]
 
@@ -38,11 +38,11 @@ class Saver:
     """Saves one training; only the first process writes.
 
     Args:
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         options: Complete options.
-        schedule: For the position in the data.
-        manifest: Of the state that the training continues from.
-        arithmetic: What the training computes with; is kept in every state.
+        schedule: Batch schedule, which tells the position in the data.
+        manifest: Manifest of the state that the training continues from.
+        arithmetic: Arithmetic of the training; kept in every state.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Saver:
 
         Args:
             iteration: Iterations that have been run; nothing happens if they are saved.
-            is_settled: See `Manifest`.
+            is_settled: Whether all that follows the step has happened; see `Manifest`.
 
         Raises:
             SaveError: The disk is full or cannot be written to, or a weight is not finite.
@@ -113,7 +113,7 @@ class Saver:
         measured = getattr(self._model, "best_metric_results", {}).get(dataset, {})
         if metric not in measured:
             known = ", ".join(measured) or "nothing"
-            raise ValueError(
+            raise InputError(
                 f"logger:keep_best: metric {metric!r} is not measured on {dataset!r}: {known}"
             )
         if measured[metric]["iter"] == iteration:
@@ -197,7 +197,7 @@ def restore(model: Any, state: Mapping[str, Any], best: Mapping[str, Any]) -> No
     """Load a training state into a model; its networks are loaded when it is built.
 
     Args:
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         state: Content of a `.state` file, of ours or of plain BasicSR.
         best: Best metrics so far, in the form of BasicSR's `best_metric_results`.
     """

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from semanir_arch import host
 from semanir_arch.runs.batch_schedule import BatchSchedule, read_schedule
+from semanir_arch.runs.building import build_dataset, build_loader
 from semanir_arch.training.patch_check import compare_patch_with_images
 from semanir_arch.training.sampling import BatchStream, SeededDataset
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.options import OptionError, Problem
 from semanir_arch.utils.signals import ignore_signals
 
@@ -22,7 +23,7 @@ __all__ = ["LoadingError", "build_training_set", "build_validation_loaders", "op
 Batch = dict[str, Any]
 
 
-class LoadingError(RuntimeError):
+class LoadingError(UserError, RuntimeError):
     """A loading process has died; the message says what can be done."""
 
 
@@ -40,7 +41,7 @@ def build_training_set(options: dict[str, Any]) -> tuple[SeededDataset, BatchSch
     block = options["datasets"].get("train")
     if block is None:
         raise OptionError(Problem("", ("datasets", "train"), "missing; a training needs one"))
-    dataset = host.load("basicsr.data").build_dataset(block)
+    dataset = build_dataset("train", block)
     total = int(options["train"]["total_iter"])
     schedule = read_schedule(block, total, len(dataset), _shares(options))
     compare_patch_with_images(dataset, block, schedule)
@@ -51,13 +52,12 @@ def build_validation_loaders(
     options: dict[str, Any], logger: logging.Logger
 ) -> list[DataLoader[Any]]:
     """One loader per validation set, one image per batch."""
-    data = host.load("basicsr.data")
     loaders = []
     for phase, block in options["datasets"].items():
         if phase.split("_")[0] == "val":
-            dataset = data.build_dataset(block)
-            loaders.append(data.build_dataloader(dataset, block))
-            logger.info("Number of val images/folders in %s: %d", block["name"], len(dataset))
+            loaders.append(loader := build_loader(phase, block))
+            images = len(loader.dataset)  # type: ignore[arg-type]
+            logger.info("Number of val images/folders in %s: %d", block["name"], images)
     return loaders
 
 
@@ -72,8 +72,8 @@ def open_batches(
     thread of its own.
 
     Args:
-        dataset: From `build_training_set`.
-        schedule: From `build_training_set`.
+        dataset: Data set from `build_training_set`.
+        schedule: Batch schedule from `build_training_set`.
         options: Complete options.
         done: Iterations that have been run.
 
@@ -129,7 +129,7 @@ def _end_workers(batches: Any) -> None:
 
 
 def _shares(options: dict[str, Any]) -> int:
-    """What batch and loading processes are multiplied by: processes, or GPUs of the one process."""
+    """Factor of batch and loading processes: number of processes, or of GPUs of the one process."""
     return options["world_size"] if options["dist"] else max(1, options["num_gpu"])
 
 

@@ -38,9 +38,9 @@ class Loop:
         facts: The training.
         batches: Batches of this process, from iteration `done` + 1 on.
         validation: Loaders of the validation sets.
-        saver: Writes the states.
+        saver: Writer of the states.
         stop: Whether a signal asks to stop.
-        observers: Told what happens.
+        observers: Objects that are told what happens.
         is_settled: Whether all that follows the step of iteration `done` has happened: a run may be
             killed between saving and validation.
     """
@@ -143,7 +143,7 @@ class Loop:
             self.saver.save(iteration, is_settled=False)
 
     def _settle(self, iteration: int) -> None:
-        """What follows the step of an iteration, and again its state if the run was killed then."""
+        """Do what follows a step, and save its state again if the run was killed then."""
         is_last = iteration == self.facts.schedule.total_iter
         val = self.facts.options.get("val")
         if is_last:

@@ -19,7 +19,7 @@ class TrainingFacts:
         options: Complete options.
         schedule: Batch and patch size of every step.
         done: Iterations that an earlier part has run.
-        model: Any model class of BasicSR.
+        model: Model of any class of BasicSR.
         tb_logger: TensorBoard writer, or None.
     """
 
@@ -32,7 +32,7 @@ class TrainingFacts:
 
 @dataclass(frozen=True)
 class Times:
-    """Where the time of one iteration went, in seconds.
+    """Time of the parts of one iteration, in seconds.
 
     Args:
         data: Waiting for the batch.

@@ -29,8 +29,8 @@ def compare_patch_with_images(
 
     Args:
         dataset: The training set.
-        block: `datasets:train`.
-        schedule: Its stages.
+        block: Options of `datasets:train`.
+        schedule: Batch schedule with its stages.
 
     Raises:
         OptionError: An image is too small for a data set of BasicSR.

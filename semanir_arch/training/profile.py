@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from semanir_arch.training.observer import Observer, Times, TrainingFacts
 from semanir_arch.utils import devices, processes
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.memory import describe_peak
 
 __all__ = ["Profile", "ProfileFinished"]
@@ -29,7 +30,7 @@ class Profile(Observer):
     iterations as a whole are therefore a little slower than without it.
 
     Args:
-        iterations: How many to measure, 1 or more.
+        iterations: Number of iterations to measure, 1 or more.
 
     Raises:
         ValueError: `iterations` is below 1.
@@ -37,7 +38,7 @@ class Profile(Observer):
 
     def __init__(self, iterations: int) -> None:
         if iterations < 1:
-            raise ValueError(f"--profile: received {iterations}; expected 1 or more iterations")
+            raise InputError(f"--profile: received {iterations}; expected 1 or more iterations")
         self._iterations = iterations
         self._seen = 0
         self._total = 0.0
@@ -51,7 +52,7 @@ class Profile(Observer):
         """
         left, needed = facts.schedule.total_iter - facts.done, WARMUP + self._iterations
         if left < needed:
-            raise ValueError(
+            raise InputError(
                 f"--profile: received {self._iterations}, with {WARMUP} more for warm-up, but the "
                 f"training has only {left} iterations left; raise train:total_iter"
             )

@@ -32,7 +32,7 @@ class ProgressLine(Observer):
     log file alone. Where there is no terminal nothing changes: that line is printed as ever.
 
     Args:
-        stream: Where the line goes.
+        stream: Stream of the line.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:

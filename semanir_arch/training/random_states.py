@@ -21,7 +21,7 @@ __all__ = ["Purpose", "derive_seed", "preserved_states", "seed_process", "seed_s
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for; streams of one seed are independent."""
+    """Purpose of a stream of random numbers; streams of one seed are independent."""
 
     ORDER = 0
     SAMPLE = 1
@@ -34,8 +34,8 @@ def derive_seed(seed: int, purpose: Purpose, *position: int) -> int:
 
     Args:
         seed: The run's `manual_seed`.
-        purpose: Which stream.
-        position: Where in the stream, numbers of 0 or more.
+        purpose: Name of the random stream.
+        position: Position in the stream, numbers of 0 or more.
 
     Returns:
         A number of 64 bits.

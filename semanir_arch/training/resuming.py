@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from semanir_arch.training.states import Manifest, find_newest, verify
-from semanir_arch.utils.checkpoint import CheckpointError
+from semanir_arch.utils.errors import CheckpointError, MissingFileError
 
 __all__ = ["StateChoice", "choose_state", "point_to_state"]
 
 
 @dataclass(frozen=True)
 class StateChoice:
-    """What was found to continue from.
+    """State to continue from.
 
     Args:
         experiment: Folder that holds the state.
-        manifest: Of the state; None if there is none that can be used.
-        problems: What is wrong with newer states.
+        manifest: Manifest of the state; None if no state can be used.
+        problems: Faults of newer states.
     """
 
     experiment: Path
@@ -49,7 +49,7 @@ def choose_state(options: dict[str, Any]) -> StateChoice:
         return StateChoice(experiment)
     file = Path(path["resume_state"])
     if not file.is_file():
-        raise FileNotFoundError(f"path:resume_state: no such file: '{file}'")
+        raise MissingFileError(f"path:resume_state: no such file: '{file}'")
     if not file.stem.isdigit() or file.parent.name != "training_states":
         raise CheckpointError(
             f"path:resume_state: received '{file}'; expected training_states/ITERATION.state, with "
@@ -67,7 +67,7 @@ def point_to_state(options: dict[str, Any], experiment: Path, iteration: int) ->
     Args:
         options: Complete options, changed in place.
         experiment: Folder that holds the state.
-        iteration: Of the state.
+        iteration: Iteration of the state.
     """
     path = options["path"]
     path["resume_state"] = str(experiment / "training_states" / f"{iteration}.state")

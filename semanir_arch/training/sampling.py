@@ -19,6 +19,7 @@ from semanir_arch.training.random_states import (
     preserved_states,
     seed_sample,
 )
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["BatchStream", "Sample", "SeededDataset"]
 
@@ -28,7 +29,7 @@ class Sample:
     """One place in the stream.
 
     Args:
-        index: Which image of the dataset.
+        index: Index of the image in the data set.
         position: Place in the whole training, counted from 0; all randomness depends on it.
         patch_size: Side of the patch in pixels of the target image; None for the dataset's own.
     """
@@ -109,7 +110,7 @@ class SeededDataset(Dataset[Any]):
         self.dataset = dataset
         self._seed = seed
         if sets_patch_size and not (hasattr(dataset, "patch_size") or "gt_size" in dataset.opt):
-            raise ValueError(
+            raise InputError(
                 f"datasets:train:progressive: {type(dataset).__name__} has neither patch_size nor "
                 "gt_size, so its patches cannot grow"
             )

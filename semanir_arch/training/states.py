@@ -18,7 +18,8 @@ from types import NoneType
 from typing import Any
 
 from semanir_arch.utils.atomic import write_text
-from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.errors import CheckpointError, InputTypeError, MissingFileError
 from semanir_arch.utils.protected_json import DamagedError, protect, read_protected
 
 __all__ = [
@@ -61,11 +62,11 @@ class Manifest:
         batch: Samples of the last step, over all processes.
         is_settled: Whether all that follows the step has happened, such as its validation.
         best: Best metrics so far, in the form of BasicSR's `best_metric_results`.
-        arithmetic: What the computer computed with, as `arithmetic.Arithmetic.to_plain` tells it;
-            empty in states of earlier versions.
+        arithmetic: Arithmetic of the computer, as `arithmetic.Arithmetic.to_plain` tells it; empty
+            in states of earlier versions.
         files: Name relative to the experiment's folder, and (bytes, SHA-256) of every file; empty
             until all are written.
-        note: What the user should know about the manifest itself; is not written.
+        note: Remark for the user about the manifest itself; not written.
     """
 
     iteration: int
@@ -91,7 +92,7 @@ class Manifest:
 
 
 def manifest_path(experiment: Path, iteration: int) -> Path:
-    """Where the manifest of an iteration lies."""
+    """Path of the manifest of an iteration."""
     return experiment / "training_states" / f"{iteration}.json"
 
 
@@ -143,10 +144,10 @@ def find_newest(
 
     Args:
         experiment: Folder of the experiment.
-        networks: See `verify`.
+        networks: Labels of the networks; see `verify`.
 
     Returns:
-        The manifest, if there is any usable state, and what is wrong with those that are newer.
+        Manifest of the newest usable state, if any, and faults of newer ones.
     """
     problems: list[CheckpointError | FileNotFoundError] = []
     for iteration in list_states(experiment):
@@ -162,7 +163,7 @@ def verify(experiment: Path, iteration: int, networks: Sequence[str]) -> Manifes
 
     Args:
         experiment: Folder of the experiment.
-        iteration: Of the state.
+        iteration: Iteration of the state.
         networks: Networks that must be part of it, such as `net_g`.
 
     Returns:
@@ -179,7 +180,7 @@ def verify(experiment: Path, iteration: int, networks: Sequence[str]) -> Manifes
         raise CheckpointError(f"{path}: saving was not completed")
     for file in [path, *needed]:
         if not file.is_file():
-            raise FileNotFoundError(f"{file}: missing; the state of iteration {iteration} needs it")
+            raise MissingFileError(f"{file}: missing; the state of iteration {iteration} needs it")
     if manifest is None:
         for file in [path, *needed]:
             load_state(file)
@@ -194,7 +195,7 @@ def verify(experiment: Path, iteration: int, networks: Sequence[str]) -> Manifes
 
 def _compare(file: Path, size: int, digest: str) -> None:
     if not file.is_file():
-        raise FileNotFoundError(f"{file}: missing, although its manifest lists it")
+        raise MissingFileError(f"{file}: missing, although its manifest lists it")
     found, checksum = _digest(file)
     if found != size:
         raise CheckpointError(f"{file}: cut short: {found} bytes instead of {size}")
@@ -219,7 +220,7 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
 
     Args:
         data: The content.
-        path: Where it lies, which says of which iteration it should be.
+        path: Path of the file, whose name says which iteration it should describe.
 
     Raises:
         CheckpointError: See `read_manifest`.
@@ -228,7 +229,7 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
         content, is_protected = read_protected(data)
         for name, value in content.items():
             if not isinstance(value, _TYPES[name]):
-                raise TypeError(name)
+                raise InputTypeError(name)
         files = {name: (int(size), str(sha)) for name, (size, sha) in content["files"].items()}
         manifest = Manifest(**{**content, "files": files})
     except DamagedError as error:

@@ -16,6 +16,7 @@ from semanir_arch.metrics.scores import Example
 from semanir_arch.training.observer import Observer, TrainingFacts
 from semanir_arch.utils import processes
 from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.folder_lock import archive
 from semanir_arch.utils.options import to_yaml
 
@@ -49,7 +50,7 @@ def open_tensorboard(options: dict[str, Any], done: int) -> Any:
     wanted = logger.setdefault("use_tb_logger", False)
     mirrored = (logger.get("wandb") or {}).get("project") is not None
     if mirrored and not wanted:
-        raise ValueError("logger:wandb: it mirrors TensorBoard; set logger:use_tb_logger: true")
+        raise InputError("logger:wandb: it mirrors TensorBoard; set logger:use_tb_logger: true")
     if not wanted or "debug" in name or processes.rank() != 0:
         return None
     folder = Path(options["root_path"]) / "tb_logger" / name
@@ -118,7 +119,7 @@ def _enlarge(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArr
 
 
 def _color(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """RGB as it is; gray, or channels that are no colours, as gray."""
+    """RGB as it is; gray, or channels that are no colors, as gray."""
     if image.shape[2] == 3:
         return image
     gray = image.mean(axis=2, keepdims=True).round().astype(np.uint8)
@@ -138,7 +139,7 @@ def _start_wandb(options: Mapping[str, Any]) -> None:
     try:
         wandb = importlib.import_module("wandb")
     except ImportError as error:
-        raise ValueError(
+        raise InputError(
             "logger:wandb: the package wandb is not installed: pip install wandb, or wandb: null"
         ) from error
     block = options["logger"]["wandb"]

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -19,6 +19,7 @@ from semanir_arch import host
 from semanir_arch.ops.backend import choose_freely
 from semanir_arch.runs.arithmetic import Arithmetic, agree
 from semanir_arch.runs.batch_schedule import BatchSchedule
+from semanir_arch.runs.building import build_model
 from semanir_arch.runs.result_names import check_item_names
 from semanir_arch.runs.run import Run
 from semanir_arch.training.checkpointing import Saver, restore
@@ -40,21 +41,23 @@ __all__ = ["Training"]
 _LOGGER = logging.getLogger("basicsr")
 
 
-@dataclass
 class Training:
     """One training.
 
     Args:
-        run: What the command line asks for.
-        observers: Told what happens.
-        model: Set by the run: the model it built.
+        run: Run that the command line asks for.
+        observers: Objects that are told what happens.
+
+    Attributes:
+        model: Model that `train` built; None before.
     """
 
-    run: Run
-    observers: Sequence[Observer] = ()
-    model: Any = None
+    def __init__(self, run: Run, observers: Sequence[Observer] = ()) -> None:
+        self.run = run
+        self.observers = observers
+        self.model: Any = None
 
-    def __call__(self) -> Signals | None:
+    def train(self) -> Signals | None:
         """Train to the end, or until a signal.
 
         Returns:
@@ -127,7 +130,7 @@ class Training:
             validation = build_validation_loaders(options, _LOGGER)
             schedule = _continue_data(schedule, manifest)
             _log_statistics(schedule, options)
-            self.model = host.load("basicsr.models").build_model(options)
+            self.model = build_model(options)
             sets = {loader.dataset.opt["name"]: loader.dataset for loader in validation}  # type: ignore[attr-defined]
             check_item_names(sets, options, self.model)
             epoch = schedule.epoch(done + 1)
@@ -184,7 +187,7 @@ def _continue_data(schedule: BatchSchedule, manifest: Manifest | None) -> BatchS
 
 
 def _log_statistics(schedule: BatchSchedule, options: dict[str, Any]) -> None:
-    """What BasicSR logs, with passes that are counted right, and the stages."""
+    """Log what BasicSR logs, with passes counted right, and the stages."""
     block = options["datasets"]["train"]
     lines = [
         "Training statistics:",

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from semanir_arch.utils.errors import ExistingFileError
+
 __all__ = ["copy_file", "is_temporary", "remove_leftovers", "replacing", "write_text"]
 
 _SHOWN = 40
@@ -95,10 +97,10 @@ def remove_leftovers(folder: Path) -> list[Path]:
     """Remove temporary files of processes that have ended; those below it are not looked at.
 
     Args:
-        folder: Need not exist.
+        folder: Folder to clean; need not exist.
 
     Returns:
-        What was removed.
+        Paths that were removed.
     """
     removed = []
     # nothing of this may keep a file from being written: a foreign folder, a file gone meanwhile
@@ -178,11 +180,11 @@ def _publish_new(temporary: Path, path: Path) -> None:
         # unlike a rename, fails where the name is taken
         os.link(temporary, path)
     except FileExistsError as error:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        raise ExistingFileError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
     except OSError:
         # a file system without links, such as FAT
         if path.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            raise ExistingFileError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         temporary.replace(path)
 
 

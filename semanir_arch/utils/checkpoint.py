@@ -22,12 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint_layout import describe_layout
+from semanir_arch.utils.checkpoint_layout import check_file, describe_layout
 from semanir_arch.utils.checkpoint_names import (
     first_components,
     fitted_names,
     without_wrappers,
 )
+from semanir_arch.utils.errors import CheckpointError
 from semanir_arch.utils.stamp import take_stamp
 from semanir_arch.utils.values import show
 
@@ -47,10 +48,6 @@ _DEEPEST = 16
 """What the record of a network may hold; those of this package have fewer than 100 values."""
 
 
-class CheckpointError(ValueError):
-    """A file that cannot be used as a checkpoint; the message names it and says why."""
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """Contents of a network file.
@@ -59,9 +56,9 @@ class Checkpoint:
         params: State dict on the CPU, by names without what torch's wrappers put into them.
         network: Option block of the network (`{'type': ..., **arguments}`), or None where the file
             has none.
-        metadata: What else was recorded, for example iteration and versions.
+        metadata: Other recorded facts, for example iteration and versions.
         source: The file.
-        layout: What kind of file it was recognised as, in words.
+        layout: Kind of file that it was recognized as, in words.
     """
 
     params: dict[str, Tensor]
@@ -122,25 +119,6 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     return state
 
 
-def check_file(path: Path) -> None:
-    """Refuse what cannot hold weights, whatever the format.
-
-    Raises:
-        FileNotFoundError: No such file.
-        CheckpointError: A folder, an empty file, or a web page in place of a download.
-    """
-    if path.is_dir():
-        raise CheckpointError(f"{path}: is a folder, not a checkpoint file")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint file")
-    with path.open("rb") as file:
-        start = file.read(64).lstrip().lower()
-    if not start:
-        raise CheckpointError(f"{path}: cut short, the file is empty")
-    if start.startswith((b"<!doctype", b"<html")):
-        raise CheckpointError(f"{path}: a web page, not a checkpoint; the download failed")
-
-
 def load_checkpoint(
     path: str | os.PathLike[str], param_key: str | Sequence[str] = "auto"
 ) -> Checkpoint:
@@ -148,8 +126,8 @@ def load_checkpoint(
 
     Args:
         path: The file; safetensors by its suffix.
-        param_key: Which weights: a key of the file, several in order of preference, or `auto` for
-            the averaged ones where there are any.
+        param_key: Key of the weights: a key of the file, several in order of preference, or `auto`
+            for the averaged ones if there are any.
 
     Raises:
         FileNotFoundError: No such file.
@@ -177,7 +155,7 @@ def load_checkpoint(
             str(name) for name, value in params.items() if not isinstance(value, Tensor)
         )
         raise CheckpointError(
-            f"{path}: the weights are not a dictionary of tensors; no tensors: {others}"
+            f"{path}: the weights are not a dictionary of tensors; not tensors: {others}"
         )
     _check_tensors(path, params)
     layout = describe_layout(params, filled[0] if filled else None, set(state))
@@ -230,8 +208,8 @@ def align(network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
     Trainers such as Lightning put the attribute in front that held the network (`model.`).
 
     Args:
-        network: May be on the meta device.
-        checkpoint: From `load_checkpoint`.
+        network: Network, possibly on the meta device.
+        checkpoint: Result of `load_checkpoint`.
 
     Returns:
         The same weights by other names, or by the same where they are the network's already.
@@ -240,12 +218,12 @@ def align(network: nn.Module, checkpoint: Checkpoint) -> Checkpoint:
 
 
 def checked_record(path: Path, key: str, value: Any) -> Any:
-    """What a file says about its network, if it is of a size that can be.
+    """Read what a file says about its network, if its size is plausible.
 
     Args:
         path: The file, for the message.
         key: Name of the record.
-        value: As it was read: plain values, lists and mappings.
+        value: Value as it was read: plain values, lists and mappings.
 
     Raises:
         CheckpointError: It has too many values, lies too deep, or contains itself.
@@ -269,8 +247,8 @@ def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
     """Copy all weights of a checkpoint into a network of the same layout.
 
     Args:
-        network: Changed in place, only if everything fits.
-        checkpoint: From `load_checkpoint`.
+        network: Network, changed in place, only if everything fits.
+        checkpoint: Result of `load_checkpoint`.
 
     Raises:
         CheckpointError: See `check_fit`.
@@ -300,14 +278,14 @@ def check_fit(network: nn.Module, checkpoint: Checkpoint) -> None:
     if any(problems.values()):
         lines = [f"{checkpoint.source}: these weights do not fit {type(network).__name__}."]
         lines += [f"  {len(n)} {what}: {_names(n)}" for what, n in problems.items() if n]
-        lines.append(f"  The file was recognised as {checkpoint.layout}.")
+        lines.append(f"  The file was recognized as {checkpoint.layout}.")
         lines.append(f"  It was saved from {describe_network(checkpoint.network)}.")
         lines += _prefix_hint(checkpoint, own)
         raise CheckpointError("\n".join(lines))
 
 
 def _prefix_hint(checkpoint: Checkpoint, own: Mapping[str, Tensor]) -> list[str]:
-    """How to keep one of several networks in a file, where one of them may be the wanted one."""
+    """Explain how to keep one of several networks in a file, if it may be the wanted one."""
     prefixes = first_components(checkpoint.params)
     for prefix in prefixes if len(prefixes) > 1 else ():
         shorter = {n.removeprefix(prefix) for n in checkpoint.params if n.startswith(prefix)}

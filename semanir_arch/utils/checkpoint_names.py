@@ -49,13 +49,13 @@ def without_wrappers(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[st
 
 
 def common_prefix(names: Collection[str]) -> str:
-    """What all names have in front, up to the first dot; empty if they differ there."""
+    """Prefix of all names up to the first dot; empty if they differ there."""
     first = first_components(names)
     return next(iter(first)) if len(first) == 1 and "" not in first else ""
 
 
 def first_components(names: Collection[str]) -> dict[str, int]:
-    """What names have in front, up to the first dot, and how many; "" for names without a dot."""
+    """Prefixes of the names up to the first dot, and how many; "" for names without a dot."""
     return dict(Counter(name[: name.find(".") + 1] for name in names))
 
 

@@ -18,9 +18,18 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
+from semanir_arch.utils.errors import is_users, message_of
 from semanir_arch.utils.suggestions import did_you_mean
 
-__all__ = ["Exit", "Parser", "ReaderGoneError", "open_streams", "run_guarded", "spell_command"]
+__all__ = [
+    "FAULT",
+    "Exit",
+    "Parser",
+    "ReaderGoneError",
+    "open_streams",
+    "run_guarded",
+    "spell_command",
+]
 
 _INVALID_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
@@ -83,7 +92,7 @@ class ReaderGoneError(SystemExit):
 class _Pipe(io.FileIO):
     """A standard stream whose reader may leave."""
 
-    def write(self, data: Any, /) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -111,7 +120,7 @@ def open_streams() -> None:
         pipe = _Pipe(raw.fileno(), "wb", closefd=False)
         binary = pipe if stream.buffer is raw else io.BufferedWriter(pipe)
         text = io.TextIOWrapper(
-            binary,  # type: ignore[arg-type]
+            binary,
             encoding=stream.encoding,
             errors=stream.errors,
             line_buffering=stream.line_buffering,
@@ -127,23 +136,47 @@ def _flush(stream: io.TextIOWrapper) -> None:
         stream.flush()
 
 
-def run_guarded(prog: str, work: Callable[[], int | None]) -> int:
+FAULT = (
+    "This is a fault of semanir-arch, not of what it was given. Please report it: send the lines "
+    "above, the command, and what `python -m semanir_arch.doctor` prints."
+)
+
+
+def run_guarded(
+    prog: str,
+    work: Callable[[], int | None],
+    *,
+    tell: Callable[[str], None] | None = None,
+    interrupted: str = "interrupted",
+) -> int:
     """Run a command, and turn the errors that are the user's into one message.
+
+    Everything else is a fault of this package: it keeps its traceback, and says so.
 
     Args:
         prog: Name of the command, for messages.
-        work: Does everything; its result is the exit code, None stands for 0.
+        work: Function that does everything; its result is the exit code, None stands for 0.
+        tell: Function that shows a message; None for stderr, after the name of the command.
+        interrupted: Message after Ctrl-C.
 
     Returns:
         The exit code.
     """
+
+    def write(text: str) -> None:
+        sys.stderr.write(f"{prog}: {text}\n")
+
+    tell = tell or write
     try:
         return int(work() or Exit.DONE)
     except KeyboardInterrupt:
-        sys.stderr.write(f"{prog}: interrupted\n")
+        tell(interrupted)
         return Exit.INTERRUPTED
-    except (OSError, ValueError, ImportError) as error:
-        sys.stderr.write(f"{prog}: {error}\n")
+    except Exception as error:
+        if not is_users(error):
+            error.add_note(FAULT)
+            raise
+        tell(message_of(error))
         return Exit.REFUSED
 
 

@@ -49,11 +49,11 @@ def device_of_run(num_gpu: int | str | None) -> str:
 
 
 def name_of(device: str, index: int | None = None) -> str:
-    """What the maker calls an accelerator, or its type where torch does not know.
+    """Maker's name of an accelerator, or its type if PyTorch does not know.
 
     Args:
         device: Device type, for example "cuda".
-        index: Which of them; None for the current one.
+        index: Index of the device; None for the current one.
     """
     ask = getattr(torch.get_device_module(device), "get_device_name", None)
     return device if ask is None else str(ask(index))
@@ -85,7 +85,7 @@ def seed(value: int) -> None:
     """Set the random states of all accelerators that are in use.
 
     Args:
-        value: 0 to 2**64 - 1.
+        value: Seed, 0 to 2**64 - 1.
     """
     # torch.manual_seed would do the same, but where no GPU is in use it takes a quarter of a
     # millisecond to note from where it was called.

@@ -23,7 +23,7 @@ def self_ensemble(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     Only one orientation is in work at a time, so memory is that of one call and of two results.
 
     Args:
-        run: From (B, C, h, w) to (B, C', s h, s w), for both h, w = H, W and h, w = W, H.
+        run: Function from (B, C, h, w) to (B, C', s h, s w), for both h, w = H, W and h, w = W, H.
         x: Shape (B, C, H, W).
 
     Returns:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["FolderLock", "archive"]
 
 _LOCK = ".lock"
@@ -19,7 +21,7 @@ class FolderLock:
     a run that is writing to it.
 
     Args:
-        folder: Made if it does not exist.
+        folder: Folder to lock; made if it does not exist.
 
     Raises:
         ValueError: Another run holds it.
@@ -44,7 +46,7 @@ class FolderLock:
             archive(self._folder)
         except PermissionError as error:
             if os.name == "nt":
-                raise ValueError(_refusal(self._folder)) from error
+                raise InputError(_refusal(self._folder)) from error
             raise
         if os.name != "nt":
             self.release()
@@ -59,7 +61,7 @@ def archive(folder: Path) -> None:
     """Move a folder aside, to the name that BasicSR gives it; later ones of a second get a number.
 
     Args:
-        folder: Nothing happens if it does not exist.
+        folder: Folder to rename; nothing happens if it does not exist.
     """
     if not folder.exists():
         return
@@ -80,7 +82,7 @@ def _lock(folder: Path) -> Callable[[], None]:
     folder.mkdir(parents=True, exist_ok=True)
     unlock = (_lock_file_of_windows if os.name == "nt" else _lock_file)(folder / _LOCK)
     if unlock is None:
-        raise ValueError(_refusal(folder))
+        raise InputError(_refusal(folder))
     return unlock
 
 

@@ -16,7 +16,7 @@ def peak_memory() -> int | None:
     """Bytes of GPU memory that torch has held at most, or of main memory where there is no GPU.
 
     Returns:
-        None where the system does not tell (Windows).
+        Bytes; None if the system does not tell (Windows).
     """
     if devices.is_in_use():
         module = torch.get_device_module(devices.accelerator())
@@ -35,7 +35,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether torch or Python could not get memory.
 
     Args:
-        error: What was raised; not every kind of device has an exception of its own.
+        error: Error that was raised; not every kind of device has an exception of its own.
     """
     return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(
         phrase in str(error).lower() for phrase in ("out of memory", "can't allocate memory")

@@ -21,8 +21,8 @@ def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) ->
     processes have one thread each, and use no other.
 
     Args:
-        function: Called in several threads at once.
-        items: Its arguments.
+        function: Function called in several threads at once.
+        items: Arguments of the function.
     """
     threads = min(torch.get_num_threads(), len(items))
     if threads < 2:

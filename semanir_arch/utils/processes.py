@@ -19,6 +19,8 @@ import torch
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = [
     "PATIENCE",
     "are_joined",
@@ -65,7 +67,7 @@ def started_by_torchrun(environment: Mapping[str, str]) -> bool:
 
 
 def restarts(environment: Mapping[str, str]) -> int:
-    """How often torchrun (`--max-restarts`) has started the run again after a failure.
+    """Number of times torchrun (`--max-restarts`) has restarted the run after a failure.
 
     Args:
         environment: Variables of the process.
@@ -84,7 +86,7 @@ def join(environment: Mapping[str, str], uses_gpu: bool = True) -> None:
         ValueError: The process was not started by torchrun, or has no GPU of its own.
     """
     if not started_by_torchrun(environment):
-        raise ValueError(
+        raise InputError(
             "--launcher pytorch: start with torchrun --nproc_per_node=N train.py -opt FILE"
         )
     if "TORCHELASTIC_RUN_ID" in environment:
@@ -94,7 +96,7 @@ def join(environment: Mapping[str, str], uses_gpu: bool = True) -> None:
     local = int(environment.get("LOCAL_RANK", environment["RANK"]))
     if gpus:
         if local >= gpus:
-            raise ValueError(
+            raise InputError(
                 f"process {local} has no GPU of its own: {gpus} found; lower --nproc_per_node"
             )
         torch.cuda.set_device(local)
@@ -120,8 +122,8 @@ def end_with_parent(received: signal.Signals | None = None) -> None:
     A process that waits for work from one that was killed would wait for ever.
 
     Args:
-        received: What this process then gets, so that it may finish in order; None to end it at
-            once.
+        received: Signal that this process then gets, so that it may finish in order; None to end it
+            at once.
     """
     parent = os.getppid()
     threading.Thread(target=_follow, args=(parent, received), daemon=True).start()
@@ -178,10 +180,10 @@ def world_size() -> int:
 
 
 def gather(value: Any) -> list[Any]:
-    """What every process has, in the order of their numbers, in all of them.
+    """Collect the value of every process, in the order of their numbers, in all of them.
 
     Args:
-        value: Anything that can be pickled; small, because all of it goes to every process.
+        value: Value that can be pickled; small, because all of it goes to every process.
     """
     if not are_joined():
         return [value]
@@ -191,10 +193,10 @@ def gather(value: Any) -> list[Any]:
 
 
 def broadcast(value: Any) -> Any:
-    """What the first process has, in all of them.
+    """Send the value of the first process to all.
 
     Args:
-        value: Anything that can be pickled; ignored in all processes but the first.
+        value: Value that can be pickled; ignored in all processes but the first.
     """
     if not are_joined():
         return value
@@ -213,13 +215,13 @@ def lost_connection(error: BaseException) -> bool:
     """Whether an error only says that another process of the run has ended.
 
     Args:
-        error: What was raised; gloo and NCCL raise RuntimeError for everything.
+        error: Error that was raised; gloo and NCCL raise RuntimeError for everything.
     """
     return have_joined() and isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))
 
 
 class _Membership:
-    """What is remembered between `join` and `leave`.
+    """State between `join` and `leave`.
 
     Attributes:
         patient_group: All processes, waiting for one another as long as `PATIENCE`.

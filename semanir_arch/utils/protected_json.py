@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from semanir_arch.utils.errors import InputError, InputTypeError
+
 __all__ = ["CHECKSUM", "DamagedError", "protect", "read_protected"]
 
 CHECKSUM = "sha256"
@@ -14,7 +16,7 @@ CHECKSUM = "sha256"
 _END = "\n}"
 
 
-class DamagedError(ValueError):
+class DamagedError(InputError):
     """A file was changed after it was written."""
 
 
@@ -38,7 +40,7 @@ def read_protected(data: bytes) -> tuple[dict[str, Any], bool]:
     text = data.decode("utf-8")
     content = json.loads(text)
     if not isinstance(content, dict):
-        raise TypeError("not an object")
+        raise InputTypeError("not an object")
     is_protected = content.pop(CHECKSUM, None) is not None
     # to the byte: a change that leaves the meaning alone is still a damaged disk
     if is_protected and text != protect(text[:-_TAIL_LENGTH] + _END):

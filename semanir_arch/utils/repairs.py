@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from semanir_arch.utils.errors import UnavailableError
+
 __all__ = [
     "BASICSR",
     "COMMAND",
@@ -45,8 +47,8 @@ class Repair:
     """Commands of pip that repair one thing.
 
     Args:
-        commands: Each the arguments of pip: `("install", "torch")`.
-        variables: Added to the environment of these commands.
+        commands: Arguments of pip, once per command: `("install", "torch")`.
+        variables: Variables added to the environment of these commands.
     """
 
     commands: Sequence[Sequence[str]]
@@ -63,7 +65,7 @@ class Repair:
         """Run the commands in this environment.
 
         Args:
-            say: Gets one line before each command.
+            say: Function that gets one line before each command.
 
         Raises:
             RuntimeError: There is no pip here, or a command fails; pip has told why.
@@ -75,7 +77,7 @@ class Repair:
             variables = {"VIRTUAL_ENV": sys.prefix} | self.variables
             code = subprocess.run(full, env=os.environ | variables, check=False).returncode
             if code != 0:
-                raise RuntimeError(f"`{shlex.join(full)}` failed with exit code {code}")
+                raise UnavailableError(f"`{shlex.join(full)}` failed with exit code {code}")
 
 
 def install_basicsr() -> Repair:
@@ -83,8 +85,7 @@ def install_basicsr() -> Repair:
 
     Without build isolation, which would download a second torch; without dependencies, which name
     the abandoned tb-nightly and a second build of OpenCV; and with a bare `exec` that works on
-    Python 3.13, see `basicsr_build/sitecustomize.py`. The wheel is not taken from pip's cache,
-    where an older BasicSR of the same version may lie.
+    Python 3.13, see `basicsr_build/sitecustomize.py`.
     """
     missing = [_BUILD_TOOLS, *missing_requirements("train")]
     flags = ("--no-build-isolation", "--no-deps")
@@ -97,8 +98,9 @@ def replace_packages(remove: Sequence[str], install: str) -> Repair:
     """Uninstall packages that overwrite each other's files, then install one anew.
 
     Args:
-        remove: Distributions. All go: uninstalling one of them takes files of the others along.
-        install: Requirement of the one to have.
+        remove: Distributions to remove. All go: uninstalling one of them takes files of the others
+            along.
+        install: Requirement of the one to install.
     """
     return Repair([("uninstall", "-y", *remove), ("install", install)])
 
@@ -137,7 +139,7 @@ def _pip() -> list[str]:
     uv = shutil.which("uv")
     if uv is not None:
         return [uv, "pip"]
-    raise RuntimeError(
+    raise UnavailableError(
         "this environment has neither pip nor uv; put pip into it with: "
         f"{sys.executable} -m ensurepip"
     )

@@ -5,16 +5,24 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["first_clash", "folded"]
+__all__ = ["clashes", "first_clash", "folded"]
 
 
 def folded(name: str) -> str:
-    """What two names share that macOS or Windows may take for one.
+    """Form of a name that is equal for names macOS or Windows may take for one.
 
     Capitals become small, and letters with accents one character (NFC) instead of two (NFD, as
     macOS writes them).
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def clashes(names: Iterable[str]) -> list[list[str]]:
+    """Groups of names that are the same; of names that are equal to the letter, one alone."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(folded(name), []).append(name)
+    return [[*dict.fromkeys(group)] for group in groups.values() if len(group) > 1]
 
 
 def first_clash(names: Iterable[str]) -> tuple[str, str] | None:

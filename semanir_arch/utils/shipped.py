@@ -7,13 +7,15 @@ import os
 import sys
 from pathlib import Path
 
+from semanir_arch.utils.errors import MissingFileError
+
 __all__ = ["find_option_file", "renamed", "shipped_folder", "was_of_tests"]
 
 _PACKAGE = Path(__file__).parents[1]
 
 
 def shipped_folder(name: str) -> Path:
-    """Where `options` or `datasets_prep` is.
+    """Find the folder `options` or `datasets_prep`.
 
     Args:
         name: Name of the folder.
@@ -24,7 +26,7 @@ def shipped_folder(name: str) -> Path:
     for parent in (_PACKAGE, _PACKAGE.parent):
         if (parent / name).is_dir():
             return parent / name
-    raise FileNotFoundError(
+    raise MissingFileError(
         f"{_PACKAGE / name}: no such folder; this installation of semanir-arch is incomplete, "
         "install it again"
     )
@@ -37,7 +39,7 @@ def renamed(path: str | os.PathLike[str]) -> Path:
     user's own file at such a place comes first.
 
     Args:
-        path: As given.
+        path: Path as given.
 
     Returns:
         The path itself where there is such a file, or no other one.
@@ -60,8 +62,8 @@ def find_option_file(given: str) -> str:
     A name from before a training and its test shared a file is told on standard error.
 
     Args:
-        given: As written on the command line, for example `options/denoising/X.yml`; the leading
-            `options/` may be left out.
+        given: Path as written on the command line, for example `options/denoising/X.yml`; the
+            leading `options/` may be left out.
 
     Returns:
         The path of a file, or `given` where there is none.
@@ -83,8 +85,8 @@ def was_of_tests(given: str, found: str) -> bool:
     """Whether a former name was one of the folder of tests, so that a test is meant.
 
     Args:
-        given: As written on the command line.
-        found: What `find_option_file` makes of it.
+        given: Path as written on the command line.
+        found: Result of `find_option_file`.
     """
     parts, now = Path(given).parts, Path(found).parts
     return given != found and any(
@@ -94,7 +96,7 @@ def was_of_tests(given: str, found: str) -> bool:
 
 
 def _short(path: Path) -> str:
-    """From `options` on."""
+    """Part of the path from `options` on."""
     parts = path.parts
     start = max((i for i, part in enumerate(parts) if part == "options"), default=0)
     return str(Path(*parts[start:]))

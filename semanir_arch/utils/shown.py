@@ -12,7 +12,7 @@ def shown(text: str, keep: str = "") -> str:
     commands, marks that turn the direction of writing round.
 
     Args:
-        text: Any text.
+        text: Text to show.
         keep: Characters that stay nevertheless, such as ends of lines between several messages.
 
     Returns:

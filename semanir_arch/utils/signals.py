@@ -18,7 +18,7 @@ class Stopped(BaseException):
     """A signal that ends a test.
 
     Attributes:
-        signal: Which one.
+        signal: Signal that was received.
     """
 
     def __init__(self, received: signal.Signals) -> None:

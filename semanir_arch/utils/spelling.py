@@ -24,7 +24,7 @@ def hint_at_names(wanted: Iterable[str], present: Iterable[str]) -> str:
         present: Names that are there.
 
     Returns:
-        Empty where there is none.
+        Hint; empty if there is none.
     """
     alike = {folded(name): name for name in present}
     for name in wanted:
@@ -35,7 +35,7 @@ def hint_at_names(wanted: Iterable[str], present: Iterable[str]) -> str:
 
 
 def hint_at_path(path: str | os.PathLike[str]) -> str:
-    """As `hint_at_names`, for a path that does not exist: looks into the folders it names."""
+    """Hint at similar names, for a path that does not exist, from the folders it names."""
     found = Path(path).expanduser()
     for part in [found, *found.parents]:
         if part.parent.is_dir() and not part.exists():

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["NAME", "STAMPED", "make_stamp", "read_stamp", "take_stamp"]
 
 NAME = "semanir_arch.network_g"
@@ -54,13 +56,13 @@ def read_stamp(stamp: Tensor) -> dict[str, Any]:
     """
     try:
         if stamp.dim() != 1 or stamp.numel() > _LARGEST:
-            raise ValueError(f"shape {tuple(stamp.shape)}")
+            raise InputError(f"shape {tuple(stamp.shape)}")
         text = bytes(int(value) for value in stamp.tolist()).decode("ascii")
         network = json.loads(text)
         if not isinstance(network, dict) or "type" not in network:
-            raise ValueError("no option block")
+            raise InputError("no option block")
     except (ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{NAME} is no option block of a network ({error})") from error
+        raise InputError(f"{NAME} is no option block of a network ({error})") from error
     return network
 
 
@@ -69,7 +71,7 @@ def take_stamp(params: dict[str, Tensor], record: dict[str, Any]) -> None:
 
     Args:
         params: Weights by name; loses the tensor.
-        record: Gets `network_g`, if it has none.
+        record: Record of the file; gets `network_g` if it has none.
 
     Raises:
         ValueError: The tensor cannot be read, and the record has no options.

@@ -1,4 +1,4 @@
-"""The nearest allowed name, for messages about a misspelt one."""
+"""The nearest allowed name, for messages about a misspelled one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def nearest(name: str, allowed: Iterable[str], cutoff: float = 0.6) -> str | Non
     """The allowed name that looks most like a given one, or None if none is close.
 
     Args:
-        name: What was written.
-        allowed: What could have been meant.
+        name: Name that was written.
+        allowed: Names that could have been meant.
         cutoff: Least similarity, 0 to 1.
     """
     if len(str(name)) > _LONGEST:
@@ -29,8 +29,8 @@ def did_you_mean(name: str, allowed: Iterable[str], cutoff: float = 0.6) -> str:
     """The end of a message: `; did you mean 'x'?`, or nothing if no name is close.
 
     Args:
-        name: What was written.
-        allowed: What could have been meant.
+        name: Name that was written.
+        allowed: Names that could have been meant.
         cutoff: Least similarity, 0 to 1.
     """
     near = nearest(name, allowed, cutoff)

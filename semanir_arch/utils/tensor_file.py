@@ -13,7 +13,8 @@ from torch import Tensor
 
 from semanir_arch.utils import stamp
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.checkpoint import CheckpointError, check_file
+from semanir_arch.utils.checkpoint_layout import check_file
+from semanir_arch.utils.errors import CheckpointError
 
 __all__ = ["read_tensors", "write_tensors"]
 
@@ -29,7 +30,7 @@ def write_tensors(path: Path, params: Mapping[str, Tensor], record: Mapping[str,
     Args:
         path: Destination; its folder must exist.
         params: Weights by name.
-        record: What else to keep, plain values; each entry is stored as JSON.
+        record: Other facts to keep, plain values; each entry is stored as JSON.
 
     Raises:
         TypeError: A value of `record` is not plain.

@@ -77,9 +77,9 @@ def count_pixels(tiling: Tiling | None, size: tuple[int, int], multiple: int = 1
     """Pixels that a network is given at once, with padding.
 
     Args:
-        tiling: From `attempts`.
+        tiling: Tiling from `attempts`.
         size: Height and width of the image in pixels.
-        multiple: See `attempts`.
+        multiple: Size multiple; see `attempts`.
     """
     sides = size if tiling is None else [min(tiling.tile, side) for side in size]
     return math.prod(-(-side // multiple) * multiple for side in sides)

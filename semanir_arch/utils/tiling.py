@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["Tiling", "restore_tiled", "restored_bands"]
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How an image is cut.
+    """Size and overlap of tiles.
 
     Args:
         tile: Side of a tile in pixels of the input; rounded up to a multiple of the network's.
-        overlap: Pixels that neighbouring tiles share at least; less than a tile. The outer quarter
+        overlap: Pixels that neighboring tiles share at least; less than a tile. The outer quarter
             of it is thrown away, because there the network saw the cut, and over the inner half one
             tile fades into the next.
 
@@ -30,9 +32,9 @@ class Tiling:
 
     def __post_init__(self) -> None:
         if self.tile < 1:
-            raise ValueError(f"tile must be 1 pixel or more, received {self.tile}")
+            raise InputError(f"tile must be 1 pixel or more, received {self.tile}")
         if not 0 <= self.overlap < self.tile:
-            raise ValueError(
+            raise InputError(
                 f"overlap must be 0 or more and less than the tile of {self.tile} pixels, "
                 f"received {self.overlap}"
             )
@@ -48,7 +50,7 @@ class _Span:
 
     Args:
         start: First pixel.
-        stop: Behind the last pixel.
+        stop: Position after the last pixel.
         weights: (stop - start,) share of this tile in the result; all tiles together have 1.
     """
 
@@ -70,10 +72,10 @@ def restore_tiled(
     Memory is that of the network on one tile, plus the input and the result.
 
     Args:
-        function: As for `restored_bands`.
+        function: Network, as for `restored_bands`.
         x: Shape (B, C, H, W).
-        tiling: As for `restored_bands`.
-        multiple: As for `restored_bands`.
+        tiling: Tiling, as for `restored_bands`.
+        multiple: Size multiple, as for `restored_bands`.
         scale: Enlargement of the network.
 
     Returns:
@@ -114,15 +116,15 @@ def restored_bands(
     network reaches less far than a quarter of the overlap, the result is that of the whole image.
 
     Args:
-        function: From (B, C, h, w) to (B, C', `scale` h, `scale` w), for any h and w; it may work
-            on another device.
+        function: Function from (B, C, h, w) to (B, C', `scale` h, `scale` w), for any h and w; it
+            may work on another device.
         read: Rows and columns of the image -> (B, C, h, w).
         size: Height H and width W of the image.
         tiling: Size and overlap of the tiles.
-        multiple: Tiles begin at multiples of it, so that a network's windows lie in the tile as
-            they lie in the whole image.
+        multiple: Number of pixels at whose multiples tiles begin, so that a network's windows lie
+            in the tile as they lie in the whole image.
         scale: Enlargement of the network.
-        progress: Told the share of the tiles that are done, up to 1, after each.
+        progress: Function that is told the share of finished tiles, up to 1, after each.
 
     Yields:
         Shape (B, C', h, `scale` W), float32, on the device of what `read` returns; together
@@ -153,7 +155,7 @@ def restored_bands(
 
 
 def _share(part: Tensor, row: _Span, column: _Span) -> Tensor:
-    """What a restored tile contributes to the result."""
+    """Weight of a restored tile in the result."""
     if bool((row.weights == 1).all() and (column.weights == 1).all()):
         return part
     vertical, horizontal = (

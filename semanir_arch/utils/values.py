@@ -104,7 +104,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Length:
-    """How many items a list has.
+    """Limits on the number of items of a list.
 
     Args:
         least: Fewest items allowed.
@@ -258,7 +258,7 @@ def matches(value: Any, expected: Any, *, limits: bool = True) -> bool:
     """Whether a value is what a type asks for.
 
     Args:
-        value: From a file.
+        value: Value from a file.
         expected: A type, an annotation, or a tuple of them of which one must fit.
         limits: Whether ranges, lengths and choices count too.
     """
@@ -286,7 +286,7 @@ def matches(value: Any, expected: Any, *, limits: bool = True) -> bool:
 
 
 def fault(value: Any, expected: Any) -> str | None:
-    """What a type asks for instead of a value, in words; None if the value fits.
+    """Describe what a type asks for instead of a value; None if the value fits.
 
     Returns:
         `expected int` for another type, `allowed: int of 1 or more` for a number out of range.

@@ -8,7 +8,8 @@ docs/weights.md.
 
 from __future__ import annotations
 
+from semanir_arch.tasks import NETWORK_TASKS as TASKS
+from semanir_arch.tasks import Task, get_task
 from semanir_arch.weights.catalogue import Score, ShippedWeights, available, find
-from semanir_arch.weights.tasks import TASKS, Task, get_task
 
 __all__ = ["TASKS", "Score", "ShippedWeights", "Task", "available", "find", "get_task"]

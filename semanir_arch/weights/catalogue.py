@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semanir_arch.weights.tasks import TASKS, Task, get_task
+from semanir_arch.tasks import NETWORK_TASKS, Task, get_task
+from semanir_arch.utils.errors import MissingFileError
 
 __all__ = [
     "BFLOAT16_COST",
@@ -33,14 +34,14 @@ names, 8 bits out, positive where it is worse."""
 
 @dataclass(frozen=True)
 class Score:
-    """What `test.py` measured on one data set at one strength.
+    """Scores that `test.py` measured on one data set at one strength.
 
     Args:
         dataset: Name of the data set.
         level: Strength of the damage in words, e.g. "sigma 25"; empty where there is only one.
-        protocol: How images were compared; see docs/metrics.md.
+        protocol: Protocol of the comparison; see docs/metrics.md.
         psnr: Mean PSNR of the restored images in decibels.
-        ssim: Their mean SSIM.
+        ssim: Mean SSIM of the images.
         psnr_input: Mean PSNR of the damaged images; None where they have another size, or are the
             clean ones.
     """
@@ -58,9 +59,9 @@ class ShippedWeights:
     """A network that comes with the package.
 
     Args:
-        task: What it is for.
+        task: Task of the weights.
         path: The weights, a safetensors file that `Restorer` reads.
-        record: How it was trained and what was measured, as in the .json file beside it.
+        record: Record of training and scores, as in the .json file next to it.
     """
 
     task: Task
@@ -74,12 +75,12 @@ class ShippedWeights:
 
     @property
     def scores(self) -> tuple[Score, ...]:
-        """What `test.py` measured on the test sets; empty before that was done."""
+        """Scores that `test.py` measured on the test sets; empty before that was done."""
         return tuple(Score(**score) for score in self.record.get("scores", ()))
 
     @property
     def origin(self) -> str:
-        """Where the weights come from, in one line."""
+        """Origin of the weights, in one line."""
         trainings = self.trainings
         minutes = sum(training["minutes"] for training in trainings)
         iterations = sum(training["iterations"] for training in trainings)
@@ -91,7 +92,7 @@ class ShippedWeights:
 
     @property
     def trainings(self) -> list[dict[str, Any]]:
-        """Those that the weights went through for this task, the first one first."""
+        """Trainings of the weights for this task, the first one first."""
         return [*self.record.get("earlier_trainings", ()), self.record["training"]]
 
 
@@ -99,8 +100,8 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
     """The shipped network of a task.
 
     Args:
-        task: One of `TASKS`.
-        folder: Where to look.
+        task: Task name, a key of `NETWORK_TASKS`.
+        folder: Folder to search.
 
     Raises:
         TypeError: The task is no text.
@@ -111,7 +112,7 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
     weights, record = (folder / f"{entry.name}{suffix}" for suffix in (".safetensors", ".json"))
     if not (weights.is_file() and record.is_file()):
         shipped = ", ".join(found.task.name for found in available(folder)) or "none"
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"no weights are shipped for task {task!r} (shipped: {shipped}); train them with: "
             f"{TRAIN_COMMAND.format(task=entry.name)}, or name a file with --weights"
         )
@@ -119,9 +120,9 @@ def find(task: str, folder: Path = FOLDER) -> ShippedWeights:
 
 
 def available(folder: Path = FOLDER) -> list[ShippedWeights]:
-    """All shipped networks, in the order of `TASKS`."""
+    """All shipped networks, in the order of `NETWORK_TASKS`."""
     return [
         find(name, folder)
-        for name in TASKS
+        for name in NETWORK_TASKS
         if (folder / f"{name}.safetensors").is_file() and (folder / f"{name}.json").is_file()
     ]

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from semanir_arch.archs import Restormer, build_network
 from tests.archs.naive_restormer import NaiveRestormer
 from tests.archs.named_weights import fill
+from tests.each import each
 from tests.helpers import ROOT
 
 OUTPUTS = ROOT / "tests" / "archs" / "reference" / "outputs.npz"
@@ -108,9 +109,9 @@ def test_outputs_are_the_authors(variant: str) -> None:
     torch.testing.assert_close(out.double(), expected, atol=1e-4 * (high - low), rtol=0)
 
 
-@pytest.mark.parametrize("norm", ["WithBias", "BiasFree"])
-@pytest.mark.parametrize("dual", [False, True])
-@pytest.mark.parametrize("bias", [False, True])
+@each("norm", ["WithBias", "BiasFree"])
+@each("dual", [False, True])
+@each("bias", [False, True])
 def test_outputs_and_gradients_are_those_of_the_equations(
     norm: str, dual: bool, bias: bool
 ) -> None:

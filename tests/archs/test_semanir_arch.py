@@ -7,6 +7,7 @@ import torch
 
 from semanir_arch.archs import SemanIR
 from semanir_arch.modules.stage import KeySemanticStage
+from tests.each import each
 
 SMALL = {"depths": (6,) * 6, "num_heads": (6,) * 6}
 BASE = {"depths": (8,) * 8, "num_heads": (6,) * 8}
@@ -66,8 +67,8 @@ def test_blocks_follow_their_stage_and_may_stand_alone() -> None:
     assert network.k == 3
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@each(
+    "arguments, message",
     [
         ({"depths": (2, 2)}, "num_heads has 6, depths has 2"),
         ({"depths": (0,) * 6, "blocks": 1}, r"depths=\[0, .* not in all stages"),

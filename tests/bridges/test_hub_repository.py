@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from semanir_arch.archs import build_network
-from semanir_arch.bridges import hub_repository
+from semanir_arch.bridges import hub_download, hub_repository
 from semanir_arch.commands.hub import main
 from semanir_arch.restoring.cli import main as restore
 from semanir_arch.restoring.loading import load_network
@@ -71,17 +71,17 @@ def test_the_command_restores_with_an_address(cache, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("hf:someone", "'hf:someone' is no address; expected hf:USER/REPO"),
-        ("hf:someone/a b", "is no address"),
-        ("hf:a/b@", "is no address"),
-        ("hf:a--b/c..d", "is no address"),
+        ("hf:someone", "'hf:someone' is not an address; expected hf:USER/REPO"),
+        ("hf:someone/a b", "is not an address"),
+        ("hf:a/b@", "is not an address"),
+        ("hf:a--b/c..d", "is not an address"),
         ("hf:someone/denoiser@v9", "not in the cache"),
         ("hf:someone/denoiser/gone.pth", "not in the cache"),
     ],
 )
 def test_what_is_no_address_or_not_there_is_told(cache, address, message):
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)):
-        hub_repository.fetch(address)
+        hub_download.fetch(address)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_answers_of_the_hub_become_one_message(monkeypatch, error, message):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(OSError, match=f"^hf:a/b@v2: .*{message}"):
-        hub_repository.fetch("hf:a/b@v2")
+        hub_download.fetch("hf:a/b@v2")
 
 
 def test_without_the_package_the_remedy_is_told(monkeypatch):
-    monkeypatch.setattr(hub_repository.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(hub_download.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"hf:a/b: this needs huggingface_hub: pip install"):
-        hub_repository.fetch("hf:a/b")
+        hub_download.fetch("hf:a/b")
 
 
 @pytest.mark.parametrize("name", sorted(TINY))
@@ -141,7 +141,7 @@ def test_arguments_of_the_caller_come_first_and_other_networks_are_refused(tmp_p
     save_weights(tmp_path / "net.pth", TINY_UNET)
     hub_repository.pack(tmp_path / "net.pth", tmp_path / "repo")
     assert HubSemanIRUNet.from_pretrained(tmp_path / "repo", k=2, backend="naive").k == 2
-    with pytest.raises(ValueError, match=r"weights are of SemanIRUNet; load them with SemanIRUNet"):
+    with pytest.raises(ValueError, match="are of SemanIRUNet; load them with HubSemanIRUNet"):
         HubSemanIR.from_pretrained(tmp_path / "repo")
 
 
@@ -213,7 +213,7 @@ def test_little_is_said_of_a_file_that_says_little(tmp_path, capsys):
     assert main(["pack", str(tmp_path / "net.pth"), str(folder)]) == 0
     card = (folder / "README.md").read_text()
     assert "The file says nothing about it." in card
-    assert "No licence is stated." in card
+    assert "No license is stated." in card
     assert "Scores" not in card
     entry = json.loads((folder / "openmodeldb.json").read_text())
     assert (entry["license"], entry["author"]) == (None, "unknown")

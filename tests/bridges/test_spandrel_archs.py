@@ -9,10 +9,12 @@ from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.bridges import spandrel_reader
 from semanir_arch.bridges.converting import convert
 from semanir_arch.utils import stamp
-from semanir_arch.utils.checkpoint import CheckpointError, load_checkpoint
+from semanir_arch.utils.checkpoint import load_checkpoint
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import CheckpointError
 from semanir_arch.utils.tensor_file import read_tensors, write_tensors
 from semanir_arch.weights import available
+from tests.each import each
 from tests.helpers import TINY, TINY_SR, TINY_UNET, save_weights
 
 spandrel = pytest.importorskip("spandrel", reason="the extra spandrel is not installed")
@@ -58,7 +60,7 @@ def test_outputs_are_ours_to_the_last_bit(tmp_path, registry, block):
             assert torch.equal(loaded(x), network(x).clamp(0, 1))
 
 
-@pytest.mark.parametrize("shipped", available(), ids=lambda shipped: shipped.task.name)
+@each("shipped", available)
 def test_every_shipped_file_loads_by_itself(registry, shipped):
     """Those that were written before the options became a tensor are known by their weights."""
     loaded = load(registry, shipped.path)
@@ -119,12 +121,18 @@ def test_the_tensor_alone_names_the_network_here_too(tmp_path):
         assert loaded.params.keys() == network.state_dict().keys()
 
 
-@pytest.mark.parametrize(
+@each(
     "content",
-    [torch.ones(2, 2), torch.tensor([300]), torch.tensor([91, 93]), torch.zeros(2**17),
-     torch.tensor([float("nan")]), torch.tensor([123, 125])],
-)  # fmt: skip
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+    [
+        torch.ones(2, 2),
+        torch.tensor([300]),
+        torch.tensor([91, 93]),
+        torch.zeros(2**17),
+        torch.tensor([float("nan")]),
+        torch.tensor([123, 125]),
+    ],
+)
+@each("suffix", ["pth", "safetensors"])
 def test_a_damaged_tensor_is_named(tmp_path, content, suffix):
     tensors = {"a": torch.ones(1), stamp.NAME: content}
     path = tmp_path / f"net.{suffix}"

@@ -14,15 +14,12 @@ from semanir_arch.archs import RAMiT, Restormer, build_network
 from semanir_arch.bridges.converting import convert
 from semanir_arch.commands.convert import main
 from semanir_arch.restoring.loading import load_network
-from semanir_arch.utils.checkpoint import (
-    CheckpointError,
-    load_checkpoint,
-    load_into,
-    save_checkpoint,
-)
+from semanir_arch.utils.checkpoint import load_checkpoint, load_into, save_checkpoint
+from semanir_arch.utils.errors import CheckpointError
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.tensor_file import write_tensors
 from semanir_arch.weights import find
+from tests.each import each
 from tests.helpers import TINY, TINY_UNET, save_weights
 
 OPTIONS = TINY_UNET
@@ -125,7 +122,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("content", "arguments", "message"), BROKEN)
+@each("content, arguments, message", BROKEN)
 def test_what_could_not_be_restored_is_refused_and_nothing_is_written(
     tmp_path, network, capsys, content, arguments, message
 ):
@@ -167,7 +164,7 @@ ORIGINS = {
 }
 
 
-@pytest.mark.parametrize("origin", ORIGINS)
+@each("origin", ORIGINS)
 def test_weights_of_every_origin_restore_and_convert(tmp_path, network, origin):
     content = ORIGINS[origin](dict(network.state_dict()))
     bare = all(isinstance(value, torch.Tensor) for value in content.values())

@@ -10,7 +10,8 @@ import pytest
 from semanir_arch.commands import completion, data, launch
 from semanir_arch.commands.options import main as options
 from semanir_arch.utils import shipped
-from semanir_arch.utils.command_line import Exit, Parser, run_guarded, spell_command
+from semanir_arch.utils.command_line import FAULT, Exit, Parser, run_guarded, spell_command
+from semanir_arch.utils.errors import InputError, MissingFileError
 from tests.helpers import ROOT
 
 
@@ -66,8 +67,9 @@ def test_a_misspelt_choice_is_told_with_the_nearest(capsys):
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (FileNotFoundError("a.png: no such file"), Exit.REFUSED),
-        (ValueError("sigma -1: allowed: 0 to 500"), Exit.REFUSED),
+        (MissingFileError("a.png: no such file"), Exit.REFUSED),
+        (OSError(28, "No space left on device", "a.png"), Exit.REFUSED),
+        (InputError("sigma -1: allowed: 0 to 500"), Exit.REFUSED),
         (KeyboardInterrupt(), Exit.INTERRUPTED),
     ],
 )
@@ -81,8 +83,13 @@ def test_what_ends_a_command_is_one_line_and_a_code(capsys, error, code):
 
 
 def test_a_defect_of_ours_keeps_its_traceback():
-    with pytest.raises(KeyError):
-        run_guarded("semanir-x", lambda: {}["x"])
+    def stumble():
+        raise ValueError("math domain error")
+
+    for work in (stumble, lambda: {}["x"]):
+        with pytest.raises((KeyError, ValueError)) as raised:
+            run_guarded("semanir-x", work)
+        assert FAULT in raised.value.__notes__
 
 
 @pytest.mark.parametrize(
@@ -161,16 +168,34 @@ def test_option_files_are_listed_and_copied_whole(tmp_path, capsys):
     assert (copy / "mine.yml").exists()
 
 
-def test_bash_accepts_the_completion_of_all_commands(capsys, tmp_path):
+TRY_COMPLETION = """
+source completion.bash
+try() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 ))
+    registered=$(complete -p "$1"); after=${registered#* -F }; COMPREPLY=()
+    [[ $registered == *"-o default "* ]] && "${after% *}"
+    echo "${COMPREPLY[@]}"
+}
+try semanir-restore --tas
+try semanir-restore --task dem
+try semanir-restore pho
+try semanir-train --auto
+try semanir-train -opt mine/
+try semanir-data pat
+"""
+
+
+def test_bash_completes_options_words_and_files(capsys, tmp_path):
     assert completion.main(["bash"]) == 0
-    script = tmp_path / "completion.bash"
-    script.write_text(capsys.readouterr().out)
-    wanted = "source completion.bash; complete -p semanir-restore semanir-train semanir-data"
+    (tmp_path / "completion.bash").write_text(capsys.readouterr().out)
+    (tmp_path / "mine").mkdir()
+    for name in ("photo.jpg", "mine/x.yml"):
+        (tmp_path / name).touch()
     result = subprocess.run(
-        ["bash", "-c", wanted], cwd=tmp_path, capture_output=True, text=True, check=True
+        ["bash", "-c", TRY_COMPLETION], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert result.stdout.count("complete ") == 3
-    assert "--task" in script.read_text()
+    expected = ["--task", "demosaic", "photo.jpg", "--auto_resume", "mine/x.yml", "patches"]
+    assert result.stdout.splitlines() == expected, result.stderr
 
 
 def test_the_list_of_commands_needs_no_torch():

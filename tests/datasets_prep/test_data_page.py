@@ -16,6 +16,7 @@ from semanir_arch.utils.options.yaml_reading import load_file
 from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+TASKS = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
 SCRIPTS = {
     "prepare.py": prepare,
     "extract_patches.py": extract_patches,
@@ -54,7 +55,7 @@ def test_every_preset_and_data_set_is_named():
     for name in [*PRESETS, *load_catalogue(prepare.CATALOGUE)]:
         assert f"`{name}`" in PAGE, name
     for name in DATASETS:
-        assert f"`{name}`" in PAGE or name.startswith("Synthetic"), name
+        assert f"`{name}`" in PAGE + TASKS, name
 
 
 def test_folders_of_the_page_are_those_of_the_catalogue():

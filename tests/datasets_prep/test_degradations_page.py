@@ -16,9 +16,10 @@ from semanir_arch.data.degradations import (
     second_order,
     shuffled,
 )
+from semanir_arch.data.degradations.damage import Recipe
+from semanir_arch.data.degradations.damages import DAMAGES
 from semanir_arch.data.degradations.declaration import describe
 from semanir_arch.data.files.image_io import load_image
-from semanir_arch.data.preparation.damages import DAMAGES
 from tests.helpers import ROOT
 
 FILE = ROOT / "docs/degradations.md"
@@ -35,7 +36,9 @@ def test_the_tables_are_those_of_the_declarations(module):
 
 def test_every_damage_with_settings_has_its_picture():
     shown = re.findall(r"\]\((degradations/\w+\.jpg)\)", PAGE)
-    wanted = {f"degradations/{name}.jpg" for name, damage in DAMAGES.items() if damage.settings}
+    wanted = {
+        f"degradations/{name}.jpg" for name, damage in DAMAGES.items() if isinstance(damage, Recipe)
+    }
     assert wanted <= set(shown)
     for name in shown:
         file = ROOT / "docs" / name

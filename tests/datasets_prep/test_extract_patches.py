@@ -115,7 +115,7 @@ def test_interrupted_run_continues_to_the_same_result(photos, monkeypatch, capsy
     with monkeypatch.context() as patched:
         patched.setattr(extraction, "run_jobs", interrupt)
         assert run(photos) == 130
-    assert "the same command continues" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     manifest = json.loads((photos.parent / "patches/manifest.json").read_text())
     assert list(manifest["images"]) == ["a.png"]
     assert run(photos) == 0
@@ -130,8 +130,13 @@ def test_killed_run_repeats_nothing_and_leaves_nothing_broken(photos):
         "import sys, time\n"
         "from datasets_prep import extract_patches\n"
         "from semanir_arch.data.preparation import patches\n"
-        "inner = patches.encode_fast_png\n"
-        "patches.encode_fast_png = lambda pixels: time.sleep(0.001) or inner(pixels)\n"
+        "inner, done = patches.encode_fast_png, []\n"
+        "def encode(pixels):\n"
+        "    done.append(None)\n"
+        # each of two workers: 12 images of 80 patches, then a half, and no more
+        "    time.sleep(3600 if len(done) > 1000 else 0)\n"
+        "    return inner(pixels)\n"
+        "patches.encode_fast_png = encode\n"
         "sys.exit(extract_patches.main(sys.argv[1:]))\n"
     )
     options = ["--input", photos, "--output", folder, "--size", 16, "--step", 12, "--workers", 2]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import cv2
 import numpy as np
@@ -8,15 +9,17 @@ import pytest
 import torch
 
 from datasets_prep import generate_lq
-from semanir_arch.data.files.image_io import load_image, scan_images, write_image
-from semanir_arch.data.preparation.damages import DAMAGES
+from semanir_arch.data.degradations.damages import DAMAGES
+from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.data.sources.scanning import scan_images
+from tests.each import each
 from tests.helpers import ROOT, make_image
 
 SET5 = ROOT / "datasets/test/Set5"
 
 
 def run(source, target, *extra):
-    return run_damage("gaussian", source, target, "--sigma", 25, *extra)
+    return run_damage("noise", source, target, "--sigma", 25, *extra)
 
 
 def run_damage(damage, source, target, *extra):
@@ -156,7 +159,7 @@ def test_mosaic_keeps_one_colour_per_pixel(tmp_path):
 
 # what has no default, and so much of the rest that small images get some
 NEEDED = {
-    "gaussian": ["sigma=10"],
+    "noise": ["sigma=10"],
     "bicubic": ["scale=2"],
     "jpeg": ["quality=[20, 30]"],
     "rain": ["amount=500"],
@@ -173,8 +176,8 @@ EIGHT_BIT = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@each("damage", DAMAGES)
+@each("dtype", [np.uint8, np.uint16])
 def test_every_damage_is_reproducible_and_keeps_the_depth(tmp_path, damage, dtype):
     pixels = make_image((40, 48, 3), dtype)
     write_image(tmp_path / "photo.png", pixels)
@@ -226,11 +229,11 @@ def test_result_does_not_depend_on_the_number_of_processes(gray_photo, tmp_path)
         assert path.read_bytes() == (tmp_path / "3" / path.name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("damage", "extra", "message"),
+@each(
+    "damage, extra, message",
     [
-        ("gaussian", [], "--damage gaussian needs sigma from 0 to 255"),
-        ("jpeg", ["--sigma", 3, "--quality", 3], "has no parameter sigma; allowed: quality"),
+        ("noise", [], "--damage noise: sigma is needed, a number from 0 to 255"),
+        ("jpeg", ["--sigma", 3, "--quality", 3], "there is no parameter sigma; allowed: quality"),
         ("jpeg", ["--quality", 0], "quality must lie in [1, 100]"),
         ("jpeg", ["--quality", 9, "--set", "chroma=4:1:1"], "chroma must be one of 4:2:0, 4:4:4"),
         ("rain", ["--set", "amount"], "--set takes NAME=VALUE, received 'amount'"),
@@ -265,3 +268,28 @@ def test_hidden_colours_do_not_get_into_results(tmp_path):
     write_image(tmp_path / "a.png", pixels)
     assert run_damage("jpeg", tmp_path / "a.png", tmp_path / "b.png", "--quality", 100) == 0
     np.testing.assert_allclose(load_image(tmp_path / "b.png").pixels.astype(int), 200, atol=2)
+
+
+def test_a_former_name_of_a_damage_is_read_and_its_folders_are_continued(
+    gray_photo, tmp_path, capsys
+):
+    clean, noisy = gray_photo.parent, tmp_path / "noisy"
+    assert run_damage("gaussian", clean, noisy, "--sigma", 25) == 0
+    assert "note: damage 'gaussian' is now called 'noise'; both are read" in capsys.readouterr().err
+    # as records have had it from the beginning
+    record = json.loads((noisy / "manifest.json").read_text())["parameters"]
+    assert record["task"] == "gaussian"
+    assert record["texts"] == {}
+    assert run_damage("noise", clean, noisy, "--sigma", 25) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_words_that_came_later_are_recorded_only_where_they_are_not_as_they_were(
+    gray_photo, tmp_path
+):
+    records = []
+    for number, extra in enumerate(([], ["--set", "encoder=pillow"])):
+        folder = tmp_path / str(number)
+        assert run_damage("jpeg", gray_photo.parent, folder, "--quality", 30, *extra) == 0
+        records.append(json.loads((folder / "manifest.json").read_text())["parameters"]["texts"])
+    assert records == [{"chroma": "4:2:0"}, {"chroma": "4:2:0", "encoder": "pillow"}]

@@ -19,6 +19,7 @@ from datasets_prep import prepare
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.dataset_facts import Archive, load_catalogue
 from semanir_arch.data.preparation.layout import STAGING
+from tests.each import each
 from tests.helpers import ROOT, make_image
 
 CATALOGUE = load_catalogue(prepare.CATALOGUE)
@@ -167,10 +168,7 @@ def members_for(folder, rule):
         yield "top/" + "".join(a + b for a, b in zip(pieces, [*fill, ""], strict=True))
 
 
-@pytest.mark.parametrize(
-    ("name", "edition"),
-    [(name, edition) for name in sorted(CATALOGUE) for edition in (0, 1)],
-)
+@each("name, edition", [(name, edition) for name in sorted(CATALOGUE) for edition in (0, 1)])
 def test_archives_of_every_layout_are_laid_out_completely(tmp_path, capsys, name, edition):
     folders = [folder for part in CATALOGUE[name].parts.values() for folder in part]
     names = []
@@ -192,7 +190,7 @@ def test_archives_of_every_layout_are_laid_out_completely(tmp_path, capsys, name
         assert all(stem == stems[0] for stem in stems)
 
 
-@pytest.mark.parametrize("listing", LISTINGS)
+@each("listing", LISTINGS)
 def test_members_of_published_archives_find_their_place(tmp_path, listing):
     name, members, expected = LISTINGS[listing]
     assert run(tmp_path, name, pack(tmp_path / "a.tar", members)) == 0
@@ -250,11 +248,13 @@ def test_killed_run_continues(tmp_path, small_catalogue):
         "from semanir_arch.data.preparation import archives, layout\n"
         "archives.CHUNK = 50000\n"
         "inner = archives.Member.chunks\n"
-        "def slow(self):\n"
-        "    for chunk in inner(self):\n"
-        "        time.sleep(0.02)\n"
+        "begun = []\n"
+        "def stop_in_the_third(self):\n"
+        "    begun.append(self)\n"
+        "    for number, chunk in enumerate(inner(self)):\n"
+        "        time.sleep(3600 if len(begun) == 3 and number == 5 else 0)\n"
         "        yield chunk\n"
-        "archives.Member.chunks = slow\n"
+        "archives.Member.chunks = stop_in_the_third\n"
         "sys.exit(prepare.main(sys.argv[1:]))\n"
     )
     root = tmp_path / "datasets"
@@ -313,8 +313,8 @@ def test_archives_that_would_leave_the_folder_are_refused(tmp_path, capsys, suff
     assert not tree(tmp_path)
 
 
-@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
-@pytest.mark.parametrize(
+@each("suffix", ["zip", "tar", "tar.gz"])
+@each(
     "name",
     [
         "../our485/low/\x1b[2J\n\r\x07\x9b1m\u202e.png",
@@ -384,8 +384,8 @@ def test_more_files_or_bytes_than_declared_are_refused(tmp_path, lol, small_cata
     assert not (tmp_path / "datasets/train").exists()
 
 
-@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz"])
-@pytest.mark.parametrize("kept", [0.0, 0.3, 0.95])
+@each("name", ["a.zip", "a.tar", "a.tar.gz"])
+@each("kept", [0.0, 0.3, 0.95])
 def test_truncated_archives_are_refused(tmp_path, capsys, name, kept):
     names = [f"our485/{kind}/{n}.png" for kind in ("low", "high") for n in (1, 2)]
     big = content("x.png", (100, 100, 3))

@@ -9,6 +9,7 @@ import pytest
 
 from semanir_arch.evaluation import cache_key
 from semanir_arch.evaluation.cache_key import make_cache_key
+from tests.each import each
 
 OPTIONS = {
     "name": "run",
@@ -45,8 +46,8 @@ def changed(options, *path, value):
     return options
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
+@each(
+    "path, value",
     [
         (("network_g", "k"), 4),
         (("val", "tile"), 64),

@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from semanir_arch.losses import VGGFeatureLoss
-from semanir_arch.utils.checkpoint import CheckpointError
+from semanir_arch.utils.errors import CheckpointError
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3")
 

@@ -7,11 +7,12 @@ import torch
 
 from semanir_arch.metrics import PROTOCOLS
 from semanir_arch.metrics.metric_names import is_lower_better, name_metrics, protocol_scores
+from tests.each import each
 
 PSNR = {"type": "calculate_psnr", "crop_border": 0}
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@each("protocol", PROTOCOLS)
 def test_a_protocol_knows_the_names_of_its_scores(protocol):
     generator = torch.Generator().manual_seed(0)
     target = torch.rand(1 if "gray" in protocol else 3, 24, 24, generator=generator)

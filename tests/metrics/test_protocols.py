@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from semanir_arch.metrics import PROTOCOLS, REGISTERED, psnr, quantize_uint8, rgb_to_y, ssim
+from tests.each import each
 from tests.helpers import ROOT
 
 
@@ -69,8 +70,8 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", PROTOCOLS)
+@each("dtype", [torch.float32, torch.float64])
+@each("name", PROTOCOLS)
 def test_batch_is_scored_like_its_images(name, dtype, device):
     """One by one on the CPU, and together on a device: PSNR within 1e-4 dB."""
     rows, columns = torch.meshgrid(torch.arange(40.0), torch.arange(48.0), indexing="ij")

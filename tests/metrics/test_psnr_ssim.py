@@ -11,6 +11,7 @@ import torch
 from semanir_arch import host
 from semanir_arch.metrics import mae, psnr, psnr_b, rgb_to_y, semanir_psnr, semanir_ssim, ssim
 from semanir_arch.metrics.registered import semanir_psnr_b
+from tests.each import each
 from tests.helpers import make_image
 
 METRICS = [psnr, ssim]
@@ -214,9 +215,9 @@ def test_gray_images_are_taken_as_they_are():
     assert len(set(values.values())) == 1
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(
-    ("x", "y", "options", "message"),
+@each("metric", METRICS)
+@each(
+    "x, y, options, message",
     [
         ((3, 16, 16), (3, 16, 15), {}, r"differ in shape: \(3, 16, 16\) and \(3, 16, 15\)"),
         ((16, 16), (16, 16), {}, r"expected \(C, H, W\) or \(B, C, H, W\), received"),

@@ -9,6 +9,7 @@ import torch
 from semanir_arch.metrics import ssim, ssim_map
 from semanir_arch.metrics.preparation import prepare_pair
 from semanir_arch.metrics.ssim import KINDS, _similarity_on_device
+from tests.each import each
 from tests.metrics.test_psnr_ssim import photograph, to_tensor
 
 
@@ -67,8 +68,8 @@ def test_zero_padding_counts_every_pixel():
     np.testing.assert_allclose(places.permute(1, 2, 0).numpy(), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("channels", [1, 3])
+@each("kind", KINDS)
+@each("channels", [1, 3])
 def test_devices_without_opencv_give_the_same(kind, channels):
     """What GPUs compute, here on the CPU."""
     images = [to_tensor(image) for image in photograph(channels, 70, 33)]
@@ -82,7 +83,7 @@ def test_devices_without_opencv_give_the_same(kind, channels):
 
 
 def test_kinds_order_as_published():
-    """On one pair of noisy colour images MATLAB's value is far above the others."""
+    """On one pair of noisy color images MATLAB's value is far above the others."""
     pair = [to_tensor(image) for image in photograph()]
     values = {kind: ssim(*pair, data_range=255, kind=kind).item() for kind in KINDS}
     assert values["matlab"] > values["wang"] + 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,12 +18,8 @@ from semanir_arch.metrics.protocols import PROTOCOLS
 from semanir_arch.models.optimizers import optimizers
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.modules.key_count import draw_k
-from semanir_arch.utils.checkpoint import (
-    CheckpointError,
-    load_checkpoint,
-    load_state,
-    save_checkpoint,
-)
+from semanir_arch.utils.checkpoint import load_checkpoint, load_state, save_checkpoint
+from semanir_arch.utils.errors import CheckpointError
 from tests.helpers import TINY_SR, TINY_UNET
 
 
@@ -45,8 +42,19 @@ def build(options):
     return RestorationModel(copy.deepcopy(options))
 
 
-def validate(model, current_iter=3, save_img=False):
-    model.validation(DataLoader(Pairs()), current_iter, None, save_img)
+class Changed(Pairs):
+    """Pairs of other images."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def __getitem__(self, index):
+        pair = super().__getitem__(index)
+        return pair | self.change(pair)
+
+
+def validate(model, current_iter=3, save_img=False, pairs=None):
+    model.validation(DataLoader(pairs or Pairs()), current_iter, None, save_img)
     return model.evaluations["pairs"]
 
 
@@ -91,11 +99,23 @@ def test_inputs_of_another_size_have_no_score(options):
     options["network_g"] = TINY_SR
     options["scale"] = 2
     options["val"]["protocol"] = "sr_y"
+    rows = validate(
+        build(options),
+        pairs=Changed(lambda pair: {"lq": pair["lq"][:, ::2, :7], "gt": pair["gt"][..., :14]}),
+    ).rows
+    assert [row.input for row in rows] == [{}, {}]
+
+
+@pytest.mark.parametrize(("view", "channels"), [(slice(0, 3), 3), (None, None), (slice(None), 6)])
+def test_the_data_set_says_which_channels_of_an_input_are_a_picture(options, view, channels):
+    options["network_g"] = TINY_UNET | {"in_chans": 6, "out_chans": 3}
+    pairs = Changed(lambda pair: {"lq": pair["lq"].repeat(2, 1, 1)})
+    pairs.input_view = view
     model = build(options)
-    model.feed_data({"lq": torch.rand(1, 3, 7, 9), "gt": torch.rand(1, 3, 14, 18)})
-    model.test()
-    assert model.output.shape == (1, 3, 14, 18)
-    assert model._score(has_target=True)[0] == {}
+    validate(model, pairs=pairs)
+    parts = model.examples["pairs"].parts
+    assert parts.get("input", np.empty((1, 1, 0))).shape[2] == (channels or 0)
+    assert parts["output"].shape == parts["target"].shape == (12, 15, 3)
 
 
 @pytest.mark.parametrize("is_train", [True, False])

@@ -10,6 +10,7 @@ import pytest
 from semanir_arch.models.schedules import build_schedule, learning_rate
 from semanir_arch.runs.prepare import complete_options
 from semanir_arch.utils.options import OptionError, to_yaml
+from tests.each import each
 from tests.helpers import ROOT
 
 LEAF = str(ROOT / "options" / "denoising" / "SemanIR_color.yml")
@@ -22,8 +23,8 @@ def problems(*overrides):
     return str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
+@each(
+    "override, message",
     [
         ("precison=bf16", "precison: unknown key; did you mean 'precision'?"),
         ("precision=half", "received 'half'; allowed: 'fp32', 'bf16', 'fp16'"),

@@ -15,11 +15,11 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 
 import semanir_arch.plugin  # noqa: F401 - registers the networks
 from semanir_arch import host
-from semanir_arch.models.nonfinite import NonFiniteError
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.modules.key_count import draw_k
 from semanir_arch.modules.stage import KeySemanticLayer
 from semanir_arch.runs import run
+from semanir_arch.utils.errors import NonFiniteError
 from tests.processes import joined, needs_fork, run_processes
 
 BATCH = 5
@@ -28,7 +28,7 @@ FILES = [f"/x/{index}.png" for index in range(BATCH)]
 
 @host.load("basicsr.utils.registry").ARCH_REGISTRY.register()
 class NormalisedNet(nn.Sequential):
-    """A network whose forward pass changes it: batch normalisation keeps statistics."""
+    """A network whose forward pass changes it: batch normalization keeps statistics."""
 
     def __init__(self):
         super().__init__(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 1))

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from semanir_arch.modules.padding import crop, pad_around, pad_to_multiple
+from tests.each import each
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (7, 8), (8, 8), (9, 31)])
-@pytest.mark.parametrize("multiple", [1, 8, 32])
-@pytest.mark.parametrize("mode", ["reflect", "symmetric"])
+@each("size", [(1, 1), (1, 9), (2, 3), (7, 8), (8, 8), (9, 31)])
+@each("multiple", [1, 8, 32])
+@each("mode", ["reflect", "symmetric"])
 def test_mirroring_equals_numpys_and_crops_off(
     size: tuple[int, int], multiple: int, mode: str
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from torch import Tensor
 from semanir_arch.ops import key_semantic_attention, key_semantic_dictionary
 from semanir_arch.ops.attention import gather, masked
 from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request, choose, report
+from tests.each import each
 
 FAST = ("masked", "gather")
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
@@ -40,9 +43,9 @@ def assert_close(actual: list[Tensor], expected: list[Tensor], dtype: torch.dtyp
         assert error <= TOLERANCE[dtype], f"{name} is off by {error:.2e}"
 
 
-@pytest.mark.parametrize("backend", FAST)
-@pytest.mark.parametrize("head_dim", [14, 16, 30, 32, 36, 64])
-@pytest.mark.parametrize("tokens", [1, 31, 64, 70, 100, 128])
+@each("backend", FAST)
+@each("head_dim", [14, 16, 30, 32, 36, 64])
+@each("tokens", [1, 31, 64, 70, 100, 128])
 def test_backend_equals_the_definition(backend: str, tokens: int, head_dim: int) -> None:
     inputs = make_inputs(tokens, head_dim)
     for k in sorted({1, min(5, tokens), min(64, tokens), tokens}):
@@ -107,8 +110,8 @@ def test_unselected_keys_have_no_weight_however_large_their_score(backend: str) 
     torch.testing.assert_close(actual, expected)
 
 
-@pytest.mark.parametrize("backend", ["auto", "dense", "masked", "naive"])
-@pytest.mark.parametrize("with_bias", [True, False])
+@each("backend", ["auto", "dense", "masked", "naive"])
+@each("with_bias", [True, False])
 def test_keeping_every_key_is_dense_attention(backend: str, with_bias: bool) -> None:
     dictionary = key_semantic_dictionary(torch.randn(3, 36, 8), 36)
     inputs = make_inputs(36, head_dim=14)
@@ -228,3 +231,28 @@ def test_a_dictionary_of_other_windows_is_refused() -> None:
     q, k, v, _ = make_inputs(40, head_dim=8)
     with pytest.raises(ValueError, match="2 windows of 40 tokens, q has 3 of 40"):
         key_semantic_attention(q, k, v, dictionary)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_generated_code_calls_the_operators_with_gradients() -> None:
+    """By the compiler that is torch's default; few kernels, as each takes seconds."""
+    from torch._inductor import config
+
+    def attend(features: Tensor, qkv: Tensor, bias: Tensor) -> Tensor:
+        dictionary = key_semantic_dictionary(features, 5)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        out = key_semantic_attention(q, k, v, dictionary, bias=bias, scale=0.5)
+        return out.transpose(1, 2).sin()
+
+    features = torch.randn(2, 16, 8)
+    given = [torch.randn(2, 16, 3, 2, 4), torch.randn(2, 16, 16)]
+    results = []
+    # the processor is asked once more, instead of five compilations
+    with config.patch({"compile_threads": 1, "cpp.vec_isa_ok": True}):
+        for function in (attend, torch.compile(attend, fullgraph=True, dynamic=False)):
+            inputs = [x.clone().requires_grad_() for x in given]
+            out = function(features, *inputs)
+            results.append([out.detach(), *torch.autograd.grad(out.square().sum(), inputs)])
+    for eager, compiled in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, eager, atol=1e-5, rtol=1e-4)

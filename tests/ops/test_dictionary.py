@@ -7,6 +7,7 @@ import torch
 
 from semanir_arch.ops import key_semantic_dictionary, native
 from semanir_arch.ops.dictionary import naive
+from tests.each import each
 
 
 def integer_features(windows: int, tokens: int, channels: int = 6) -> torch.Tensor:
@@ -24,15 +25,15 @@ def _library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(native, "best_instructions", lambda: native.kernels()[0])
 
 
-@pytest.mark.parametrize("tokens", [1, 2, 31, 32, 64, 70, 100, 256])
-@pytest.mark.parametrize("k", [1, 5, 64, 1000])
+@each("tokens", [1, 2, 31, 32, 64, 70, 100, 256])
+@each("k", [1, 5, 64, 1000])
 def test_selection_equals_a_stable_sort_where_similarities_tie(tokens: int, k: int) -> None:
     x = integer_features(3, tokens)
     expected = naive.select(x, min(k, tokens))
     assert torch.equal(key_semantic_dictionary(x, k).mask(), expected)
 
 
-@pytest.mark.parametrize("k", [1, 5, 20, 64])
+@each("k", [1, 5, 20, 64])
 def test_groups_are_kept_apart_before_the_selection(k: int) -> None:
     x = integer_features(4, 64)
     groups = torch.randint(0, 3, (4, 64))
@@ -114,8 +115,8 @@ def test_keeping_every_key_needs_no_bits() -> None:
     assert dictionary.mask().all()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@each(
+    "arguments, message",
     [
         ({"x": torch.ones(4, 4), "k": 1}, r"\(nW, N, C\).*\(4, 4\)"),
         ({"x": torch.ones(1, 4, 4, dtype=torch.int64), "k": 1}, "floating point"),

@@ -17,6 +17,7 @@ from semanir_arch.ops.backend import ATTENTION_BACKENDS, Request
 from semanir_arch.ops.dictionary import naive as definition
 from semanir_arch.ops.dictionary import threshold
 from semanir_arch.ops.dictionary.packed_bits import pack
+from tests.each import each
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
 KERNELS = ("avx512", "portable")
@@ -100,8 +101,8 @@ def assert_equals_the_definition(
         assert error <= TOLERANCE[a.dtype], f"{name} is off by {error:.2e}"
 
 
-@pytest.mark.parametrize("tokens", [1, 31, 64, 70, 100, 128, 256])
-@pytest.mark.parametrize("head_dim", [14, 16, 30, 32, 36, 64])
+@each("tokens", [1, 31, 64, 70, 100, 128, 256])
+@each("head_dim", [14, 16, 30, 32, 36, 64])
 def test_output_and_gradients_equal_the_definition(tokens: int, head_dim: int) -> None:
     for k in sorted({1, min(5, tokens), min(64, tokens), tokens}):
         assert_equals_the_definition(make_inputs(tokens, head_dim), make_dictionary(tokens, k))
@@ -119,8 +120,8 @@ def test_bfloat16_equals_the_definition(head_dim: int) -> None:
         assert_equals_the_definition(inputs, make_dictionary(tokens, 20))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("head_dim", [14, 30, 36, 64, 128])
+@each("dtype", [torch.float32, torch.bfloat16])
+@each("head_dim", [14, 30, 36, 64, 128])
 def test_portable_kernels_equal_the_definition(head_dim: int, dtype: torch.dtype) -> None:
     for tokens, k in ((1, 1), (64, 64), (70, 5)):
         inputs = make_inputs(tokens, head_dim, dtype)

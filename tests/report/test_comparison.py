@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from semanir_arch.data import DualPixelDefocusDataset, PairedRestorationDataset
 from semanir_arch.metrics.scores import Evaluation, Row
 from semanir_arch.report.comparison import compare
 from semanir_arch.report.k_curve import draw_k_curves, tabulate_k_curve
-from semanir_arch.report.measurement import Measurement, Subject, find_level, find_task
+from semanir_arch.report.measurement import Measurement, Subject, measured_level, measured_task
 from semanir_arch.report.published import parse_published
+from tests.each import each
 
 FIGURES = """
 sets: {CBSD68: 2}
@@ -46,7 +48,7 @@ def measured(dataset, sigma, psnr, subject=NET, images=2, protocol="denoise_rgb"
         Evaluation(dataset, protocol, rows),
         subject,
         {"sigma": sigma, **setting},
-        "denoising_color",
+        "denoise",
         sigma,
     )
 
@@ -66,7 +68,7 @@ def psnr():
 
 
 def test_levels_of_one_set_stand_side_by_side(psnr):
-    assert psnr.title == "PSNR of denoising_color (protocol: denoise_rgb)"
+    assert psnr.title == "PSNR: Color denoising (protocol: denoise_rgb)"
     columns = ["CBSD68 sigma 15", "CBSD68 sigma 25", "Kodak24 sigma 15", "Kodak24 sigma 25"]
     assert psnr.header == ["network", *columns]
     rows = rows_of(psnr)
@@ -168,19 +170,23 @@ def test_without_a_swept_k_there_is_no_curve():
     assert draw_k_curves([measured("CBSD68", 15, 30.0)]) == []
 
 
-@pytest.mark.parametrize(
-    ("protocol", "block", "task", "level"),
+@each(
+    "protocol, block, task, level",
     [
-        ("denoise_rgb", {"sigma": 25}, "denoising_color", 25.0),
+        ("denoise_rgb", {"sigma": 25}, "denoise", 25.0),
         ("jpeg_gray_semanir", {"quality": 10}, "jpeg_gray", 10.0),
         ("sr_y", {}, "sr", 4.0),
-        ("deblur_matlab", {}, "deblurring", None),
-        ("defocus_float", {"dataroot_left": "x"}, "defocus_dual", None),
-        ("defocus_float", {}, "defocus_single", None),
-        ("denoise_rgb", {"sigma": [0, 50]}, "denoising_color", None),
+        ("deblur_matlab", {}, "deblur", None),
+        ("defocus_float", {}, "defocus", None),
+        ("denoise_rgb", {"sigma": [0, 50]}, "denoise", None),
         (None, {"sigma": 25}, None, None),
     ],
 )
-def test_task_and_level_come_from_the_options(protocol, block, task, level):
-    assert find_task(protocol, block) == task
-    assert find_level(task, block, scale=4) == level
+def test_task_and_level_are_those_of_the_protocol(protocol, block, task, level):
+    assert measured_task(protocol, PairedRestorationDataset) == task
+    assert measured_level(task, block, scale=4) == level
+
+
+def test_a_data_set_of_one_task_says_so():
+    assert measured_task("defocus_float", DualPixelDefocusDataset) == "defocus_dual"
+    assert measured_task(None, DualPixelDefocusDataset) == "defocus_dual"

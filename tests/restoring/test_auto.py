@@ -12,6 +12,7 @@ from semanir_arch import Restorer
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.restoring import chain, cli
 from semanir_arch.restoring.chain import Chain
+from tests.each import each
 from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights
 from tests.restoring.diagnosis.test_diagnosis import scene, with_noise
 
@@ -40,9 +41,9 @@ def test_every_picture_gets_what_it_needs(pictures, capsys):
     ]
     assert errors[0] < errors[1] / 4
     out = capsys.readouterr().out
-    assert "nothing to repair, colour -> left as it is" in out
+    assert "nothing to repair, color -> left as it is" in out
     assert "grainy (noise of about 2" in out
-    assert "colour -> denoise\n" in out
+    assert "color -> denoise\n" in out
     assert "levels on average (2" in out
 
 
@@ -62,8 +63,8 @@ def test_a_diagnosis_writes_nothing(pictures, capsys):
     assert run("in", "missing.png", "--diagnose") == 1
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [
-        "in/clean.png: nothing to repair, colour -> left as it is",
-        "in/deep/grainy.png: grainy (noise of about 24 levels), colour -> denoise",
+        "in/clean.png: nothing to repair, color -> left as it is",
+        "in/deep/grainy.png: grainy (noise of about 24 levels), color -> denoise",
     ]
     assert "missing.png" in captured.err
     assert run("in", "--diagnose", "--json") == 0
@@ -119,8 +120,8 @@ def networks(tmp_path):
     return [Restorer(tmp_path / name, "cpu") for name in ("net.pth", "sr.pth")]
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@each("dtype", [np.uint8, np.uint16, np.float32])
+@each("channels", [1, 3, 4])
 def test_strength_is_exact_at_its_ends_and_between(networks, dtype, channels):
     image = make_image((17, 21, channels), dtype)
     network = networks[0]
@@ -129,7 +130,7 @@ def test_strength_is_exact_at_its_ends_and_between(networks, dtype, channels):
     np.testing.assert_array_equal(network.restore(image, strength=1), whole)
     white = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
     if channels == 4:
-        # weak pixels are restored without the colours that they hide
+        # weak pixels are restored without the colors that they hide
         image[..., 3] = white
         whole = network.restore(image)
     half = network.restore(image, strength=0.5).astype(float)

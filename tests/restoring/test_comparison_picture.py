@@ -7,6 +7,7 @@ import pytest
 
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.restoring.comparison_picture import fitting_picture, side_by_side
+from tests.each import each
 from tests.helpers import make_image
 
 
@@ -31,8 +32,8 @@ def test_the_smaller_image_is_enlarged_to_the_larger():
     np.testing.assert_array_equal(picture[-48:-8, 8:68][::2, ::2], small)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3, 1), (2, 3, 2), (2, 3, 4)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@each("shape", [(1, 1), (2, 3, 1), (2, 3, 2), (2, 3, 4)])
+@each("dtype", [np.uint8, np.uint16, np.float32])
 def test_every_layout_and_type_can_be_drawn(shape, dtype):
     image = make_image(shape, dtype)
     assert side_by_side({"before": image, "after": image}).shape[2] == 3

@@ -6,18 +6,18 @@ import pytest
 
 from semanir_arch.restoring import cli
 from semanir_arch.restoring.listing import list_scores, list_tasks
-from semanir_arch.weights import TASKS, get_task
-from semanir_arch.weights.words import suggest_task
+from semanir_arch.tasks import NETWORK_TASKS, get_task, suggest_task
+from tests.each import each
 
 
 def test_every_task_is_listed_also_where_nothing_is_shipped(tmp_path):
     text = list_scores(tmp_path)
-    for task in TASKS.values():
+    for task in NETWORK_TASKS.values():
         assert f"\n{task.name} " in f"\n{text}"
         assert task.title in text
         assert task.input in text
-    assert text.count("weights: none shipped") == len(TASKS)
-    assert f"0 of {len(TASKS)} tasks have weights" in text
+    assert text.count("weights: none shipped") == len(NETWORK_TASKS)
+    assert f"0 of {len(NETWORK_TASKS)} tasks have weights" in text
     assert "python -m semanir_arch.weights train TASK" in text
 
 
@@ -36,7 +36,7 @@ def test_weights_are_listed_with_size_scores_and_origin(tmp_path):
     assert "90 minutes on two CPU cores, 12,345 iterations" in text
     assert "CBSD68, sigma 25: 31.24 dB, SSIM 0.8831 (input 20.17 dB), protocol" in text
     assert "CBSD68: 31.24 dB, SSIM 0.8831, protocol" in text
-    assert f"1 of {len(TASKS)} tasks" in text
+    assert f"1 of {len(NETWORK_TASKS)} tasks" in text
 
 
 def test_the_command_prints_the_list(capsys):
@@ -54,10 +54,10 @@ def test_the_list_fits_one_screen_and_has_plain_words():
         assert any(line.startswith(f"{name} ") and word in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("word", "task"),
+@each(
+    "word, task",
     [
-        *[("upscale", "sr_x2"), ("denoising", "denoise"), ("deblurring", "deblur")],
+        *[("upscale", "sr_x2"), ("denoising", "denoise"), ("shaken", "deblur")],
         *[("unblur", "deblur"), ("Grainy", "denoise"), ("low-light", "lowlight")],
         *[("denois", "denoise"), ("super resolution", "sr_x2"), ("autmatic", "auto")],
     ],
@@ -65,4 +65,4 @@ def test_the_list_fits_one_screen_and_has_plain_words():
 def test_the_right_word_is_suggested(word, task):
     with pytest.raises(ValueError, match=f"did you mean '{task}'"):
         get_task(word)
-    assert suggest_task("qqqq", TASKS) is None
+    assert suggest_task("qqqq", NETWORK_TASKS) is None

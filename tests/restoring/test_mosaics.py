@@ -6,6 +6,7 @@ import torch
 
 from semanir_arch.data.degradations.bayer import PHASES, demosaic_linear, mosaic
 from semanir_arch.restoring.restorer import Restorer
+from tests.each import each
 from tests.helpers import make_image
 from tests.restoring.networks import save_plain
 
@@ -23,8 +24,8 @@ def linear(image, phase):
     return colors.permute(1, 2, 0).numpy()
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("size", [(3, 3), (12, 17), (31, 20)])
+@each("phase", PHASES)
+@each("size", [(3, 3), (12, 17), (31, 20)])
 def test_a_colour_image_is_recorded_and_interpolated(restorer, phase, size):
     image = make_image((*size, 3), np.float32)
     restored = restorer.restore(image, bayer=phase)
@@ -50,9 +51,9 @@ def test_opacity_stays_beside_the_colour(restorer):
     np.testing.assert_array_equal(restored[..., 3], image[..., 1])
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("tile", [8, 16, 40])
-@pytest.mark.parametrize("overlap", [0, 8])
+@each("phase", PHASES)
+@each("tile", [8, 16, 40])
+@each("overlap", [0, 8])
 def test_tiles_give_the_result_of_the_whole_image(plain, tmp_path, phase, tile, overlap):
     if overlap >= tile:
         return

@@ -6,13 +6,14 @@ import torch
 import torch.nn.functional as F
 
 from semanir_arch.restoring.pixels import Canvas, split
+from tests.each import each
 from tests.helpers import make_image
 
 LAYOUTS = [(5, 7), (5, 7, 1), (5, 7, 2), (5, 7, 3), (5, 7, 4), (1, 1), (1, 1, 4)]
 
 
 def joined(image, color=None, scale=1):
-    """An image whose colour was replaced, painted in one band."""
+    """An image whose color was replaced, painted in one band."""
     pixels = split(image)
     color = pixels.color if color is None else color
     canvas = Canvas(pixels, color.shape[1], scale)
@@ -20,8 +21,8 @@ def joined(image, color=None, scale=1):
     return canvas.finish()
 
 
-@pytest.mark.parametrize("shape", LAYOUTS)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2", np.float32, np.float64])
+@each("shape", LAYOUTS)
+@each("dtype", [np.uint8, np.uint16, ">u2", np.float32, np.float64])
 def test_painting_unchanged_color_gives_the_image_back(shape, dtype):
     image = make_image(shape, dtype)
     same = joined(image)
@@ -94,8 +95,8 @@ def test_the_image_is_not_changed():
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize(
-    ("image", "error", "message"),
+@each(
+    "image, error, message",
     [
         ([[0]], TypeError, "numpy array, got list"),
         (np.zeros((2, 2), np.int32), TypeError, "dtype int32; allowed: uint8"),

@@ -14,6 +14,7 @@ from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils.checkpoint import Checkpoint
 from semanir_arch.weights import available
 from semanir_arch.weights.catalogue import BFLOAT16_COST
+from tests.each import each
 from tests.helpers import make_image
 
 CPU = torch.device("cpu")
@@ -95,7 +96,7 @@ def test_devices_without_such_instructions_compute_in_float32():
     assert not bfloat16_is_fast(torch.device("mps"))
 
 
-@pytest.mark.parametrize("shipped", available(), ids=lambda shipped: shipped.task.name)
+@each("shipped", available)
 def test_every_shipped_network_says_what_bfloat16_costs(shipped):
     costs = shipped.record[BFLOAT16_COST]
     assert costs.keys() == shipped.record["validation"].keys()

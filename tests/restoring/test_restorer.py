@@ -8,6 +8,7 @@ import semanir_arch
 from semanir_arch.restoring.restorer import Restorer, restore
 from semanir_arch.utils.checkpoint import save_checkpoint
 from semanir_arch.weights import TASKS, ShippedWeights, find
+from tests.each import each
 from tests.helpers import TINY_SR, TINY_UNET, make_image, make_visible, save_weights
 from tests.restoring.networks import save_plain
 
@@ -28,8 +29,8 @@ def color_weights(tmp_path):
     return weights
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@each("shape", SHAPES)
+@each("dtype", [np.uint8, np.uint16, np.float32])
 def test_a_network_that_changes_nothing_gives_the_image_back(identity, shape, dtype):
     image = make_visible(shape, dtype)
     restored = identity.restore(image)
@@ -37,8 +38,8 @@ def test_a_network_that_changes_nothing_gives_the_image_back(identity, shape, dt
     np.testing.assert_allclose(restored, image, rtol=0, atol=1e-6 if dtype == np.float32 else 0)
 
 
-@pytest.mark.parametrize("in_chans", [1, 3])
-@pytest.mark.parametrize("shape", SHAPES)
+@each("in_chans", [1, 3])
+@each("shape", SHAPES)
 def test_super_resolution_enlarges_every_layout(tmp_path, in_chans, shape):
     save_weights(tmp_path / "sr.pth", TINY_SR | {"in_chans": in_chans})
     restorer = Restorer(tmp_path / "sr.pth", device="cpu")
@@ -92,8 +93,8 @@ def test_no_gradient_is_recorded(color_weights):
     assert not any(p.requires_grad for p in restorer.network.parameters())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@each(
+    "arguments, message",
     [
         ({"precision": "fp16"}, "precision='fp16'; allowed: auto, fp32, bf16"),
         ({"device": "tpu9"}, "device='tpu9' cannot be used here"),
@@ -114,8 +115,8 @@ def test_arguments_that_are_not_allowed_are_refused(color_weights, arguments, me
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-@pytest.mark.parametrize("name", ["k", "tile", "overlap"])
-@pytest.mark.parametrize("value", [2.5, True, (64, 64)])
+@each("name", ["k", "tile", "overlap"])
+@each("value", [2.5, True, (64, 64)])
 def test_numbers_of_another_type_are_refused(color_weights, name, value):
     with pytest.raises(TypeError, match=f"{name}=.*; a whole number is needed"):
         Restorer(color_weights, **{name: value})

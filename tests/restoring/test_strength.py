@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 
 from semanir_arch.restoring.strength import limit_noise, limit_to_quality
+from tests.each import each
 from tests.helpers import make_image
 
 DTYPES = [np.uint8, np.uint16, np.float32]
@@ -27,8 +28,8 @@ def pair(shape, dtype, deviation=20.0):
             for x in levels]  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("sigma", [0, 3, 7])
+@each("dtype", DTYPES)
+@each("sigma", [0, 3, 7])
 def test_what_is_removed_has_at_most_the_deviation_of_the_noise(dtype, sigma):
     before, after = pair((300, 40, 3), dtype)
     wanted = after.copy()
@@ -67,8 +68,8 @@ def steps(quality, index=0):
     return np.array(PIL.Image.open(buffer).quantization[index], np.float64).reshape(8, 8)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("quality", [10, 50, 90])
+@each("dtype", DTYPES)
+@each("quality", [10, 50, 90])
 def test_no_coefficient_moves_by_more_than_half_a_step(dtype, quality):
     before, after = pair((264, 48, 1), dtype)
     limit_to_quality(before, after, quality)
@@ -96,7 +97,7 @@ def test_in_colour_the_original_of_a_file_with_halved_colour_may_be_restored_ful
     limit_to_quality(before, after, 20)
     error = np.abs(after.astype(int) - clean)
     assert np.abs(before.astype(int) - clean).max() > 15
-    # libjpeg's integer arithmetic rounds colour before and after its DCT
+    # libjpeg's integer arithmetic rounds color before and after its DCT
     assert error.max() <= 4
     assert error.mean() < 0.5
 
@@ -119,6 +120,6 @@ def test_any_size_is_limited(shape):
     before, after = make_image(shape, seed=1), make_image(shape, seed=2)
     limit_to_quality(before, after, 100)
     assert after.shape == shape
-    # a whole step of 1 for each of 64 coefficients, and colour that is not stored
+    # a whole step of 1 for each of 64 coefficients, and color that is not stored
     if shape[2] == 1:
         assert np.abs(after.astype(int) - before).max() <= 8

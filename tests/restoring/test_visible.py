@@ -11,6 +11,7 @@ from semanir_arch.restoring.pixels import split
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.visible import with_visible_colors
 from semanir_arch.weights import available
+from tests.each import each
 
 WHITE = {np.uint8: 255, np.uint16: 65535, np.float32: 1.0}
 ROWS, COLUMNS = np.mgrid[:64, :64]
@@ -23,7 +24,7 @@ EDGES = {
 
 
 def disc(edge, hidden, dtype, channels=3):
-    """A white disc; what is hardly visible around it has colours that are not white."""
+    """A white disc; what is hardly visible around it has colors that are not white."""
     alpha = EDGES[edge]
     noise = np.random.default_rng(0).random((*alpha.shape, channels))
     around = noise if hidden == "noise" else np.zeros_like(noise)
@@ -39,7 +40,7 @@ def darkest_on_white(pixels):
     return 255 * (color * alpha + 1 - alpha).min()
 
 
-@pytest.mark.parametrize("task", [one.task.name for one in available()])
+@each("task", [one.task.name for one in available()])
 def test_no_task_darkens_the_edge_of_a_white_disc(task):
     restorer = Restorer(task=task, device="cpu")
     cases = [("hard", "black", np.uint8)]

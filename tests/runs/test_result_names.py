@@ -74,6 +74,9 @@ def test_a_clash_is_refused_before_anything_is_restored(work, weights, capsys):
     leaf = TEST | {"datasets": {"test": DATASET | {"dataroot_gt": "scenes"}}}
     assert run(leaf) == 2
     assert "data set a: several images are called a, so that" in capsys.readouterr().err
+    (work / "scenes" / "a.bmp").rename(work / "scenes" / "A.bmp")
+    assert run(leaf) == 2
+    assert "data set a: several images are called A or a, so that" in capsys.readouterr().err
     assert not list((work / "results").rglob("records*"))
 
 
@@ -113,8 +116,8 @@ def test_two_validation_sets_of_one_name_are_refused(name, work, capsys):
 
 
 def test_settings_that_would_share_a_folder_are_refused(work, weights, capsys):
-    assert run(TEST, "--sweep", "val:suffix=a b,a-b") == 2
-    assert "would share the folder suffixa-b" in capsys.readouterr().err
+    assert run(TEST, "--sweep", "val:suffix=a b,A-b") == 2
+    assert "would share the folder suffixA-b" in capsys.readouterr().err
 
 
 def test_the_protocol_keeps_its_heading(work, weights, capsys):

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from semanir_arch.archs import build_network
 from semanir_arch.bridges.converting import convert
 from semanir_arch.shipping.warm_start import (
-    RELATED,
     fit,
     prepare_start,
     start_by_interpolating,
@@ -72,7 +71,7 @@ def test_what_has_no_counterpart_is_left_alone():
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """Working folder, and a folder with the weights of colour denoising."""
+    """Working folder, and a folder with the weights of color denoising."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "shipped"
     folder.mkdir()
@@ -102,8 +101,3 @@ def test_random_weights_can_be_asked_for(shipped):
 def test_a_file_to_start_from_must_exist(shipped):
     with pytest.raises(FileNotFoundError, match=r"nothing\.pth"):
         prepare_start(TASKS["denoise"], TINY_UNET, "nothing.pth", shipped)
-
-
-def test_relations_are_between_tasks():
-    assert RELATED.keys() <= TASKS.keys()
-    assert all(set(names) <= TASKS.keys() for names in RELATED.values())

@@ -37,9 +37,9 @@ def write(faults: list[Fault]) -> None:
     """Put the table, with its date and command, into the page."""
     today = datetime.datetime.now(datetime.UTC).date()
     lines = [
-        f"Run on {today} with `{COMMAND}`",
-        f"(torch {torch.__version__.split('+')[0]}, Python {platform.python_version()}, "
-        f"{platform.system()}, CPU).",
+        f"Run on {today} (PyTorch {torch.__version__.split('+')[0]}, "
+        f"Python {platform.python_version()}, {platform.system()}, CPU) with",
+        f"`{COMMAND}`.",
         "",
         "| fault | tried | what survived |",
         "| --- | ---: | --- |",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from semanir_arch.commands.train import main
-from semanir_arch.runs.prepare import REFUSED
 from semanir_arch.utils.checkpoint import load_checkpoint
+from semanir_arch.utils.command_line import Exit
 
 
 def test_a_diverging_training_names_iteration_and_files_and_keeps_finite_weights(work, capsys):
@@ -17,7 +17,7 @@ def test_a_diverging_training_names_iteration_and_files_and_keeps_finite_weights
         "train:max_nonfinite=2",
         "datasets:train:batch_size_per_gpu=2",
     ]
-    assert main(["-opt", "train.yml", "--force_yml", *changes]) == REFUSED
+    assert main(["-opt", "train.yml", "--force_yml", *changes]) == Exit.REFUSED
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: iteration 4: ")
     assert all(name in error for name in ("a.png", "b.png", "2 steps were skipped already"))

@@ -256,9 +256,10 @@ def test_an_image_that_cannot_be_read_is_named_and_nothing_is_lost(
     folder = prepare(tmp_path, merge(OURS, changes))
     image = folder / "gt" / "3.png"
     content = image.read_bytes()
-    run = Process(folder, (), fault=slow_down)
+    run = Process(folder, (), fault=wait_for_damage_after_five_iterations)
     run.wait_for("iter:       5")
     image.write_bytes(content[:60])
+    (folder / "damaged").touch()
     assert run.finish() == 2
     assert last_line(folder).startswith("error: gt/3.png: ")
     manifest, problems = find_newest(experiment(folder), ["net_g"])
@@ -276,15 +277,17 @@ def test_an_image_that_cannot_be_read_is_named_and_nothing_is_lost(
     )
 
 
-def slow_down():
+def wait_for_damage_after_five_iterations():
     model = host.load("basicsr.models.sr_model").SRModel
-    original = model.feed_data
+    original, done = model.feed_data, []
 
-    def slow(*arguments):
-        time.sleep(0.02)
+    def wait(*arguments):
+        while len(done) == 5 and not Path("damaged").exists():
+            time.sleep(0.01)
+        done.append(None)
         original(*arguments)
 
-    model.feed_data = slow
+    model.feed_data = wait
 
 
 def test_two_runs_of_one_name_do_not_touch_each_other(tmp_path, record):

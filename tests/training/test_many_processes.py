@@ -24,7 +24,7 @@ from semanir_arch.commands import train as training
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.runs import failures
 from semanir_arch.runs.failures import LOST
-from semanir_arch.runs.prepare import REFUSED
+from semanir_arch.utils.command_line import Exit
 from tests.helpers import TINY_UNET, make_image, save_weights
 from tests.processes import free_port, needs_fork, run_processes
 
@@ -167,7 +167,7 @@ def test_what_cannot_be_used_is_told_once(work, images, capfd, monkeypatch):
     monkeypatch.setattr(failures, "time", SimpleNamespace(sleep=be_ended_instead_of_waiting))
     arguments = flags("run", 2, "train:total_iter=x")
     first, second = run_processes(2, run_main, training.main, arguments)
-    assert first == REFUSED
+    assert first == Exit.REFUSED
     assert isinstance(second, SystemExit)
     error = capfd.readouterr().err
     assert re.findall(r"^error in process (\d): .*total_iter", error, re.MULTILINE) == ["0"]
@@ -179,10 +179,10 @@ def test_a_failing_process_ends_the_run_with_its_message(work, images, capfd):
     (images / "3.png").write_bytes((images / "3.png").read_bytes()[:100])
     arguments = flags("run", 1, "train:total_iter=1000", "val=null")
     codes = run_processes(2, run_main, training.main, arguments)
-    assert sorted(codes) == [REFUSED, LOST]
+    assert sorted(codes) == [Exit.REFUSED, LOST]
     error = capfd.readouterr().err
     (failed,) = re.findall(r"^error in process (\d): .*3\.png", error, re.MULTILINE)
-    assert codes[int(failed)] == REFUSED
+    assert codes[int(failed)] == Exit.REFUSED
     assert f"process {1 - int(failed)} ends, because another process of the run" in error
     assert "Traceback" not in error
 

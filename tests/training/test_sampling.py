@@ -12,6 +12,7 @@ from semanir_arch import host
 from semanir_arch.runs.batch_schedule import BatchSchedule, Stage, read_schedule, read_stages
 from semanir_arch.training.sampling import BatchStream, Sample, SeededDataset
 from semanir_arch.utils.options import OptionError
+from tests.each import each
 
 BLOCK = {"name": "train", "batch_size_per_gpu": 4}
 
@@ -78,7 +79,7 @@ STAGES = [
 ]
 
 
-@pytest.mark.parametrize("done", range(10))
+@each("done", range(10))
 def test_progressive_stages_change_patch_and_batch_also_after_a_resume(done):
     schedule = read_schedule(BLOCK | {"progressive": STAGES}, 9, images=5, processes=2)
     batches = [*BatchStream(schedule, 1, done)]

@@ -23,7 +23,8 @@ from semanir_arch.training.states import (
     read_manifest,
     verify,
 )
-from semanir_arch.utils.checkpoint import CheckpointError, load_state
+from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.errors import CheckpointError
 
 SCHEDULE = BatchSchedule((Stage(100, 4),), 100, images=10)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
 from semanir_arch.archs import build_network
 from semanir_arch.utils.ensemble import ORIENTATIONS, self_ensemble
+from tests.each import each
 from tests.helpers import TINY_SR
 
 
@@ -29,8 +29,8 @@ def network_with_a_direction():
     return nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.ReLU(), nn.PixelShuffle(2)).eval()
 
 
-@pytest.mark.parametrize("size", [(8, 8), (5, 9), (9, 5), (1, 7), (1, 1)])
-@pytest.mark.parametrize("batch", [1, 3])
+@each("size", [(8, 8), (5, 9), (9, 5), (1, 7), (1, 1)])
+@each("batch", [1, 3])
 @torch.no_grad()
 def test_it_is_the_mean_over_all_orientations(size, batch):
     network, x = network_with_a_direction(), torch.rand(batch, 3, *size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from semanir_arch.utils.same_names import first_clash, folded
+from semanir_arch.utils.same_names import clashes, first_clash, folded
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ from semanir_arch.utils.same_names import first_clash, folded
 def test_case_and_composition_do_not_count(one, other):
     assert folded(one) == folded(other)
     assert first_clash(["a", one, "b", other]) == (one, other)
+    assert clashes(["a", one, "b", "a", other]) == [["a"], [one, other]]
 
 
 def test_other_names_differ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 
@@ -15,15 +16,16 @@ from semanir_arch.archs import build_network
 from semanir_arch.data import DATASETS
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.metrics.protocols import PROTOCOLS
+from semanir_arch.tasks import NETWORK_TASKS, get_task
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.shipped import renamed
 from semanir_arch.utils.tensor_file import read_tensors
-from semanir_arch.weights import TASKS, available, find, get_task
+from semanir_arch.weights import available, find
 from semanir_arch.weights.catalogue import FOLDER
+from tests.each import each
 from tests.helpers import ROOT
 
-SHIPPED = [pytest.param(entry, id=entry.task.name) for entry in available()]
 LIMIT = 40 * 10**6
 
 
@@ -44,7 +46,7 @@ def folder(tmp_path):
 
 def test_networks_for_colour_may_be_called_so(folder):
     assert find("jpeg_color", folder).path == find("jpeg", folder).path
-    assert get_task("denoise_color") is TASKS["denoise"]
+    assert get_task("denoise_color") is NETWORK_TASKS["denoise"]
 
 
 def test_a_task_is_found_with_what_is_known_of_it(folder):
@@ -78,7 +80,7 @@ def test_an_unknown_task_names_those_that_exist(folder):
         find("jpg", folder)
 
 
-@pytest.mark.parametrize("task", [3, ["jpeg"], TASKS["jpeg"]], ids=["int", "list", "Task"])
+@pytest.mark.parametrize("task", [3, ["jpeg"], NETWORK_TASKS["jpeg"]], ids=["int", "list", "Task"])
 def test_a_task_that_is_no_text_is_refused(folder, task):
     with pytest.raises(TypeError, match=f"{type(task).__name__}; the name of a task is needed"):
         find(task, folder)
@@ -99,7 +101,7 @@ def test_the_catalogue_needs_neither_torch_nor_basicsr():
 
 def test_every_task_that_can_be_trained_can_be_tested():
     leaves = [*(ROOT / "options" / "shipped").glob("*.yml")]
-    assert {path.stem for path in leaves} <= TASKS.keys()
+    assert {path.stem for path in leaves} == NETWORK_TASKS.keys()
     for leaf in leaves:
         assert "train" in resolve(leaf).options
         assert "train" not in resolve(leaf, role="test").options
@@ -112,7 +114,7 @@ def test_shipped_files_are_complete_and_small():
     assert sum((FOLDER / name).stat().st_size for name in files) < LIMIT
 
 
-@pytest.mark.parametrize("shipped", SHIPPED)
+@each("shipped", available)
 def test_a_record_says_how_the_weights_came_about(shipped):
     record, training = shipped.record, shipped.record["training"]
     assert record["task"] == shipped.task.name
@@ -131,7 +133,7 @@ def test_a_record_says_how_the_weights_came_about(shipped):
     assert renamed(ROOT / leaf) == ROOT / "options" / "shipped" / f"{shipped.task.name}.yml"
 
 
-@pytest.mark.parametrize("shipped", SHIPPED)
+@each("shipped", available)
 def test_the_weights_are_half_precision_and_describe_themselves(shipped):
     params, content = read_tensors(shipped.path)
     assert {value.dtype for value in params.values()} == {torch.float16}
@@ -140,10 +142,12 @@ def test_the_weights_are_half_precision_and_describe_themselves(shipped):
     assert content["metadata"]["task"] == shipped.task.name
 
 
-@pytest.mark.parametrize("shipped", SHIPPED)
+@each("shipped", available)
 def test_the_network_restores_a_photograph_it_never_saw(shipped, tmp_path):
-    """By more than the input, or than bicubic enlargement."""
-    write_image(tmp_path / "chelsea.png", photographs.chelsea()[60:156, 100:196])
+    """Better than the input or its bicubic enlargement, on average: some damage is drawn."""
+    for part in range(4):
+        left = 40 + 60 * part
+        write_image(tmp_path / f"{part}.png", photographs.chelsea()[60:156, left : left + 96])
     options = resolve(
         ROOT / "options" / "shipped" / f"{shipped.task.name}.yml", role="test"
     ).options
@@ -154,14 +158,17 @@ def test_the_network_restores_a_photograph_it_never_saw(shipped, tmp_path):
     # the published inputs of a benchmark are files; for another photograph they are made
     kind = DATASETS.get(block["type"], DATASETS["BicubicSRDataset"])
     changed = {"phase": "test", "dataroot_gt": str(tmp_path), "scale": scale}
-    pair = kind({**block, **changed})[0]
-    network = build_network(shipped.record["network"])
+    network = build_network(shipped.record["network"]).eval()
     load_into(network, load_checkpoint(shipped.path))
-    with torch.inference_mode():
-        restored = network.eval()(pair["lq"][None])[0]
-    given = pair["lq"]
-    if scale > 1:
-        given = F.interpolate(given[None], scale_factor=scale, mode="bicubic")[0]
     protocol = PROTOCOLS[options["val"]["protocol"]]
-    before, after = (protocol.evaluate(x, pair["gt"], scale)["psnr"] for x in (given, restored))
-    assert after > before + 0.3
+    gains = []
+    data = kind({**block, **changed})
+    for index in range(len(data)):
+        given, truth = data[index]["lq"], data[index]["gt"]
+        with torch.inference_mode():
+            restored = network(given[None])[0]
+        if scale > 1:
+            given = F.interpolate(given[None], scale_factor=scale, mode="bicubic")[0]
+        before, after = (protocol.evaluate(x, truth, scale)["psnr"] for x in (given, restored))
+        gains.append(after - before)
+    assert statistics.fmean(gains) > 0.3, gains

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor
-from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
-from semanir_arch.data.files.image_io import to_integer
+from semanir_arch.data.degradations.bicubic import DAMAGE, ROUNDINGS, SETTINGS
+from semanir_arch.data.degradations.damage import Damage
+from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Option
 
 # pixels of the reduced image: the kernel reaches over two of them, from a centre between two
 _MARGIN = 3
-
-
-def _rounded_once(pixels: NDArray[Any], scale: float) -> NDArray[Any]:
-    levels = np.iinfo(pixels.dtype).max
-    return to_integer(matlab_resize(pixels / levels, scale), pixels.dtype)
-
-
-ROUNDINGS: dict[str, Callable[[NDArray[Any], float], NDArray[Any]]] = {
-    "each_pass": matlab_resize,
-    "once": _rounded_once,
-}
-"""Ways of reducing stored pixels, from them and a factor below 1."""
 
 
 class BicubicSRDataset(CleanImageDataset):
@@ -39,15 +28,11 @@ class BicubicSRDataset(CleanImageDataset):
     too, an integer of 2 or more.
     """
 
+    DAMAGE: ClassVar[Damage | None] = DAMAGE
+
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
-        "rounding": Option(
-            str,
-            default="each_pass",
-            choices=tuple(ROUNDINGS),
-            help="each_pass: MATLAB's imresize of stored pixels, as in Set5 and Set14; once: of "
-            "doubles, as in DIV2K",
-        ),
+        "rounding": SETTINGS["rounding"].option(),
     }
 
     @classmethod
@@ -60,7 +45,7 @@ class BicubicSRDataset(CleanImageDataset):
         self.rounding = checked_choice(self.options, "rounding", tuple(ROUNDINGS))
         scale = self.opt.get("scale")
         if not isinstance(scale, int) or scale < 2:
-            raise ValueError(f"scale must be an integer of 2 or more, received {scale!r}")
+            raise InputError(f"scale must be an integer of 2 or more, received {scale!r}")
         self.scale = scale
 
     @property

@@ -28,12 +28,14 @@ from semanir_arch.data.datasets.training_patch import (
     to_tensor,
     without_margin,
 )
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.levels import Level, parse_level
 from semanir_arch.data.files.image_io import Image, convert_channels
 from semanir_arch.data.randomness import item_generator, named_generator
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.reading import read_all
 from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.utils.errors import InputError, UserError
 from semanir_arch.utils.options import Option, Strength, read_options
 
 Pair = tuple[Tensor, Tensor]
@@ -55,6 +57,9 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         ValueError: An option has a value that is not allowed, a folder holds no image, or (with
             `cache` or `check_files`) images are unreadable.
     """
+
+    DAMAGE: ClassVar[Damage | None] = None
+    """What is made of the images, as `semanir_arch.data.degradations` declares it."""
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "dataroot_gt": Option(
@@ -85,7 +90,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
     @classmethod
     def patch_step(cls, options: Mapping[str, Any]) -> int:
-        """What `patch_size` must be a multiple of, from complete options."""
+        """Number that `patch_size` must be a multiple of, from complete options."""
         return cls.pixel_ratio(options)
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
@@ -148,14 +153,14 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
 
         Args:
             pixels: (H, W, C) as stored, gray or RGB.
-            index: Of the image.
+            index: Index of the image.
         """
         gt = to_tensor(pixels)
         return self.degrade(gt, named_generator(self._names[index])), gt
 
     @property
     def item_names(self) -> Sequence[str]:
-        """What the images are called in results."""
+        """Names of the images in results."""
         return self.source.labels
 
     def __len__(self) -> int:
@@ -186,7 +191,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         """The strength that an option gives, see `levels`.
 
         Args:
-            key: Of an option that is declared as a `Strength`.
+            key: Name of an option that is declared as a `Strength`.
 
         Raises:
             ValueError: It has none of the forms, or lies outside its limits.
@@ -204,13 +209,13 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
         """
         if not self.is_training and not level.is_constant:
             received = self.options[key]
-            raise ValueError(f"{key} must be a number outside training, received {received!r}")
+            raise InputError(f"{key} must be a number outside training, received {received!r}")
         return level
 
     def _open(self) -> ImageSource:
         try:
             return open_source(self.options["dataroot_gt"], self.options["index_cache"])
-        except (FileNotFoundError, ValueError) as error:
+        except UserError as error:
             raise type(error)(f"dataroot_gt: {error}") from error
 
     def _image(self, index: int) -> AbstractContextManager[NDArray[Any]]:
@@ -234,4 +239,4 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
     def _check_patch_size(self) -> None:
         if self.patch_size < 1 or self.patch_size % self.step:
             allowed = "1 or more" if self.step == 1 else f"a multiple of {self.step}"
-            raise ValueError(f"patch_size must be {allowed}, received {self.patch_size}")
+            raise InputError(f"patch_size must be {allowed}, received {self.patch_size}")

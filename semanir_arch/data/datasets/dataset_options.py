@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Length, Option
 
 PHASES = ("train", "val", "test")
@@ -42,7 +43,7 @@ def checked_phase(opt: Mapping[str, Any]) -> str:
     """
     phase = opt.get("phase")
     if phase not in PHASES:
-        raise ValueError(f"phase must be one of {', '.join(PHASES)}, received {phase!r}")
+        raise InputError(f"phase must be one of {', '.join(PHASES)}, received {phase!r}")
     return phase
 
 
@@ -54,5 +55,5 @@ def checked_choice(options: Mapping[str, Any], key: str, allowed: tuple[Any, ...
     """
     if options[key] not in allowed:
         choices = ", ".join(map(repr, allowed))
-        raise ValueError(f"{key} must be one of {choices}, received {options[key]!r}")
+        raise InputError(f"{key} must be one of {choices}, received {options[key]!r}")
     return options[key]

@@ -1,4 +1,4 @@
-"""Demosaicking: clean colour images, seen through a Bayer filter."""
+"""Demosaicking: clean color images, seen through a Bayer filter."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ from torch import Tensor
 from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor, without_margin
-from semanir_arch.data.degradations.bayer import PHASES, REACH, demosaic_linear, mosaic, pack
+from semanir_arch.data.degradations.bayer import (
+    INTERPOLATED,
+    PHASE,
+    PHASES,
+    REACH,
+    demosaic_linear,
+    mosaic,
+    pack,
+)
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Option
 
 INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
@@ -25,18 +35,18 @@ INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
 
 
 class DemosaickingDataset(CleanImageDataset):
-    """Clean colour images and what a sensor with a Bayer filter records of them.
+    """Clean color images and what a sensor with a Bayer filter records of them.
 
     Patches are recorded after they are cropped and turned, so that every item has the same phase.
     `lq` has the size of `gt`, or half of it for `packed`. See `CleanImageDataset`.
     """
 
+    DAMAGE: ClassVar[Damage | None] = INTERPOLATED
+
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
-        "channels": Option(int, default=3, choices=(3,), help="of the clean images: RGB"),
-        "bayer": Option(
-            str, default="rggb", choices=PHASES, help="colours of the first two rows and columns"
-        ),
+        "channels": Option(int, default=3, choices=(3,), help="channels of the clean images: RGB"),
+        "bayer": PHASE.option(),
         "input": Option(
             str,
             default="linear",
@@ -69,7 +79,12 @@ class DemosaickingDataset(CleanImageDataset):
         self.input = checked_choice(self.options, "input", tuple(INPUTS))
         self.modulo = self.options["modulo"]
         if self.modulo < 2 or self.modulo % 2:
-            raise ValueError(f"modulo must be even, 2 or more, received {self.modulo}")
+            raise InputError(f"modulo must be even, 2 or more, received {self.modulo}")
+
+    @property
+    def input_view(self) -> slice | None:
+        """Channels of `lq` that are a picture: none of a packed mosaic."""
+        return None if self.input == "packed" else slice(None)
 
     @property
     def step(self) -> int:

@@ -19,6 +19,9 @@ class DualPixelDefocusDataset(PairedRestorationDataset):
     `lq` has twice `channels` channels: left view, then right view. `lq_path` is the left view.
     """
 
+    TASK: ClassVar[str | None] = "defocus_dual"
+    """A name of `semanir_arch.tasks.TASKS`; its protocol is that of single images."""
+
     INPUT_ROOTS: ClassVar[tuple[str, ...]] = ("dataroot_left", "dataroot_right")
 
     OPTIONS: ClassVar[dict[str, Option]] = {
@@ -31,3 +34,8 @@ class DualPixelDefocusDataset(PairedRestorationDataset):
         for name, option in PairedRestorationDataset.OPTIONS.items()
         if name != "dataroot_lq"
     }
+
+    @property
+    def input_view(self) -> slice:
+        """Channels of `lq` that are a picture: the left view."""
+        return slice(0, self.channels)

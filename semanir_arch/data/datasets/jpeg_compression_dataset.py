@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.training_patch import TrainingPatch, to_tensor
+from semanir_arch.data.degradations.damage import Damage
+from semanir_arch.data.degradations.declaration import as_options
 from semanir_arch.data.degradations.jpeg import (
     CHROMA,
+    DAMAGE,
     ENCODERS,
+    SETTINGS,
     compress_jpeg,
     compress_jpeg_region,
     covering_blocks,
+    to_8_bit,
 )
-from semanir_arch.data.files.image_io import to_float, to_integer
-from semanir_arch.utils.options import Option, Strength
-
-_QUALITY = Strength(1, 100, whole=True)
+from semanir_arch.utils.options import Option
 
 
 class JpegCompressionDataset(CleanImageDataset):
@@ -32,23 +33,11 @@ class JpegCompressionDataset(CleanImageDataset):
     `CleanImageDataset`.
     """
 
+    DAMAGE: ClassVar[Damage | None] = DAMAGE
+
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
-        "quality": Option(
-            _QUALITY,
-            help="of JPEG, 1 (worst) to 100: number, [low, high] or {list: [values]}; a number "
-            "outside training",
-            evaluation=_QUALITY.number,
-        ),
-        "chroma": Option(
-            str,
-            default="4:2:0",
-            choices=CHROMA,
-            help="resolution of chroma: 4:2:0 halves it, as published tables do, 4:4:4 keeps it",
-        ),
-        "encoder": Option(
-            str, default="opencv", choices=ENCODERS, help="library; both give the same pixels"
-        ),
+        **as_options(SETTINGS),
     }
 
     def configure(self) -> None:
@@ -62,7 +51,7 @@ class JpegCompressionDataset(CleanImageDataset):
         halved = self.channels == 3 and self.chroma == "4:2:0"
         window = covering_blocks(patch.top, patch.left, patch.size, patch.size, halved=halved)
         compressed = compress_jpeg_region(
-            _to_8_bit(patch.window(*window)),
+            to_8_bit(patch.window(*window)),
             patch.top - window[0],
             patch.left - window[1],
             patch.size,
@@ -78,10 +67,6 @@ class JpegCompressionDataset(CleanImageDataset):
         del index
         quality = int(self.quality.values[0])
         compressed = compress_jpeg(
-            _to_8_bit(pixels), quality, chroma=self.chroma, encoder=self.encoder
+            to_8_bit(pixels), quality, chroma=self.chroma, encoder=self.encoder
         )
         return to_tensor(compressed), to_tensor(pixels)
-
-
-def _to_8_bit(pixels: NDArray[Any]) -> NDArray[Any]:
-    return pixels if pixels.dtype == np.uint8 else to_integer(to_float(pixels))

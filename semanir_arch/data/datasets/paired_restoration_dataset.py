@@ -35,6 +35,7 @@ from semanir_arch.data.randomness import item_generator
 from semanir_arch.data.sources.name_rules import NAME_RULE, NAME_RULES
 from semanir_arch.data.sources.pair_index import build_pair_index
 from semanir_arch.data.sources.reading import read_all
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Length, OneOf, Option, read_options
 from semanir_arch.utils.options.basicsr_classes import TEMPLATE
 
@@ -115,7 +116,7 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
 
     @classmethod
     def patch_step(cls, options: Mapping[str, Any]) -> int:
-        """What `patch_size` must be a multiple of."""
+        """Number that `patch_size` must be a multiple of."""
         return cls.pixel_ratio(options)
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
@@ -125,7 +126,7 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
         self.channels = checked_choice(options, "channels", (1, 3))
         self.scale = opt.get("scale", 1)
         if not isinstance(self.scale, int) or self.scale < 1:
-            raise ValueError(f"scale must be an integer of 1 or more, received {self.scale!r}")
+            raise InputError(f"scale must be an integer of 1 or more, received {self.scale!r}")
         self.patch_size = options["patch_size"]
         if self.is_training:
             self._input_patch_size()
@@ -139,7 +140,7 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
 
     @property
     def item_names(self) -> Sequence[str]:
-        """What the pairs are called in results."""
+        """Names of the pairs in results."""
         return self.index.labels
 
     def __len__(self) -> int:
@@ -196,13 +197,13 @@ class PairedRestorationDataset(Dataset[dict[str, Any]]):
                 f"{image.shape[0]} x {image.shape[1]} in {path}"
                 for image, path in zip(images, self.index.paths(index), strict=True)
             )
-            raise ValueError(f"sizes do not fit at scale {self.scale}: {sizes}")
+            raise InputError(f"sizes do not fit at scale {self.scale}: {sizes}")
         return [*inputs, gt[:height, :width]]
 
     def _input_patch_size(self) -> int:
         """Side of a patch of the input; `patch_size` may be changed between items."""
         if self.patch_size < 1 or self.patch_size % self.scale:
-            raise ValueError(
+            raise InputError(
                 f"patch_size must be a multiple of scale ({self.scale}), received {self.patch_size}"
             )
         return self.patch_size // self.scale

@@ -19,6 +19,7 @@ from semanir_arch.data.datasets.clean_images import CleanImageDataset, Pair
 from semanir_arch.data.datasets.training_patch import TrainingPatch
 from semanir_arch.data.degradations import camera, correlated_noise
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
+from semanir_arch.data.degradations.damage import Damage
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -34,15 +35,16 @@ from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.utils.options import Bounds, Option, Strength, hint
+from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.options import Bounds, Option, hint
 
 Pixels = NDArray[np.float32]
-Damage = Callable[[Pixels, "np.random.Generator | None"], Pixels]
+Imitation = Callable[[Pixels, "np.random.Generator | None"], Pixels]
 """Makes the damaged picture, or, without a generator, its target of the same size."""
 
 KINDS = Shares(
     {"camera": 0.44, "correlated": 0.26, "gaussian": 0.12, "compressed": 0.05, "clean": 0.13},
-    "what an image goes through; kinds that are not named do not occur",
+    "shares of the kinds of damage; kinds that are not named do not occur",
 )
 """See the options of the same names."""
 
@@ -53,6 +55,14 @@ SOURCES: Declared = {
     "other": Number([0.6, 1.3], 0.1, 8, "factor of other sources"),
 }
 """How sources are resized."""
+
+SIGMA = Number(
+    [0, 50],
+    0,
+    MAX_SIGMA,
+    "standard deviation of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
+)
+"""Of kind gaussian; that of a `GaussianDenoisingDataset` has no default."""
 
 _EDGE = 4
 """Pixels at the border that are cut off, for what is mirrored there."""
@@ -66,8 +76,10 @@ class PhotographDataset(CleanImageDataset):
 
     The target is what came out without noise and without compression: it has the sharpness of the
     input. In training, every patch draws its source's size, its kind and everything else. In
-    evaluation, images of one name always get the same; they keep at most their size. Colour only.
+    evaluation, images of one name always get the same; they keep at most their size. Color only.
     """
+
+    DAMAGE: ClassVar[Damage | None] = camera.DAMAGE
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
@@ -80,22 +92,18 @@ class PhotographDataset(CleanImageDataset):
         "compressed": as_block(
             SHARING, {"codec_prob": 1}, "changes of degradations.sharing.SETTINGS, without noise"
         ),
-        "sigma": Option(
-            Strength(0, MAX_SIGMA),
-            default=[0, 50],
-            help="of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
-        ),
+        "sigma": SIGMA.option(),
         "seed": Option(
             Annotated[int, Bounds(0, 2**31 - 1)],
             default=0,
-            help="of the randomness outside training",
+            help="seed of the random numbers outside training",
         ),
     }
 
     def configure(self) -> None:
         """Check and keep the options of this class."""
         if self.channels != 3:
-            raise ValueError("channels must be 3: cameras are imitated in colour only")
+            raise InputError("channels must be 3: cameras are simulated in color only")
         self.kinds = KINDS.parse("mixture", self.options["mixture"])
         self.sources = self._block("sources", SOURCES)
         self.camera = self._block("camera", camera.SETTINGS)
@@ -147,11 +155,11 @@ class PhotographDataset(CleanImageDataset):
         given = self.options[key]
         for name in given:
             if name not in declared:
-                raise ValueError(f"{key}:{name} is unknown; {hint(str(name), declared)}")
+                raise InputError(f"{key}:{name} is unknown; {hint(str(name), declared)}")
         try:
             return parse_settings(declared, given)
         except ValueError as error:
-            raise ValueError(f"{key}:{error}") from error
+            raise InputError(f"{key}:{error}") from error
 
     def _draw_source(self, kind: str, rng: np.random.Generator) -> tuple[float, str]:
         """Factor by which the source is resized, and how."""
@@ -164,8 +172,8 @@ class PhotographDataset(CleanImageDataset):
 
     def _draw_damage(
         self, kind: str, rng: np.random.Generator, generator: torch.Generator
-    ) -> tuple[Damage, float]:
-        """What happens to a source, and by which factor it changes the size."""
+    ) -> tuple[Imitation, float]:
+        """Draw the damage of a source, and the factor by which it changes the size."""
         if kind == "camera":
             drawn = camera.draw_camera(self.camera, rng)
             return lambda image, noise: camera.photograph(image, drawn, noise), _scale(drawn)

@@ -14,6 +14,7 @@ from semanir_arch.data.datasets.dataset_options import checked_phase
 from semanir_arch.data.datasets.submissions import Submission
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Option, read_options
 
 
@@ -50,16 +51,16 @@ class SubmissionDataset(Dataset[dict[str, Any]]):
         self.opt = opt
         root = read_options(self.OPTIONS, opt)["dataroot_lq"]
         if checked_phase(opt) == "train":
-            raise ValueError("SubmissionDataset has no targets to train with")
+            raise InputError("SubmissionDataset has no targets to train with")
         if not root.endswith(".mat"):
-            raise ValueError(
+            raise InputError(
                 f"dataroot_lq must be info.mat of DND or a *.mat of SIDD, received {root!r}"
             )
         self.source = open_source(root)
 
     @property
     def item_names(self) -> Sequence[str]:
-        """What the blocks are called in results."""
+        """Names of the blocks in results."""
         return self.source.labels
 
     def __len__(self) -> int:
@@ -81,5 +82,5 @@ class SubmissionDataset(Dataset[dict[str, Any]]):
         return {"lq": lq, "lq_path": self.source.path(index)}
 
     def submission(self, folder: Path) -> Submission:
-        """Where the denoised blocks go, and what becomes of them."""
+        """Destination of the denoised blocks."""
         return Submission(self.source, folder)

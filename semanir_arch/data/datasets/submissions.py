@@ -28,6 +28,7 @@ from semanir_arch.data.sources.dnd_source import DndSource
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.mat_blocks import MatBlocksSource
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError, InputTypeError
 
 BUNDLE = "bundled"
 """Folder, below that of the blocks, of what is uploaded."""
@@ -40,7 +41,7 @@ class Submission:
 
     Args:
         source: The noisy blocks: DND's or SIDD's.
-        folder: Where the blocks are kept; made when the first is added.
+        folder: Folder of the blocks; made when the first is added.
 
     Raises:
         TypeError: The source is neither.
@@ -48,7 +49,7 @@ class Submission:
 
     def __init__(self, source: ImageSource, folder: Path) -> None:
         if not isinstance(source, (DndSource, MatBlocksSource)):
-            raise TypeError(f"{source.root} holds the blocks of neither DND nor SIDD")
+            raise InputTypeError(f"{source.root} holds the blocks of neither DND nor SIDD")
         self.source = source
         self.folder = folder
         self._numbers = {name: number for number, name in enumerate(source.names)}
@@ -57,22 +58,22 @@ class Submission:
         """Keep a denoised block.
 
         Args:
-            name: One of the source's.
+            name: Name of a block of the source.
             block: (H, W, 3) float, RGB; clipped to [0, 1] here, not rounded.
 
         Raises:
-            ValueError: The source has no such block, or this one is no colour image of its size and
+            ValueError: The source has no such block, or this one is no color image of its size and
                 of numbers.
         """
         if name not in self._numbers:
-            raise ValueError(f"{self.source.root} has no block {name!r}")
+            raise InputError(f"{self.source.root} has no block {name!r}")
         if block.ndim != 3 or block.shape[2] != 3 or not np.isfinite(block).all():
-            raise ValueError(
+            raise InputError(
                 f"{name}: expected finite values of shape (H, W, 3), received {block.shape}"
             )
         noisy = self.source.read(self._numbers[name])
         if block.shape != noisy.shape:
-            raise ValueError(
+            raise InputError(
                 f"{name}: {block.shape[0]} x {block.shape[1]} pixels, but the noisy block has "
                 f"{noisy.shape[0]} x {noisy.shape[1]}"
             )
@@ -96,14 +97,14 @@ class Submission:
                 it per megapixel.
 
         Returns:
-            The files.
+            Paths of the written files.
 
         Raises:
             ValueError: Blocks are missing or damaged.
         """
         missing = self.missing()
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"{self.folder}: {len(missing)} of {len(self.source)} blocks are missing, the "
                 f"first is {missing[0]}"
             )
@@ -142,7 +143,7 @@ class Submission:
         try:
             block: NDArray[np.float32] = _scipy_io().loadmat(path)[_BLOCK]
         except (OSError, ValueError, TypeError, KeyError, _scipy_io().matlab.MatReadError) as error:
-            raise ValueError(f"{path}: cannot be read as a denoised block: {error}") from error
+            raise InputError(f"{path}: cannot be read as a denoised block: {error}") from error
         return block
 
     def _path(self, name: str) -> Path:

@@ -31,11 +31,12 @@ class TrainingPatch:
 
     Args:
         image: (H, W, C) as stored, uint8 or uint16, at least as large as the patch.
-        channels: 1 or 3; the image is made gray or RGB as `image_io.read_image` does.
+        channels: Number of channels, 1 or 3; the image is made gray or RGB as by
+            `image_io.read_image`.
         top: First row.
         left: First column.
         size: Side in pixels.
-        orientation: How it is flipped and turned.
+        orientation: Flips and turns of the patch.
     """
 
     image: NDArray[Any]
@@ -98,11 +99,11 @@ def draw_patch(
 
     Args:
         image: (H, W, C) as stored.
-        channels: 1 gray, 3 RGB.
+        channels: Number of channels: 1 gray, 3 RGB.
         size: Side in pixels, a multiple of `step`.
         generator: Source of randomness.
-        flip: Allow horizontal flips.
-        rotate: Allow vertical flips and transposition.
+        flip: Permission for horizontal flips.
+        rotate: Permission for vertical flips and transposition.
         step: Patches begin at multiples of it; what it leaves over of the image is cut off.
     """
     image = pad_to_size(image, size)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from semanir_arch.data.randomness import integer
+from semanir_arch.utils.errors import InputError
 
 
 class Orientation(NamedTuple):
@@ -48,7 +49,7 @@ def draw_position(
         ValueError: The square is larger than the image.
     """
     if size > min(height, width):
-        raise ValueError(f"a crop of {size} does not fit into an image of {height} x {width}")
+        raise InputError(f"a crop of {size} does not fit into an image of {height} x {width}")
     return integer(height - size + 1, generator), integer(width - size + 1, generator)
 
 
@@ -62,8 +63,9 @@ def draw_orientation(generator: torch.Generator, flip: bool, rotate: bool) -> Or
 
     Args:
         generator: Source of randomness.
-        flip: Allow horizontal flips.
-        rotate: Allow vertical flips and transposition; with `flip`, all eight orientations.
+        flip: Permission for horizontal flips.
+        rotate: Permission for vertical flips and transposition; with `flip`, all eight
+            orientations.
     """
     bits = integer(8, generator)
     return Orientation(

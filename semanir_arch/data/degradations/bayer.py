@@ -1,6 +1,6 @@
-"""Colour filter arrays: mosaics of colour images, and the linear way back.
+"""Color filter arrays: mosaics of color images, and the linear way back.
 
-A sensor with a Bayer filter records one colour per pixel, in cells of 2 x 2. The phase names the
+A sensor with a Bayer filter records one color per pixel, in cells of 2 x 2. The phase names the
 cell row by row: `rggb` has red and green above green and blue. Rows and columns count from the
 image's first pixel, so a crop keeps its phase where it starts at even positions; elsewhere
 `shifted_phase` tells the new one.
@@ -15,13 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from semanir_arch.data.degradations.damage import DrawnDamage
+from semanir_arch.data.degradations.declaration import Choice
+from semanir_arch.utils.errors import InputError
+
 PHASES = ("rggb", "bggr", "grbg", "gbrg")
 """The four places that the cell of 2 x 2 pixels may start at."""
+
+PHASE = Choice("rggb", PHASES, "colors of the first two rows and columns")
+"""The one setting of a mosaic."""
 
 REACH = 2
 """Pixels around a place from which `demosaic_linear` takes its value."""
 
-# The filters of the paper, times 8: what a colour at a place is made of.
+# The filters of the paper, times 8: what a color at a place is made of.
 _GREEN = (
     (0, 0, -1, 0, 0),
     (0, 0, 2, 0, 0),
@@ -29,7 +36,7 @@ _GREEN = (
     (0, 0, 2, 0, 0),
     (0, 0, -1, 0, 0),
 )
-# red or blue at green, neighbours of that colour to the left and right
+# red or blue at green, neighbors of that color to the left and right
 _BESIDE = (
     (0, 0, 0.5, 0, 0),
     (0, -1, 0, -1, 0),
@@ -48,11 +55,11 @@ _OPPOSITE = (
 
 
 def mosaic(image: Tensor, phase: str = "rggb") -> Tensor:
-    """What a sensor with a Bayer filter records.
+    """Record an image through a Bayer filter.
 
     Args:
         image: (..., 3, H, W) RGB, any type.
-        phase: One of `PHASES`.
+        phase: Bayer phase, one of `PHASES`.
 
     Returns:
         (..., 1, H, W).
@@ -73,7 +80,7 @@ def pack(plane: Tensor, phase: str = "rggb") -> Tensor:
 
     Args:
         plane: (..., 1, H, W), H and W even.
-        phase: One of `PHASES`.
+        phase: Bayer phase, one of `PHASES`.
 
     Returns:
         (..., 4, H / 2, W / 2).
@@ -83,7 +90,7 @@ def pack(plane: Tensor, phase: str = "rggb") -> Tensor:
     """
     _check(plane, 1)
     if plane.shape[-2] % 2 or plane.shape[-1] % 2:
-        raise ValueError(f"sides must be even to be packed, received {tuple(plane.shape[-2:])}")
+        raise InputError(f"sides must be even to be packed, received {tuple(plane.shape[-2:])}")
     return torch.stack([plane[..., 0, row::2, col::2] for row, col in _places(phase)], dim=-3)
 
 
@@ -110,7 +117,7 @@ def demosaic_linear(plane: Tensor, phase: str = "rggb") -> Tensor:
     Args:
         plane: (..., 1, H, W) mosaic, float, any range; sides of 3 pixels or more. Borders are
             mirrored without repeating the edge, which keeps the phase.
-        phase: One of `PHASES`.
+        phase: Bayer phase, one of `PHASES`.
 
     Returns:
         (..., 3, H, W) RGB, neither clipped nor rounded.
@@ -120,7 +127,7 @@ def demosaic_linear(plane: Tensor, phase: str = "rggb") -> Tensor:
     """
     _check(plane, 1)
     if min(plane.shape[-2:]) <= REACH:
-        raise ValueError(f"sides must be above {REACH}, received {tuple(plane.shape[-2:])}")
+        raise InputError(f"sides must be above {REACH}, received {tuple(plane.shape[-2:])}")
     red, green_by_red, green_by_blue, blue = map(_cells, _places(phase))
     flat = plane.reshape(-1, 1, *plane.shape[-2:])
     padded = F.pad(flat, [REACH] * 4, mode="reflect")
@@ -173,9 +180,26 @@ def _filters(dtype: torch.dtype) -> Tensor:
 
 def _check_phase(phase: str) -> None:
     if phase not in PHASES:
-        raise ValueError(f"phase must be one of {', '.join(PHASES)}, received {phase!r}")
+        raise InputError(f"phase must be one of {', '.join(PHASES)}, received {phase!r}")
 
 
 def _check(image: Tensor, channels: int) -> None:
     if image.dim() < 3 or image.shape[-3] != channels:
-        raise ValueError(f"expected (..., {channels}, H, W), received {tuple(image.shape)}")
+        raise InputError(f"expected (..., {channels}, H, W), received {tuple(image.shape)}")
+
+
+MOSAIC = DrawnDamage(
+    name="mosaic",
+    help="what a Bayer sensor records, one plane",
+    settings={"phase": PHASE},
+    apply=lambda image, values, generator: mosaic(image, values["phase"]),  # noqa: ARG005
+)
+
+INTERPOLATED = DrawnDamage(
+    name="demosaic",
+    help="the mosaic, interpolated as MATLAB does",
+    settings={"phase": PHASE},
+    apply=lambda image, values, generator: demosaic_linear(  # noqa: ARG005
+        mosaic(image, values["phase"]), values["phase"]
+    ),
+)

@@ -1,11 +1,11 @@
 """Blur kernels of real-world super-resolution: Gaussians of several shapes, and sinc filters.
 
-X. Wang et al., Real-ESRGAN, arXiv 2107.10833, section 3.1 and appendix A; generalised Gaussian and
+X. Wang et al., Real-ESRGAN, arXiv 2107.10833, section 3.1 and appendix A; generalized Gaussian and
 plateau-shaped kernels are those of Y.-Q. Liu et al., Estimating Generalized Gaussian Blur Kernels,
 IEEE TMM 2020. With the covariance S and r2 = x' S^-1 x:
 
 - Gaussian: exp(-r2 / 2)
-- generalised: exp(-r2^b / 2); b below 1 has long tails, above 1 it is box-like
+- generalized: exp(-r2^b / 2); b below 1 has long tails, above 1 it is box-like
 - plateau: 1 / (1 + r2^b)
 - sinc: the ideal circular low-pass c J1(c r) / (2 pi r), cut off at the edge, which rings
 """
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.filtering import Limits, check_limits
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["KERNELS", "LARGEST", "gaussian_kernel", "sinc_kernel"]
 
@@ -48,8 +49,8 @@ def gaussian_kernel(
         size: Side in pixels, odd, 1 to `LARGEST`.
         sigma: Standard deviation along the first axis in pixels, 0.01 to 20.
         sigma_across: The same across it; None for a circle.
-        angle: Of the first axis to the horizontal in radians, clockwise in the picture.
-        profile: One of `KERNELS`.
+        angle: Angle between the first axis and the horizontal in radians, clockwise in the picture.
+        profile: Shape of the kernel, one of `KERNELS`.
         shape: The exponent b, 0.1 to 10; without effect on "gaussian".
 
     Returns:
@@ -72,7 +73,7 @@ def gaussian_kernel(
     elif profile == "plateau":
         kernel = 1 / (1 + squared**shape)
     else:
-        raise ValueError(f"profile must be one of {', '.join(KERNELS)}, received {profile!r}")
+        raise InputError(f"profile must be one of {', '.join(KERNELS)}, received {profile!r}")
     return (kernel / kernel.sum()).astype(np.float32)
 
 
@@ -104,7 +105,7 @@ def sinc_kernel(size: int, cutoff: float) -> Kernel:
 def _grid(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Offsets of every pixel from the middle one, down and to the right."""
     if size != int(size) or not 1 <= size <= LARGEST or size % 2 == 0:
-        raise ValueError(f"a kernel's side must be odd, 1 to {LARGEST}, received {size}")
+        raise InputError(f"a kernel's side must be odd, 1 to {LARGEST}, received {size}")
     steps = np.arange(int(size)) - (int(size) - 1) / 2
     rows, columns = np.meshgrid(steps, steps, indexing="ij")
     return rows, columns

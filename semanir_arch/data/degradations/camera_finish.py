@@ -1,4 +1,4 @@
-"""What a camera, and whoever passes a picture on, does to it after the colours are made.
+"""What a camera, and whoever passes a picture on, does to it after the colors are made.
 
 All functions take (H, W, 3) RGB float32 with values as stored, nominally in [0, 1], and return the
 same without clipping.
@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.declaration import Chance, Declared, Number
+
 __all__ = [
     "FILTERS",
+    "SHARPENING",
     "remaining_deviation",
     "resize",
     "sharpen",
@@ -24,7 +27,7 @@ __all__ = [
 
 Pixels = NDArray[np.float32]
 
-# BT.601, full range: the colours of JPEG
+# BT.601, full range: the colors of JPEG
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
@@ -39,17 +42,25 @@ FILTERS = {
 """Ways to resize, as OpenCV has them: but for `area` not antialiased, as programs often are."""
 
 
+SHARPENING: Declared = {
+    "sharpen_prob": Chance(0.35, "share that is sharpened"),
+    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of the blur, in pixels"),
+}
+"""Settings of `sharpen`."""
+
+
 def smooth(image: Pixels, sigma: float) -> Pixels:
     """Gaussian blur of standard deviation `sigma` pixels; 0 does nothing."""
     return _gaussian(image, sigma) if sigma > 0 else image
 
 
 def smooth_chroma(image: Pixels, sigma: float) -> Pixels:
-    """Blur of colour without brightness, the commonest noise reduction of cameras.
+    """Blur of color without brightness, the commonest noise reduction of cameras.
 
     Args:
-        image: See above.
-        sigma: Of a Gaussian in pixels, 0 or more.
+        image: Picture as described above.
+        sigma: Standard deviation of the Gaussian in pixels, 0 or more.
     """
     if sigma <= 0:
         return image
@@ -66,9 +77,9 @@ def smooth_luma(image: Pixels, contrast: float, sigma: float = 1.5) -> Pixels:
     Images, ICCV 1998.
 
     Args:
-        image: See above.
+        image: Picture as described above.
         contrast: Standard deviation among values; differences well above it are kept.
-        sigma: Among pixels.
+        sigma: Standard deviation among pixels.
     """
     if contrast <= 0:
         return image

@@ -21,7 +21,7 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SensorNoise:
-    """How a sensor errs; all relative to its white level.
+    """Noise of a sensor; all relative to its white level.
 
     Args:
         gain: Variance of shot noise at white, or the inverse number of electrons there.
@@ -48,8 +48,8 @@ def read_noise_of(gain: float, deviation: float = 0.0) -> float:
     with a standard deviation of 0.26 among cameras.
 
     Args:
-        gain: See `SensorNoise`, above 0.
-        deviation: Of this camera from the line.
+        gain: Variance of shot noise at white, above 0; see `SensorNoise`.
+        deviation: Deviation of this camera from the line.
 
     Returns:
         Standard deviation.
@@ -62,7 +62,7 @@ def sensor_noise(plane: Plane, noise: SensorNoise, rng: np.random.Generator) -> 
 
     Args:
         plane: (H, W) linear, range [0, 1].
-        noise: How it errs.
+        noise: Noise of the sensor.
         rng: Source of randomness.
 
     Returns:

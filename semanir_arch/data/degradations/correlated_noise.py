@@ -1,8 +1,8 @@
 """Noise like that of finished photographs, without a camera: a cheap second opinion.
 
-Gaussian noise with a random covariance among colours, as in K. Zhang et al., Designing a Practical
+Gaussian noise with a random covariance among colors, as in K. Zhang et al., Designing a Practical
 Degradation Model for Deep Blind Image Super-Resolution (arXiv 2103.14006, Section 3.3), but blurred
-among pixels, more in colour than in brightness, and stronger or weaker in bright parts. It errs in
+among pixels, more in color than in brightness, and stronger or weaker in bright parts. It errs in
 other ways than `camera` does; a network trained on both is better on real pictures than one trained
 on either.
 """
@@ -14,8 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.camera_finish import remaining_deviation, sharpen, smooth
-from semanir_arch.data.degradations.declaration import Chance, Declared, Number, Settings
+from semanir_arch.data.degradations.camera_finish import (
+    SHARPENING,
+    remaining_deviation,
+    sharpen,
+    smooth,
+)
+from semanir_arch.data.degradations.declaration import Chance, Declared, Draws, Number, Settings
 from semanir_arch.data.degradations.sharing import NOTHING, Sharing, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 
@@ -25,15 +30,13 @@ Pixels = NDArray[np.float32]
 
 SETTINGS: Declared = {
     "sigma": Number([1, 25], 0, 255, "standard deviation of noise, 0-255 scale", log=True),
-    "chroma_ratio": Number([0.3, 1.5], 0, 10, "strength of noise in colour to that in brightness"),
-    "luma_blur_prob": Chance(0.7, "share with blurred noise of brightness"),
-    "luma_blur": Number([0.3, 1.1], 0, 8, "standard deviation of its blur, in pixels"),
-    "chroma_blur_prob": Chance(0.8, "share with blurred noise of colour"),
-    "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of its blur, in pixels"),
-    "slope": Number([-0.9, 0.9], -1, 1, "change of strength from black to white, relative"),
-    "sharpen_prob": Chance(0.35, "share that is sharpened afterwards"),
-    "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
-    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    "chroma_ratio": Number([0.3, 1.5], 0, 10, "ratio of color noise to brightness noise"),
+    "luma_blur_prob": Chance(0.7, "share with blurred brightness noise"),
+    "luma_blur": Number([0.3, 1.1], 0, 8, "standard deviation of the blur, in pixels"),
+    "chroma_blur_prob": Chance(0.8, "share with blurred color noise"),
+    "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of the blur, in pixels"),
+    "slope": Number([-0.9, 0.9], -1, 1, "relative change of the strength from black to white"),
+    **SHARPENING,
     **SHARING,
 }
 """Everything that `draw_correlated_noise` draws."""
@@ -41,17 +44,17 @@ SETTINGS: Declared = {
 
 @dataclass(frozen=True)
 class CorrelatedNoise:
-    """How a picture is made noisy.
+    """Noise with a covariance among colors and pixels.
 
     Args:
-        sigma: Root mean square of the standard deviations of the colours in the mid-tones, of
+        sigma: Root mean square of the standard deviations of the colors in the mid-tones, of
             white (1).
-        mixing: (3, 3) from three independent noises, one of brightness and two of colour, to R, G
+        mixing: (3, 3) from three independent noises, one of brightness and two of color, to R, G
             and B; the mean of its squared rows is 1.
-        blurs: Standard deviations in pixels of the blur of the noise of brightness, and of colour.
+        blurs: Standard deviations in pixels of the blur of the noise of brightness, and of color.
         slope: The strength at brightness x is `sigma` (1 + slope (2 x - 1)).
         sharpening: Amount, and standard deviation in pixels.
-        sharing: What happens to the picture afterwards.
+        sharing: Resizing and compression of the noisy picture.
     """
 
     sigma: float
@@ -66,28 +69,21 @@ def draw_correlated_noise(settings: Settings, rng: np.random.Generator) -> Corre
     """Draw a kind of noise.
 
     Args:
-        settings: Of `SETTINGS`, from `parse_settings`.
+        settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
-
-    def value(name: str) -> float:
-        return float(settings[name].at(rng.random()))
-
-    def maybe(name: str) -> float:
-        drawn, is_used = value(name), rng.random() < settings[f"{name}_prob"]
-        return drawn if is_used else 0.0
-
-    # noise of brightness reaches all colours, in shares that vary a little
+    draws = Draws(settings, rng)
+    # noise of brightness reaches all colors, in shares that vary a little
     brightness = 1 + 0.15 * rng.standard_normal((3, 1))
-    colour = value("chroma_ratio") * rng.standard_normal((3, 2))
+    colour = draws.value("chroma_ratio") * rng.standard_normal((3, 2))
     mixing = np.concatenate((brightness, colour), axis=1)
     mixing *= np.sqrt(3 / (mixing**2).sum())
     return CorrelatedNoise(
-        value("sigma") / 255,
+        draws.value("sigma") / 255,
         mixing.astype(np.float32),
-        (maybe("luma_blur"), maybe("chroma_blur")),
-        value("slope"),
-        (maybe("sharpen"), value("sharpen_sigma")),
+        (draws.maybe("luma_blur"), draws.maybe("chroma_blur")),
+        draws.value("slope"),
+        (draws.maybe("sharpen"), draws.value("sharpen_sigma")),
         draw_sharing(settings, rng),
     )
 
@@ -99,11 +95,11 @@ def add_correlated_noise(
 
     Args:
         image: (H, W, 3) RGB float32, range [0, 1], without noise.
-        noise: What is added.
+        noise: Noise to add.
         rng: Source of the noise; None for the picture without noise and compression.
 
     Returns:
-        As `camera.photograph`.
+        Picture as `camera.photograph` returns it.
     """
     if rng is not None:
         white = rng.standard_normal(image.shape, np.float32)

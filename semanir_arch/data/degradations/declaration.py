@@ -17,7 +17,8 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 
 from semanir_arch.data.degradations.levels import Level, parse_level
-from semanir_arch.utils.options import Option, hint
+from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.options import REQUIRED, Option, hint
 from semanir_arch.utils.values import Bounds, Entries, OneOf, Strength
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Chance",
     "Choice",
     "Declared",
+    "Draws",
     "Number",
     "Setting",
     "Settings",
@@ -47,13 +49,14 @@ class Number:
     """A strength in the forms of `levels`: a number, a range, or a list of numbers.
 
     Args:
-        default: Value where none is given, in one of the three forms.
+        default: Value where none is given, in one of the three forms; `REQUIRED` for none.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
-        help: One line with the unit.
-        source: Where the default comes from; `OURS` where no paper gives it.
+        help: Description in one line, with the unit.
+        source: Source of the default; `OURS` if no paper gives it.
         whole: Whether only whole numbers make sense.
         log: Whether the logarithm of a range is drawn uniformly.
+        constant: Whether test sets give one number, as published tables do.
     """
 
     default: Any
@@ -63,6 +66,12 @@ class Number:
     source: str = OURS
     whole: bool = False
     log: bool = False
+    constant: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is REQUIRED
 
     def parse(self, name: str, value: Any) -> Level:
         """The values that may be drawn.
@@ -73,9 +82,11 @@ class Number:
         return parse_level(value, name, self.lowest, self.highest, whole=self.whole, log=self.log)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         limits = f"{self.lowest:g} to {self.highest:g}"
-        return Option(self.kind, default=self.default, help=_line(self, limits))
+        text = f"{self.help} ({limits})" if self.required else _line(self, limits)
+        evaluation = self.kind.number if self.constant else None
+        return Option(self.kind, default=self.default, help=text, evaluation=evaluation)
 
     @property
     def kind(self) -> Any:
@@ -88,9 +99,9 @@ class Chance:
     """A probability.
 
     Args:
-        default: Between 0 and 1.
-        help: One line: of what.
-        source: As in `Number`.
+        default: Probability between 0 and 1.
+        help: Description in one line: what is drawn with this probability.
+        source: Source of the default, as for `Number`.
     """
 
     default: float
@@ -104,11 +115,11 @@ class Chance:
             ValueError: It is no number from 0 to 1.
         """
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a number from 0 to 1, received {value!r}")
+            raise InputError(f"{name} must be a number from 0 to 1, received {value!r}")
         return float(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(self.kind, default=self.default, help=_line(self, "0 to 1"))
 
     @property
@@ -119,12 +130,12 @@ class Chance:
 
 @dataclass(frozen=True)
 class Shares:
-    """How often each of several kinds is drawn.
+    """Frequency of each of several kinds.
 
     Args:
         default: Share of every kind that there is, 0 for those that only users ask for.
-        help: One line: kinds of what.
-        source: As in `Number`.
+        help: Description in one line: what the kinds are.
+        source: Source of the default, as for `Number`.
     """
 
     default: Mapping[str, float]
@@ -138,24 +149,24 @@ class Shares:
             ValueError: A kind is unknown, a share is negative or no number, or all are 0.
         """
         if not isinstance(value, Mapping):
-            raise ValueError(
+            raise InputError(
                 f"{name} must be shares such as {_example(self.default)}, received {value!r}"
             )
         for kind, share in value.items():
             if kind not in self.default:
-                raise ValueError(f"{name}: {kind!r} is unknown; {hint(str(kind), self.default)}")
+                raise InputError(f"{name}: {kind!r} is unknown; {hint(str(kind), self.default)}")
             number = isinstance(share, (int, float)) and not isinstance(share, bool)
             if not number or not 0 <= share < float("inf"):
-                raise ValueError(
+                raise InputError(
                     f"{name}: the share of {kind} must be 0 or more, received {share!r}"
                 )
         total = sum(value.values())
         if total <= 0:
-            raise ValueError(f"{name}: one share must be above 0, received {dict(value)!r}")
+            raise InputError(f"{name}: one share must be above 0, received {dict(value)!r}")
         return {kind: value.get(kind, 0) / total for kind in self.default}
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         kinds = ", ".join(self.default)
         return Option(self.kind, default=dict(self.default), help=_line(self, kinds))
 
@@ -172,9 +183,9 @@ class Choice:
 
     Args:
         default: The word where none is given.
-        allowed: All of them.
-        help: One line.
-        source: As in `Number`.
+        allowed: Values that may be chosen.
+        help: Description in one line.
+        source: Source of the default, as for `Number`.
     """
 
     default: str
@@ -190,11 +201,11 @@ class Choice:
         """
         if value not in self.allowed:
             allowed = ", ".join(self.allowed)
-            raise ValueError(f"{name} must be one of {allowed}, received {value!r}")
+            raise InputError(f"{name} must be one of {allowed}, received {value!r}")
         return str(value)
 
     def option(self) -> Option:
-        """As data sets declare it."""
+        """Return the declaration as an option of a data set."""
         return Option(
             str,
             default=self.default,
@@ -220,11 +231,11 @@ def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, An
     """Check the values given, and fill in the defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         given: Values by name; names that are not declared must have been refused before.
 
     Returns:
-        For every name a `Level`, a probability, probabilities by kind, or a word.
+        Settings by name: a `Level`, a probability, probabilities by kind, or a word.
 
     Raises:
         ValueError: A value is not allowed; the message names the setting.
@@ -239,9 +250,9 @@ def as_block(declared: Declared, default: Mapping[str, Any], help_text: str) -> 
     """The settings as one option, a block of those that differ from their defaults.
 
     Args:
-        declared: By the degradation.
+        declared: Settings that the degradation declares.
         default: The block where none is given.
-        help_text: One line.
+        help_text: Description in one line.
     """
     kinds = {name: setting.kind for name, setting in declared.items()}
     kind = Annotated[dict[str, Any], Entries(kinds, required=())]
@@ -266,6 +277,32 @@ def pick(shares: Mapping[Name, float], rng: np.random.Generator) -> Name:
         if point < 0:
             return kind
     return kinds[-1]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws from settings, one random number each, used or not.
+
+    Args:
+        settings: Result of `parse_settings`.
+        rng: Source of randomness.
+    """
+
+    settings: Settings
+    rng: np.random.Generator
+
+    def value(self, name: str) -> float:
+        """One value of a `Number`."""
+        return float(self.settings[name].at(self.rng.random()))
+
+    def happens(self, name: str) -> bool:
+        """Whether a `Chance` comes true."""
+        return bool(self.rng.random() < self.settings[name])
+
+    def maybe(self, name: str) -> float:
+        """One value of a `Number` with the chance of that name and `_prob`, else 0."""
+        drawn, is_used = self.value(name), self.happens(f"{name}_prob")
+        return drawn if is_used else 0.0
 
 
 def _line(setting: Setting, allowed: str) -> str:

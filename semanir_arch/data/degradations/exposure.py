@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Choice,
@@ -31,6 +32,7 @@ from semanir_arch.data.degradations.defocus import disc_kernel
 from semanir_arch.data.degradations.filtering import GAMMA
 from semanir_arch.data.degradations.motion import trajectory
 from semanir_arch.data.degradations.random_steps import (
+    ONE_JPEG,
     correlate,
     has_happened,
     recompress,
@@ -45,17 +47,19 @@ Path = NDArray[np.complex128]
 
 SETTINGS: Declared = {
     "blur": Shares({"motion": 0.65, "defocus": 0.15, "both": 0.1, "none": 0.1}, "kinds of blur"),
-    "length": Number([0, 24], 0, 64, "of the camera's path in pixels"),
-    "shake": Number([0, 0.6], 0, 1, "0 straight to 1 trembling"),
-    "rotation": Number([0, 0.5], 0, 10, "of the camera during the exposure in degrees"),
-    "variation": Number([0, 0.3], 0, 1, "local difference of motion or defocus, as a part of it"),
+    "length": Number([0, 24], 0, 64, "length of the camera's path in pixels"),
+    "shake": Number([0, 0.6], 0, 1, "from 0 (straight) to 1 (trembling)"),
+    "rotation": Number([0, 0.5], 0, 10, "rotation of the camera during the exposure, in degrees"),
+    "variation": Number([0, 0.3], 0, 1, "local variation of motion or defocus, as a share of it"),
     "center": Choice(
-        "extent", ("extent", "time"), "where the sharp picture lies: middle of the path, or of time"
+        "extent",
+        ("extent", "time"),
+        "position of the sharp picture: middle of the path, or of time",
     ),
-    "radius": Number([0.5, 4], 0, 32, "of the disc of defocus in pixels"),
-    "highlights": Number([1, 4], 1, 100, "brightness of saturated places in that of white"),
-    "noise_prob": Chance(0.5, "noise of the sensor"),
-    "electrons": Number([2000, 50000], 1, 1e6, "counted at white"),
+    "radius": Number([0.5, 4], 0, 32, "radius of the defocus disc in pixels"),
+    "highlights": Number([1, 4], 1, 100, "brightness of saturated places, relative to white"),
+    "noise_prob": Chance(0.5, "share of pictures with sensor noise"),
+    "electrons": Number([2000, 50000], 1, 1e6, "electrons counted at white"),
     "read_noise": Number([1, 10], 0, 1000, "standard deviation in electrons"),
     "jpeg_prob": Chance(0.3, "compression"),
     "jpeg_quality": Number([70, 98], 1, 100, "1 (worst) to 100", whole=True),
@@ -74,7 +78,7 @@ def photographic_blur(image: Floats, settings: Settings, rng: np.random.Generato
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB, sharp.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
@@ -95,7 +99,7 @@ def photographic_blur(image: Floats, settings: Settings, rng: np.random.Generato
         light = expose(light, electrons, settings["read_noise"].sample(rng), rng)
     result = np.clip(light, 0, 1) ** np.float32(1 / GAMMA)
     if has_happened(settings["jpeg_prob"], rng):
-        result = recompress(result, settings["jpeg_quality"], 0, 0.3, 1, rng)
+        result = recompress(result, {"jpeg_quality": settings["jpeg_quality"], **ONE_JPEG}, 1, rng)
     return to_levels(result)
 
 
@@ -105,8 +109,8 @@ def draw_motion(
     """Positions and angles of a camera at equal intervals of time.
 
     Args:
-        length: Of the path in pixels, 0 or more.
-        shake: 0 for a straight line, 1 for a hand that trembles.
+        length: Length of the path in pixels, 0 or more.
+        shake: Amount of shake: 0 for a straight line, 1 for a trembling hand.
         rotation: Difference between the largest and the smallest angle in degrees.
         center: "extent" puts the middle of the path's extent at 0, "time" its place in the middle
             of the exposure.
@@ -114,7 +118,7 @@ def draw_motion(
 
     Returns:
         Positions in the complex plane in pixels, real to the right, imaginary down; and angles in
-        radians. Neighbouring positions are about a pixel apart.
+        radians. Neighboring positions are about a pixel apart.
     """
     trace, turn = (trajectory(shake, torch_generator(rng)) for _ in range(2))
     trace = trace * (length / np.abs(np.diff(trace)).sum())
@@ -140,9 +144,9 @@ def move(
     Args:
         light: (H, W, C) float32, amounts of light.
         path: Positions in pixels, as `draw_motion` gives them.
-        angles: In radians, as many.
+        angles: Angles in radians, one for each position.
         field: (H, W), factor of the positions at every place.
-        rng: Draws the point that stays where it is while the camera turns.
+        rng: Source of randomness; draws the point that stays in place while the camera turns.
 
     Returns:
         (H, W, C) float32. Beyond the border the picture is mirrored.
@@ -172,7 +176,7 @@ def defocus(light: Floats, radius: float, field: Floats) -> Floats:
 
     Args:
         light: (H, W, C) float32.
-        radius: Where the field is 1, in pixels, 0 to 32.
+        radius: Radius in pixels where the field is 1, 0 to 32.
         field: (H, W), factor of the radius. Between the smallest and the largest disc, pictures
             are mixed.
 
@@ -196,7 +200,7 @@ def expose(light: Floats, electrons: float, read_noise: float, rng: np.random.Ge
 
     Args:
         light: (H, W, C) float32, white is 1; brighter places are counted up to the clipping.
-        electrons: At white.
+        electrons: Electrons counted at white.
         read_noise: Standard deviation in electrons.
         rng: Source of randomness.
 
@@ -231,3 +235,16 @@ def _with_highlights(image: Floats, brightness: float) -> Floats:
 
 def _middle(values: NDArray[np.float64]) -> float:
     return float(values.min() + values.max()) / 2
+
+
+DAMAGE = Recipe(
+    name="photographic_blur",
+    help="a camera that moves, turns or is not focused, noise and compression; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (photographic_blur(image, values, rng), image),
+    surroundings=28,
+    examples=(
+        *examples("length", 4, 12, 24, blur={"motion": 1}),
+        *examples("radius", 1, 4, blur={"defocus": 1}),
+    ),
+)

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semanir_arch.utils.errors import InputError
+
 GAMMA = 2.2
 """Exponent from stored values to light, the usual approximation of sRGB's curve."""
 
@@ -28,7 +30,7 @@ def check_limits(limits: Limits, **values: float) -> None:
     for name, value in values.items():
         lowest, highest = limits[name]
         if not lowest <= value <= highest:
-            raise ValueError(f"{name} must lie in [{lowest:g}, {highest:g}], received {value}")
+            raise InputError(f"{name} must lie in [{lowest:g}, {highest:g}], received {value}")
 
 
 def to_light(image: Tensor) -> Tensor:
@@ -85,8 +87,9 @@ def line_kernel(length: float, angle: float) -> NDArray[np.float32]:
     """A straight line of weight 1 through the centre, with soft edges.
 
     Args:
-        length: In pixels, 0 or more.
-        angle: Of the line to the vertical in degrees; positive leans to the right at the bottom.
+        length: Length in pixels, 0 or more.
+        angle: Angle between the line and the vertical in degrees; positive leans to the right at
+            the bottom.
 
     Returns:
         Square with an odd side.
@@ -97,7 +100,7 @@ def line_kernel(length: float, angle: float) -> NDArray[np.float32]:
 
 
 def splat(rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float32]:
-    """Weight spread evenly over points, each shared by its four neighbouring pixels.
+    """Weight spread evenly over points, each shared by its four neighboring pixels.
 
     Args:
         rows: Offsets from the centre in pixels.

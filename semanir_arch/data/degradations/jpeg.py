@@ -14,10 +14,35 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from semanir_arch.data.degradations.damage import PixelDamage, Pixels, Values, examples
+from semanir_arch.data.degradations.declaration import Choice, Declared, Number
+from semanir_arch.data.files.image_io import to_float, to_integer
+from semanir_arch.utils.errors import InputError, InputTypeError
+from semanir_arch.utils.options import REQUIRED
+
 CHROMA = ("4:2:0", "4:4:4")
 """Chroma at half the resolution in both directions, as encoders do by default; or at full."""
 
 ENCODERS = ("opencv", "pillow")
+
+SETTINGS: Declared = {
+    "quality": Number(
+        REQUIRED,
+        1,
+        100,
+        "of JPEG, from the worst to the best; a number outside training",
+        whole=True,
+        constant=True,
+    ),
+    "chroma": Choice(
+        "4:2:0",
+        CHROMA,
+        "resolution of chroma: 4:2:0 halves it, 4:4:4 keeps it",
+        "published tables",
+    ),
+    "encoder": Choice("opencv", ENCODERS, "library; both give the same pixels"),
+}
+"""Parameters of `compress_jpeg`, in its units."""
 
 _OPENCV_SAMPLING = {
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -36,9 +61,9 @@ def compress_jpeg(
 
     Args:
         pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8.
-        quality: 1 (worst) to 100.
-        chroma: One of `CHROMA`; without effect on gray images.
-        encoder: One of `ENCODERS`.
+        quality: Quality from 1 (worst) to 100.
+        chroma: Chroma subsampling, one of `CHROMA`; no effect on gray images.
+        encoder: Encoder, one of `ENCODERS`.
 
     Returns:
         Shape and type of `pixels`.
@@ -75,9 +100,9 @@ def compress_jpeg_region(
         left: First column of the crop.
         height: Rows of the crop, inside the image.
         width: Columns of the crop, inside the image.
-        quality: 1 (worst) to 100.
-        chroma: One of `CHROMA`.
-        encoder: One of `ENCODERS`.
+        quality: Quality from 1 (worst) to 100.
+        chroma: Chroma subsampling, one of `CHROMA`.
+        encoder: Encoder, one of `ENCODERS`.
 
     Returns:
         (height, width, C) uint8.
@@ -119,20 +144,20 @@ def covering_blocks(
 
 def _check(pixels: NDArray[Any], quality: int, chroma: str, encoder: str) -> None:
     if pixels.dtype != np.uint8:
-        raise TypeError(f"JPEG holds 8 bits: pixels must be uint8, received {pixels.dtype}")
+        raise InputTypeError(f"JPEG holds 8 bits: pixels must be uint8, received {pixels.dtype}")
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or pixels.size == 0:
-        raise ValueError(f"pixels must be (H, W, 1) or (H, W, 3), received {pixels.shape}")
+        raise InputError(f"pixels must be (H, W, 1) or (H, W, 3), received {pixels.shape}")
     if max(pixels.shape[:2]) > _LARGEST:
-        raise ValueError(f"JPEG holds up to {_LARGEST} pixels a side, received {pixels.shape[:2]}")
+        raise InputError(f"JPEG holds up to {_LARGEST} pixels a side, received {pixels.shape[:2]}")
     if not 1 <= quality <= 100 or quality != int(quality):
-        raise ValueError(f"quality must be an integer from 1 to 100, received {quality!r}")
+        raise InputError(f"quality must be an integer from 1 to 100, received {quality!r}")
     for name, value, allowed in (("chroma", chroma, CHROMA), ("encoder", encoder, ENCODERS)):
         if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(allowed)}, received {value!r}")
+            raise InputError(f"{name} must be one of {', '.join(allowed)}, received {value!r}")
 
 
 def _with_opencv(pixels: NDArray[Any], quality: int, chroma: str) -> NDArray[Any]:
-    # OpenCV refuses a quality that is a float; its colour order is BGR
+    # OpenCV refuses a quality that is a float; its color order is BGR
     settings = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
     if pixels.shape[2] == 1:
         data = cv2.imencode(".jpg", np.ascontiguousarray(pixels), settings)[1]
@@ -156,3 +181,27 @@ def _with_pillow(pixels: NDArray[Any], quality: int, chroma: str) -> NDArray[Any
     )
     with PIL.Image.open(buffer) as file:
         return np.array(file).reshape(pixels.shape)
+
+
+def to_8_bit(pixels: Pixels) -> Pixels:
+    """Pixels in the depth that JPEG holds."""
+    return pixels if pixels.dtype == np.uint8 else to_integer(to_float(pixels))
+
+
+def _apply(pixels: Pixels, values: Values) -> Pixels:
+    return compress_jpeg(
+        to_8_bit(pixels),
+        int(values["quality"]),
+        chroma=values["chroma"],
+        encoder=values["encoder"],
+    )
+
+
+DAMAGE = PixelDamage(
+    name="jpeg",
+    help="JPEG compression, 8 bit",
+    settings=SETTINGS,
+    apply=_apply,
+    examples=examples("quality", 40, 20, 10),
+    unrecorded=frozenset({"encoder"}),
+)

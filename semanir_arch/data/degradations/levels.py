@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from semanir_arch.data.randomness import integer, uniform
+from semanir_arch.utils.errors import InputError
 
 _FORMS = "a number, a range [low, high] or {list: [values]}"
 
@@ -86,11 +87,11 @@ def parse_level(
     """Read a strength from an option file.
 
     Args:
-        value: What the file says.
+        value: Value as the file gives it.
         key: Name of the option, for error messages.
         lowest: Smallest value allowed.
         highest: Largest value allowed.
-        whole: Allow whole numbers only.
+        whole: Restriction to whole numbers.
         log: The logarithm is to be drawn uniformly; a range that begins with 0 is drawn as it is.
 
     Raises:
@@ -99,13 +100,13 @@ def parse_level(
     is_range = isinstance(value, (list, tuple))
     numbers = _numbers(value)
     if not numbers or (is_range and len(numbers) != 2):
-        raise ValueError(f"{key} must be {_FORMS}, received {value!r}")
+        raise InputError(f"{key} must be {_FORMS}, received {value!r}")
     if not all(lowest <= number <= highest for number in numbers):
-        raise ValueError(f"{key} must lie in [{lowest:g}, {highest:g}], received {value!r}")
+        raise InputError(f"{key} must lie in [{lowest:g}, {highest:g}], received {value!r}")
     if whole and any(number != int(number) for number in numbers):
-        raise ValueError(f"{key} must be whole, received {value!r}")
+        raise InputError(f"{key} must be whole, received {value!r}")
     if is_range and numbers[0] > numbers[1]:
-        raise ValueError(f"{key} must go from low to high, received {value!r}")
+        raise InputError(f"{key} must go from low to high, received {value!r}")
     return Level(tuple(float(number) for number in numbers), is_range, whole, log)
 
 

@@ -10,10 +10,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from semanir_arch.data.degradations.filtering import Limits, check_limits, from_light, to_light
+from semanir_arch.data.degradations.damage import DrawnDamage, examples, limits_of
+from semanir_arch.data.degradations.declaration import Declared, Number
+from semanir_arch.data.degradations.filtering import check_limits, from_light, to_light
 
-LIMITS: Limits = {"exposure": (0.001, 1), "electrons": (1, 1e6), "read_noise": (0, 1000)}
-"""Allowed values of the parameters of `low_light`, in its units."""
+SETTINGS: Declared = {
+    "exposure": Number([0.05, 0.3], 0.001, 1, "part of the light that is left"),
+    "electrons": Number([500, 5000], 1, 1e6, "electrons counted at white"),
+    "read_noise": Number([1, 5], 0, 1000, "standard deviation in electrons"),
+}
+"""Parameters of `low_light`, in its units."""
+
+_LIMITS = limits_of(SETTINGS)
 
 
 def low_light(
@@ -28,7 +36,7 @@ def low_light(
     Args:
         image: (C, H, W) float32, range [0, 1], well exposed.
         exposure: Part of the light that is left, above 0 to 1.
-        electrons: What the sensor counts at white, above 0; fewer mean more noise.
+        electrons: Electrons that the sensor counts at white, above 0; fewer mean more noise.
         read_noise: Standard deviation in electrons, 0 or more.
         generator: Source of randomness.
 
@@ -36,9 +44,18 @@ def low_light(
         (C, H, W) float32 in [0, 1], dark (not amplified).
 
     Raises:
-        ValueError: A parameter lies outside `LIMITS`.
+        ValueError: A parameter lies outside its limits in `SETTINGS`.
     """
-    check_limits(LIMITS, exposure=exposure, electrons=electrons, read_noise=read_noise)
+    check_limits(_LIMITS, exposure=exposure, electrons=electrons, read_noise=read_noise)
     counted = torch.poisson(to_light(image) * (exposure * electrons), generator=generator)
     counted += read_noise * torch.randn(image.shape, generator=generator, dtype=image.dtype)
     return from_light(counted / electrons)
+
+
+DAMAGE = DrawnDamage(
+    name="low_light",
+    help="a dark, noisy photograph",
+    settings=SETTINGS,
+    apply=lambda image, values, generator: low_light(image, generator=generator, **values),
+    examples=examples("exposure", 0.3, 0.15, 0.05),
+)

@@ -23,6 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.utils.errors import InputError, InputTypeError
+
 _SUPPORT = 4.0
 
 # Weights of the usual scales are fractions, so exact halves occur. A sum in floating point may miss
@@ -72,11 +74,13 @@ def matlab_resize(image: NDArray[Any], scale: float) -> NDArray[Any]:
         (3, 4, 3)
     """
     if image.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
-        raise TypeError(f"image must be uint8, uint16, float32 or float64, received {image.dtype}")
+        raise InputTypeError(
+            f"image must be uint8, uint16, float32 or float64, received {image.dtype}"
+        )
     if image.ndim not in (2, 3) or image.size == 0:
-        raise ValueError(f"image must be (H, W) or (H, W, C) and not empty, received {image.shape}")
+        raise InputError(f"image must be (H, W) or (H, W, C) and not empty, received {image.shape}")
     if not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale must be above 0, received {scale}")
+        raise InputError(f"scale must be above 0, received {scale}")
     size = tuple(math.ceil(length * scale) for length in image.shape[:2])
     if _is_planar(image):
         planes = image.reshape(*image.shape[:2], -1).transpose(2, 0, 1)
@@ -94,14 +98,14 @@ def crop_to_multiple(image: NDArray[Any], divisor: int) -> NDArray[Any]:
 
     Args:
         image: (H, W) or (H, W, C), any type.
-        divisor: 1 or more; the usual scale of super-resolution.
+        divisor: Divisor of the sides, 1 or more; usually the scale of super-resolution.
 
     Raises:
         ValueError: A side is shorter than `divisor`.
     """
     height, width = (length // divisor * divisor for length in image.shape[:2])
     if not height or not width:
-        raise ValueError(
+        raise InputError(
             f"an image of {image.shape[0]} x {image.shape[1]} has no multiple of {divisor} in it"
         )
     return image[:height, :width]

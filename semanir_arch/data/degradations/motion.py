@@ -7,15 +7,25 @@ back to where it started, and jerked now and then.
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.filtering import Limits, check_limits, splat
+from semanir_arch.data.degradations.blur import blur
+from semanir_arch.data.degradations.damage import DrawnDamage, examples, limits_of
+from semanir_arch.data.degradations.declaration import Declared, Number
+from semanir_arch.data.degradations.filtering import check_limits, splat
 from semanir_arch.data.randomness import uniform
 
-LIMITS: Limits = {"length": (0, 64), "shake": (0, 1)}
-"""Allowed values of the parameters of `motion_kernel`, in its units."""
+SETTINGS: Declared = {
+    "length": Number([5, 30], 0, 64, "length of the trajectory in pixels"),
+    "shake": Number([0, 0.6], 0, 1, "from 0 (straight) to 1 (trembling)"),
+}
+"""Parameters of `motion_kernel`, in its units."""
+
+_LIMITS = limits_of(SETTINGS)
 
 _STEPS = 256
 # per step, in units of the speed: how hard the point is pushed and pulled at most
@@ -27,17 +37,18 @@ def motion_kernel(length: float, shake: float, generator: torch.Generator) -> ND
     """Draw the trace of a point seen by a moving camera.
 
     Args:
-        length: Of the trajectory in pixels, 0 to 64; 0 does not blur.
-        shake: 0 for a straight line at constant speed, 1 for a hand that trembles and jerks.
+        length: Length of the trajectory in pixels, 0 to 64; 0 does not blur.
+        shake: Amount of shake: 0 for a straight line at constant speed, 1 for a hand that trembles
+            and jerks.
         generator: Source of randomness.
 
     Returns:
         Square with an odd side, sum 1, centred on the trace; at most `length` + 5 pixels wide.
 
     Raises:
-        ValueError: A parameter lies outside `LIMITS`.
+        ValueError: A parameter lies outside its limits in `SETTINGS`.
     """
-    check_limits(LIMITS, length=length, shake=shake)
+    check_limits(_LIMITS, length=length, shake=shake)
     trace = trajectory(shake, generator)
     path = np.abs(np.diff(trace)).sum()
     trace = trace * (length / path)
@@ -50,7 +61,7 @@ def trajectory(shake: float, generator: torch.Generator) -> NDArray[np.complex12
     """Draw positions in the complex plane at equal intervals of time, in any unit.
 
     Args:
-        shake: As in `motion_kernel`.
+        shake: Amount of shake, as for `motion_kernel`.
         generator: Source of randomness.
 
     Returns:
@@ -73,3 +84,16 @@ def trajectory(shake: float, generator: torch.Generator) -> NDArray[np.complex12
 
 def _middle(values: NDArray[np.float64]) -> float:
     return (values.min() + values.max()) / 2
+
+
+DAMAGE = DrawnDamage(
+    name="motion",
+    help="blur of a shaken camera",
+    settings=SETTINGS,
+    apply=lambda image, values, generator: blur(
+        image, motion_kernel(generator=generator, **values)
+    ),
+    # what the largest kernel reaches over
+    reach=lambda settings: ceil(max(settings["length"].values) / 2) + 2,
+    examples=examples("length", 5, 15, 30),
+)

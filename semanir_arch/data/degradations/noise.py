@@ -22,17 +22,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semanir_arch.data.degradations.levels import Level
+from semanir_arch.data.degradations.damage import DrawnDamage, examples
+from semanir_arch.data.degradations.declaration import Declared, Number
+from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.options import REQUIRED
 
 MAX_SIGMA = 255.0
 """Largest noise standard deviation on the 0-255 scale."""
+
+SETTINGS: Declared = {
+    "sigma": Number(
+        REQUIRED,
+        0,
+        MAX_SIGMA,
+        "noise standard deviation on the 0-255 scale; a number outside training",
+        constant=True,
+    )
+}
+"""Parameters of `gaussian_noise`, in its units."""
 
 
 def gaussian_noise(image: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     """Add white Gaussian noise.
 
     Args:
-        image: Any shape, float, range [0, 1].
+        image: Image of any shape, float, range [0, 1].
         sigma: Standard deviation on the 0-255 scale.
         generator: Source of randomness.
 
@@ -41,18 +55,6 @@ def gaussian_noise(image: Tensor, sigma: float, generator: torch.Generator) -> T
     """
     noise = torch.randn(image.shape, generator=generator, dtype=image.dtype)
     return noise.mul_(sigma / 255).add_(image)
-
-
-def random_gaussian_noise(
-    image: Tensor, sigma: Level, generator: torch.Generator
-) -> tuple[Tensor, float]:
-    """Add noise of a drawn strength.
-
-    Returns:
-        The noisy image as `gaussian_noise` gives it, and the standard deviation drawn.
-    """
-    drawn = sigma.draw(generator)
-    return gaussian_noise(image, drawn, generator), drawn
 
 
 def benchmark_noise(image: Tensor, sigma: float, convention: str, file_name: str) -> Tensor:
@@ -72,7 +74,7 @@ def benchmark_noise(image: Tensor, sigma: float, convention: str, file_name: str
     """
     if convention not in NOISE_CONVENTIONS:
         allowed = ", ".join(NOISE_CONVENTIONS)
-        raise ValueError(f"noise convention {convention!r} is unknown; allowed: {allowed}")
+        raise InputError(f"noise convention {convention!r} is unknown; allowed: {allowed}")
     noise = NOISE_CONVENTIONS[convention](tuple(image.shape), file_name)
     # the scripts add in double precision and round the sum once
     return (image.double() + noise.double() * (sigma / 255)).to(image.dtype)
@@ -107,3 +109,12 @@ NOISE_CONVENTIONS: dict[str, Callable[[tuple[int, ...], str], Tensor]] = {
     "sha256_chw_rgb": _sha256_chw_rgb,
 }
 """Standard normal noise (C, H, W) from shape and file name, by the convention's name."""
+
+DAMAGE = DrawnDamage(
+    name="noise",
+    help="white Gaussian noise; sigma on the 0-255 scale",
+    settings=SETTINGS,
+    apply=lambda image, values, generator: gaussian_noise(image, values["sigma"], generator),
+    examples=examples("sigma", 10, 25, 50),
+    aliases=("gaussian",),
+)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel
+from semanir_arch.data.degradations.damage import PreviewRow, Recipe
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -23,6 +24,7 @@ from semanir_arch.data.degradations.declaration import (
     pick,
 )
 from semanir_arch.data.degradations.random_steps import (
+    ONE_JPEG,
     correlate,
     has_happened,
     recompress,
@@ -35,17 +37,17 @@ __all__ = ["SETTINGS", "age", "fade", "grain", "halftone", "tone"]
 Floats = NDArray[np.float32]
 
 SETTINGS: Declared = {
-    "tones": Shares({"color": 0.3, "sepia": 0.4, "gray": 0.3}, "what is left of the colors"),
-    "fading": Number([0.1, 0.6], 0, 1, "part of the contrast that is lost"),
+    "tones": Shares({"color": 0.3, "sepia": 0.4, "gray": 0.3}, "colors that are left"),
+    "fading": Number([0.1, 0.6], 0, 1, "share of the contrast that is lost"),
     "softness": Number([0.3, 1.5], 0.05, 8, "width of a Gaussian blur in pixels"),
     "grain": Number([2, 12], 0, 100, "standard deviation at middle gray, 0-255 scale"),
     "grain_size": Number([0.5, 1.5], 0.05, 8, "width of a grain in pixels"),
-    "paper": Number([0, 6], 0, 100, "standard deviation of its texture, 0-255 scale"),
-    "scratches": Number([0, 5], 0, 200, "per 65,536 pixels"),
+    "paper": Number([0, 6], 0, 100, "standard deviation of the paper's texture, 0-255 scale"),
+    "scratches": Number([0, 5], 0, 200, "scratches per 65,536 pixels"),
     "dust": Number([0, 15], 0, 1000, "specks per 65,536 pixels"),
-    "halftone_prob": Chance(0.1, "a print instead of a photograph"),
-    "halftone_pitch": Number([3, 6], 2, 32, "pixels between the dots"),
-    "jpeg_prob": Chance(0.5, "compression after scanning"),
+    "halftone_prob": Chance(0.1, "share of prints instead of photographs"),
+    "halftone_pitch": Number([3, 6], 2, 32, "distance between the print's dots in pixels"),
+    "jpeg_prob": Chance(0.5, "share compressed after scanning"),
     "jpeg_quality": Number([60, 95], 1, 100, "1 (worst) to 100", whole=True),
 }
 """Settings of `age`."""
@@ -70,7 +72,7 @@ def age(
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
@@ -91,7 +93,7 @@ def age(
     old, scratched = draw_scratches(old, settings["scratches"].sample(rng) * area, rng)
     old, dusty = draw_dust(old, settings["dust"].sample(rng) * area, rng)
     if has_happened(settings["jpeg_prob"], rng):
-        old = recompress(old, settings["jpeg_quality"], 0, 0.3, 1, rng)
+        old = recompress(old, {"jpeg_quality": settings["jpeg_quality"], **ONE_JPEG}, 1, rng)
     return to_levels(old), target, np.maximum(scratched, dusty)
 
 
@@ -112,7 +114,7 @@ def fade(image: Floats, part: float) -> Floats:
 
     Args:
         image: (H, W, C) float32 in [0, 1].
-        part: Of the contrast that is lost where it is complete, 0 to 1.
+        part: Share of the contrast that is lost where fading is complete, 0 to 1.
 
     Returns:
         (H, W, C) float32 in [0, 1], a linear function of the image.
@@ -149,7 +151,7 @@ def halftone(image: Floats, pitch: float, rng: np.random.Generator) -> Floats:
     Args:
         image: (H, W, C) float32 in [0, 1].
         pitch: Pixels between the centres of the dots, 2 or more.
-        rng: Draws where the screens begin.
+        rng: Source of randomness; draws where the screens begin.
 
     Returns:
         (H, W, C) float32 in [0, 1], of nearly the same local mean.
@@ -204,3 +206,19 @@ def _texture(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> F
     row = cv2.getGaussianKernel(side, size)
     gain = float((row**2).sum())
     return np.asarray(blurred, np.float32).reshape(shape) / np.float32(gain)
+
+
+_PHOTOGRAPH = {"halftone_prob": 0, "fading": 0.1}
+
+DAMAGE = Recipe(
+    name="old_photograph",
+    help="fading, tone, grain, paper, scratches, dust or halftone of old pictures; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: age(image, values, rng)[:2],
+    examples=(
+        PreviewRow("lightly", {**_PHOTOGRAPH, "grain": 4, "scratches": 0, "dust": 3}),
+        PreviewRow("badly", {**_PHOTOGRAPH, "fading": 0.6, "scratches": 5, "dust": 15}),
+        PreviewRow("sepia", {**_PHOTOGRAPH, "tones": {"sepia": 1}, "fading": 0.4}),
+        PreviewRow("halftone", {"tones": {"color": 1}, "halftone_prob": 1}),
+    ),
+)

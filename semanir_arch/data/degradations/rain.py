@@ -13,11 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semanir_arch.data.degradations.filtering import Limits, check_limits, line_kernel, scatter
+from semanir_arch.data.degradations.damage import DrawnDamage, examples, limits_of
+from semanir_arch.data.degradations.declaration import Declared, Number
+from semanir_arch.data.degradations.filtering import check_limits, line_kernel, scatter
 from semanir_arch.data.randomness import uniform
 
-LIMITS: Limits = {"amount": (0, 1000), "length": (1, 64), "angle": (-60, 60), "brightness": (0, 1)}
-"""Allowed values of the parameters of `rain_streaks`, in its units."""
+SETTINGS: Declared = {
+    "amount": Number([10, 80], 0, 1000, "streaks per 10,000 pixels"),
+    "length": Number([10, 40], 1, 64, "length of the nearest streaks in pixels"),
+    "angle": Number([-30, 30], -60, 60, "to the vertical in degrees"),
+    "brightness": Number([0.4, 0.9], 0, 1, "opacity of the brightest streaks"),
+}
+"""Parameters of `rain_streaks`, in its units."""
+
+_LIMITS = limits_of(SETTINGS)
 
 # length, width in pixels and number of the streaks of far, middle and near drops, relative
 _LAYERS = ((0.4, 0.5, 1.0), (0.7, 0.7, 0.5), (1.0, 1.0, 0.25))
@@ -37,8 +46,9 @@ def rain_streaks(
     Args:
         image: (C, H, W) float32, range [0, 1].
         amount: Streaks per 10,000 pixels in the far layer, 0 or more; the near one has a quarter.
-        length: Of the nearest streaks in pixels, 1 to 64.
-        angle: Of the rain to the vertical in degrees, -60 to 60; every layer drifts a little.
+        length: Length of the nearest streaks in pixels, 1 to 64.
+        angle: Angle between the rain and the vertical in degrees, -60 to 60; every layer drifts a
+            little.
         brightness: Opacity of the brightest streaks, 0 to 1.
         generator: Source of randomness.
 
@@ -46,9 +56,9 @@ def rain_streaks(
         (C, H, W) float32, range [0, 1].
 
     Raises:
-        ValueError: A parameter lies outside `LIMITS`.
+        ValueError: A parameter lies outside its limits in `SETTINGS`.
     """
-    check_limits(LIMITS, amount=amount, length=length, angle=angle, brightness=brightness)
+    check_limits(_LIMITS, amount=amount, length=length, angle=angle, brightness=brightness)
     clear = torch.ones(1, *image.shape[-2:])
     for reach, thickness, share in _LAYERS:
         tilt = angle + uniform(-_DRIFT, _DRIFT, generator)
@@ -62,3 +72,12 @@ def _streak(length: float, thickness: float, angle: float) -> NDArray[np.float32
     """A soft line of height 1."""
     streak = cv2.GaussianBlur(np.pad(line_kernel(length, angle), 2), (0, 0), thickness)
     return streak / streak.max()
+
+
+DAMAGE = DrawnDamage(
+    name="rain",
+    help="rain streaks",
+    settings=SETTINGS,
+    apply=lambda image, values, generator: rain_streaks(image, generator=generator, **values),
+    examples=examples("amount", 10, 40, 80),
+)

@@ -12,10 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semanir_arch.data.degradations.filtering import Limits, check_limits, from_array, to_array
+from semanir_arch.data.degradations.damage import DrawnDamage, examples, limits_of
+from semanir_arch.data.degradations.declaration import Declared, Number
+from semanir_arch.data.degradations.filtering import check_limits, from_array, to_array
 
-LIMITS: Limits = {"amount": (0, 100), "size": (1, 64)}
-"""Allowed values of the parameters of `raindrops`, in its units."""
+SETTINGS: Declared = {
+    "amount": Number([1, 5], 0, 100, "drops per 10,000 pixels"),
+    "size": Number([8, 24], 1, 64, "radius of the largest drops in pixels"),
+}
+"""Parameters of `raindrops`, in its units."""
+
+_LIMITS = limits_of(SETTINGS)
 
 # a drop shows a part of the scene this many times its own size
 _VIEW = 5.0
@@ -37,9 +44,9 @@ def raindrops(image: Tensor, amount: float, size: float, generator: torch.Genera
         (C, H, W) float32, range [0, 1].
 
     Raises:
-        ValueError: A parameter lies outside `LIMITS`.
+        ValueError: A parameter lies outside its limits in `SETTINGS`.
     """
-    check_limits(LIMITS, amount=amount, size=size)
+    check_limits(_LIMITS, amount=amount, size=size)
     height, width = image.shape[-2:]
     # centres beyond the border too, whose drops reach into the image
     area = (height + 2 * size) * (width + 2 * size)
@@ -96,3 +103,12 @@ def _add_drop(
     # thin at its edge, where a drop bends the light away from the camera
     light[covers] = (0.65 + 0.45 * np.sqrt((1 - distance**2).clip(0, 1)))[covers]
     opacity[covers] = (inside * inside * (3 - 2 * inside))[covers]
+
+
+DAMAGE = DrawnDamage(
+    name="raindrops",
+    help="drops on the lens",
+    settings=SETTINGS,
+    apply=lambda image, values, generator: raindrops(image, generator=generator, **values),
+    examples=examples("amount", 2, 5, 10),
+)

@@ -1,4 +1,4 @@
-"""Steps of random degradations of photographs, each with what it draws.
+"""Steps of random degradations of photographs, each with what it draws and the settings of that.
 
 A strength between 0 and 1 weakens whatever was drawn: 1 leaves it, 0 makes the step do nothing.
 That is ours; the papers have full strength only.
@@ -12,18 +12,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.declaration import pick
+from semanir_arch.data.degradations.blur_kernels import LARGEST
+from semanir_arch.data.degradations.camera import camera_noise
+from semanir_arch.data.degradations.codecs import Codec, through_file
+from semanir_arch.data.degradations.declaration import (
+    Chance,
+    Declared,
+    Number,
+    Setting,
+    Settings,
+    Shares,
+    pick,
+)
 from semanir_arch.data.degradations.levels import Level
 from semanir_arch.data.degradations.noise_kinds import add_gaussian, add_poisson, add_speckle
-from semanir_arch.data.degradations.recompression import compress
 from semanir_arch.data.degradations.resampling import resize
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "NOISES",
+    "ONE_JPEG",
+    "SHIFT",
     "Hook",
     "add_noise",
+    "compression_settings",
     "correlate",
     "has_happened",
+    "kernel_size",
+    "noise_settings",
     "recompress",
     "rescale",
     "to_levels",
@@ -34,11 +50,17 @@ Floats = NDArray[np.float32]
 Hook = Callable[[Floats, float, np.random.Generator], Floats]
 """Further noise: (H, W, C) float32 in [0, 1], strength from 0 to 1, randomness; to the same."""
 
-NOISES: dict[str, Hook] = {}
-"""Kinds of noise that other modules add, such as that of a camera ("camera").
+NOISES: dict[str, Hook] = {"camera": camera_noise}
+"""Kinds of noise beside Gaussian, Poisson and speckle, by the names that settings have for them.
 
-A kind that a setting asks for and that is not here is an error, never left out in silence.
+Another function in this place is taken instead, for example `camera_noise` with other settings.
 """
+
+ONE_JPEG: Settings = {"webp_prob": 0.0, "chroma_444_prob": 0.3}
+"""For `recompress`, of a file as cameras and scanners write it; ours."""
+
+SHIFT: Declared = {"shift_prob": Chance(0, "share whose last compression has a shifted block grid")}
+"""Setting of a last compression."""
 
 _BLOCK = 8
 # weight of a pixel that no 8-bit image shows
@@ -99,7 +121,7 @@ def rescale(
     Args:
         image: (H, W, C) float32.
         size: Rows and columns that a factor of 1 stands for.
-        shares: Of "up", "down" and "keep".
+        shares: Shares of "up", "down" and "keep".
         factor: Range of which "up" takes the part above 1, and "down" the part below.
         modes: Shares of the ways of resizing.
         strength: Exponent of the factor drawn.
@@ -119,25 +141,66 @@ def rescale(
     return resize(image, height, width, pick(modes, rng))
 
 
+def kernel_size(source: str) -> Number:
+    """Declares the side of blur kernels."""
+    sides = {"list": [7, 9, 11, 13, 15, 17, 19, 21]}
+    return Number(sides, 3, LARGEST, "side in pixels, odd", source, whole=True)
+
+
+def noise_settings(
+    sigma: tuple[float, float],
+    scale: tuple[float, float],
+    colorings: Mapping[str, float],
+    source: str,
+    source_of_scale: str,
+) -> dict[str, Setting]:
+    """Declares what `add_noise` reads.
+
+    Args:
+        sigma: Range of the standard deviation, 0-255 scale.
+        scale: Range of the factor of Poisson noise.
+        colorings: Shares of the colorings.
+        source: Source of the defaults.
+        source_of_scale: Source of the range of the factor.
+    """
+    return {
+        "noise_sigma": Number(list(sigma), 0, 255, "standard deviation, 0-255 scale", source),
+        "poisson_scale": Number(list(scale), 0, 10, "factor of Poisson noise", source_of_scale),
+        "noise_colors": Shares(colorings, "colorings", source),
+    }
+
+
+def compression_settings(source: str, words: str = "1 (worst) to 100") -> dict[str, Setting]:
+    """Declares what `recompress` reads; what no paper has is left out by default.
+
+    Args:
+        source: Source of the range of qualities.
+        words: Description of the qualities in one line.
+    """
+    return {
+        "jpeg_quality": Number([30, 95], 1, 100, words, source, whole=True),
+        "webp_prob": Chance(0, "share of WebP files instead of JPEG"),
+        "chroma_444_prob": Chance(0, "share of JPEG files with full chroma instead of 4:2:0"),
+    }
+
+
 def add_noise(
     image: Floats,
     kind: str,
-    sigma: Level,
-    scale: Level,
-    colorings: Mapping[str, float],
+    settings: Settings,
     strength: float,
     rng: np.random.Generator,
+    end: str = "",
 ) -> Floats:
     """Add noise of one kind.
 
     Args:
         image: (H, W, C) float32.
         kind: "gaussian", "poisson", "speckle", or a key of `NOISES`.
-        sigma: Of Gaussian noise and speckle, on the 0-255 scale.
-        scale: Of Poisson noise.
-        colorings: Shares of the colorings.
+        settings: Settings as `noise_settings` declares them.
         strength: Factor of the standard deviation.
         rng: Source of randomness.
+        end: End of the settings' names, such as that of a stage.
 
     Returns:
         (H, W, C) float32 in [0, 1].
@@ -145,7 +208,8 @@ def add_noise(
     Raises:
         ValueError: There is no such kind.
     """
-    coloring = pick(colorings, rng)
+    sigma, scale = settings[f"noise_sigma{end}"], settings[f"poisson_scale{end}"]
+    coloring = pick(settings[f"noise_colors{end}"], rng)
     if kind == "gaussian":
         noisy = add_gaussian(image, strength * sigma.sample(rng), coloring, rng)
     elif kind == "speckle":
@@ -156,17 +220,16 @@ def add_noise(
         noisy = NOISES[kind](np.clip(image, 0, 1), strength, rng)
     else:
         known = ", ".join(["gaussian", "speckle", "poisson", *NOISES])
-        raise ValueError(f"noise of the kind {kind!r} is not here; available: {known}")
+        raise InputError(f"noise of the kind {kind!r} is not here; available: {known}")
     return np.clip(noisy, 0, 1)
 
 
 def recompress(
     image: Floats,
-    quality: Level,
-    webp: float,
-    full_chroma: float,
+    settings: Settings,
     strength: float,
     rng: np.random.Generator,
+    end: str = "",
     *,
     shifted: bool = False,
 ) -> Floats:
@@ -174,19 +237,18 @@ def recompress(
 
     Args:
         image: (H, W, C) float32.
-        quality: Whole numbers from 1 to 100.
-        webp: Probability of WebP instead of JPEG.
-        full_chroma: Probability of 4:4:4 where it is JPEG.
-        strength: 1 takes the quality drawn, 0 a quality of 100.
+        settings: Settings as `compression_settings` declares them.
+        strength: Strength: 1 takes the quality drawn, 0 a quality of 100.
         rng: Source of randomness.
+        end: End of the settings' names, such as that of a stage.
         shifted: Whether the grid of blocks begins anywhere, instead of at the corner.
 
     Returns:
         (H, W, C) float32 in [0, 1], on 8-bit levels.
     """
-    drawn = round(100 - strength * (100 - quality.sample(rng)))
-    codec = "webp" if has_happened(webp, rng) else "jpeg"
-    chroma = "4:4:4" if has_happened(full_chroma, rng) else "4:2:0"
+    drawn = round(100 - strength * (100 - settings[f"jpeg_quality{end}"].sample(rng)))
+    codec = "webp" if has_happened(settings[f"webp_prob{end}"], rng) else "jpeg"
+    chroma = "4:4:4" if has_happened(settings[f"chroma_444_prob{end}"], rng) else "4:2:0"
     down, right = (int(length) for length in rng.integers(0, _BLOCK, 2))
     shift = (down, right) if shifted else (0, 0)
-    return compress(image, drawn, codec=codec, chroma=chroma, shift=shift)
+    return through_file(image, Codec(codec, drawn, chroma), shift)

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["MODES", "resize"]
 
 Floats = NDArray[np.float32]
@@ -33,7 +35,7 @@ def resize(image: Floats, height: int, width: int, mode: str) -> Floats:
         image: (H, W, C) float32.
         height: New number of rows, 1 or more.
         width: New number of columns, 1 or more.
-        mode: One of `MODES`.
+        mode: Interpolation, one of `MODES`.
 
     Returns:
         (height, width, C) float32; bicubic may leave the range of the image.
@@ -42,9 +44,9 @@ def resize(image: Floats, height: int, width: int, mode: str) -> Floats:
         ValueError: The mode is unknown, or a side is below 1.
     """
     if mode not in _FLAGS:
-        raise ValueError(f"mode must be one of {', '.join(MODES)}, received {mode!r}")
+        raise InputError(f"mode must be one of {', '.join(MODES)}, received {mode!r}")
     if height < 1 or width < 1:
-        raise ValueError(f"an image needs 1 x 1 pixels, received {height} x {width}")
+        raise InputError(f"an image needs 1 x 1 pixels, received {height} x {width}")
     if (height, width) == image.shape[:2]:
         return image
     grows = height > image.shape[0] or width > image.shape[1]

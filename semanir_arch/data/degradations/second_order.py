@@ -7,7 +7,7 @@ the training step, on a GPU, with JPEG by differentiable arithmetic and a pool o
 so that an interrupted training cannot be repeated. This one is a function of an image and a
 generator.
 
-Where it differs from the authors' code: JPEG is the real codec; exponents of generalised and
+Where it differs from the authors' code: JPEG is the real codec; exponents of generalized and
 plateau kernels are uniform, as the paper says (the code draws half of them below 1); Poisson noise
 has a fixed number of photons (see `noise_kinds`). The paper's target is sharpened; ours is the
 clean image.
@@ -20,7 +20,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.blur_kernels import LARGEST, gaussian_kernel, sinc_kernel
+from semanir_arch.data.degradations.blur_kernels import gaussian_kernel, sinc_kernel
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
     Chance,
     Declared,
@@ -31,9 +32,13 @@ from semanir_arch.data.degradations.declaration import (
     pick,
 )
 from semanir_arch.data.degradations.random_steps import (
+    SHIFT,
     add_noise,
+    compression_settings,
     correlate,
     has_happened,
+    kernel_size,
+    noise_settings,
     recompress,
     rescale,
     to_levels,
@@ -45,8 +50,7 @@ __all__ = ["SETTINGS", "second_order"]
 Floats = NDArray[np.float32]
 
 _PAPER = "Real-ESRGAN"
-_SIZES = {"list": [7, 9, 11, 13, 15, 17, 19, 21]}
-# of the gaussians: iso and aniso, generalised, plateau
+# of the gaussians: iso and aniso, generalized, plateau
 _KERNELS = {
     "iso": 0.45,
     "aniso": 0.25,
@@ -55,6 +59,7 @@ _KERNELS = {
     "plateau_iso": 0.12,
     "plateau_aniso": 0.03,
 }
+_COLORINGS = {"color": 0.6, "gray": 0.4, "covariance": 0}
 _PROFILES = {"generalized": "betag", "plateau": "betap"}
 # below this side a sinc kernel keeps more frequencies
 _SMALL_SINC = 13
@@ -74,35 +79,33 @@ def _stage(
     up, down, keep = directions
     which = "second" if end else "first"
     settings: dict[str, Setting] = {
-        "blur_prob": Chance(blur, f"blur of the {which} stage", _PAPER),
-        "kernel_size": Number(_SIZES, 3, LARGEST, "side in pixels, odd", _PAPER, whole=True),
+        "blur_prob": Chance(blur, f"share with blur in the {which} stage", _PAPER),
+        "kernel_size": kernel_size(_PAPER),
         "kernels": Shares(_KERNELS, "Gaussian kernels", _PAPER),
-        "sinc_prob": Chance(0.1, "a sinc kernel instead of a Gaussian one", _PAPER),
+        "sinc_prob": Chance(0.1, "share of sinc kernels instead of Gaussian ones", _PAPER),
         "blur_sigma": Number(list(sigma), 0.01, 20, "width in pixels", _PAPER),
-        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalised Gaussians", _PAPER),
+        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalized Gaussians", _PAPER),
         "betap": Number([1, 2], 0.1, 10, "exponent of plateaus", _PAPER),
-        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions", _PAPER),
-        "resize_factor": Number(list(factors), 0.05, 4, "new size in old ones", _PAPER),
-        "resize_modes": Shares({"area": 1, "bilinear": 1, "bicubic": 1}, "ways", _PAPER),
+        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions of resizing", _PAPER),
+        "resize_factor": Number(list(factors), 0.05, 4, "new size relative to the old one", _PAPER),
+        "resize_modes": Shares(
+            {"area": 1, "bilinear": 1, "bicubic": 1}, "interpolation methods", _PAPER
+        ),
         "noise": Shares(
             {"gaussian": 0.5, "poisson": 0.5, "speckle": 0, "camera": 0, "none": 0},
             "kinds of noise",
             _PAPER,
         ),
-        "noise_sigma": Number(list(noise), 0, 255, "standard deviation, 0-255 scale", _PAPER),
-        "poisson_scale": Number(list(photons), 0, 10, "factor of Poisson noise", _PAPER),
-        "noise_colors": Shares({"color": 0.6, "gray": 0.4, "covariance": 0}, "colorings", _PAPER),
-        "jpeg_prob": Chance(1, f"compression of the {which} stage", _PAPER),
-        "jpeg_quality": Number([30, 95], 1, 100, "1 (worst) to 100", _PAPER, whole=True),
-        "webp_prob": Chance(0, "WebP instead of JPEG"),
-        "chroma_444_prob": Chance(0, "JPEG with full chroma instead of 4:2:0"),
+        **noise_settings(noise, photons, _COLORINGS, _PAPER, _PAPER),
+        "jpeg_prob": Chance(1, f"share with compression in the {which} stage", _PAPER),
+        **compression_settings(_PAPER),
     }
     return {f"{name}{end}": setting for name, setting in settings.items()}
 
 
 SETTINGS: Declared = {
-    "strength": Number(1, 0, 1, "of all damage; 0 leaves resizing to the result's size"),
-    "first_prob": Chance(1, "the first stage"),
+    "strength": Number(1, 0, 1, "strength of all damage; 0 leaves only the resizing"),
+    "first_prob": Chance(1, "share of pictures that pass the first stage"),
     **_stage(
         "",
         blur=1,
@@ -122,14 +125,22 @@ SETTINGS: Declared = {
         photons=(0.05, 2.5),
     ),
     "sinc_cutoff": Number(
-        [math.pi / 5, math.pi], 0.1, math.pi, "of sinc kernels from 13 pixels, radians", _PAPER
+        [math.pi / 5, math.pi],
+        0.1,
+        math.pi,
+        "cutoff of sinc kernels of 13 pixels or more, radians",
+        _PAPER,
     ),
     "sinc_cutoff_small": Number(
-        [math.pi / 3, math.pi], 0.1, math.pi, "of smaller sinc kernels, radians", _PAPER
+        [math.pi / 3, math.pi], 0.1, math.pi, "cutoff of smaller sinc kernels, radians", _PAPER
     ),
-    "final_sinc_prob": Chance(0.8, "a sinc filter before or after the last compression", _PAPER),
-    "final_sinc_first_prob": Chance(0.5, "the last resize and sinc before compression", _PAPER),
-    "shift_prob": Chance(0, "a last compression whose blocks begin anywhere"),
+    "final_sinc_prob": Chance(
+        0.8, "share with a sinc filter before or after the last compression", _PAPER
+    ),
+    "final_sinc_first_prob": Chance(
+        0.5, "share whose last resize and sinc filter precede compression", _PAPER
+    ),
+    **SHIFT,
 }
 """Settings of `second_order`; those of the second stage end with 2."""
 
@@ -139,16 +150,16 @@ def second_order(image: Floats, scale: int, settings: Settings, rng: np.random.G
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB.
-        scale: How many times smaller the result is, 1 or more; the sides of the image are multiples
-            of it.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        scale: Factor by which the result is smaller, 1 or more; the sides of the image are
+            multiples of it.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
         (H / scale, W / scale, C) float32 in [0, 1], on 8-bit levels.
 
     Raises:
-        ValueError: A kind of noise is not available, or a kernel size is even.
+        ValueError: A kernel size is even.
     """
     strength = settings["strength"].sample(rng)
     height, width = (length // scale for length in image.shape[:2])
@@ -171,7 +182,7 @@ def draw_kernel(settings: Settings, end: str, strength: float, rng: np.random.Ge
     """A random blur kernel of one stage.
 
     Args:
-        settings: As in `second_order`.
+        settings: Settings, as for `second_order`.
         end: "" for the first stage, "2" for the second.
         strength: Factor of the widths, and of the distance of a cutoff from pi.
         rng: Source of randomness.
@@ -224,15 +235,7 @@ def _degrade_once(
     kind = pick(settings[f"noise{end}"], rng)
     if kind == "none":
         return image
-    return add_noise(
-        image,
-        kind,
-        settings[f"noise_sigma{end}"],
-        settings[f"poisson_scale{end}"],
-        settings[f"noise_colors{end}"],
-        strength,
-        rng,
-    )
+    return add_noise(image, kind, settings, strength, rng, end)
 
 
 def _compress(
@@ -240,15 +243,8 @@ def _compress(
 ) -> Floats:
     if not has_happened(settings[f"jpeg_prob{end}"], rng):
         return image
-    return recompress(
-        image,
-        settings[f"jpeg_quality{end}"],
-        settings[f"webp_prob{end}"],
-        settings[f"chroma_444_prob{end}"],
-        strength,
-        rng,
-        shifted=end == "2" and has_happened(settings["shift_prob"], rng),
-    )
+    shifted = end == "2" and has_happened(settings["shift_prob"], rng)
+    return recompress(image, settings, strength, rng, end, shifted=shifted)
 
 
 def _finish(
@@ -268,3 +264,13 @@ def _finish(
         cutoff = settings["sinc_cutoff_small"].sample(rng)
         image = correlate(image, sinc_kernel(size, math.pi - strength * (math.pi - cutoff)))
     return image
+
+
+DAMAGE = Recipe(
+    name="second_order",
+    help="blur, resizing, noise and compression, twice, as Real-ESRGAN; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (second_order(image, values["scale"], values, rng), image),
+    scales=(1, 2, 3, 4),
+    examples=examples("strength", 0.25, 0.5, 1),
+)

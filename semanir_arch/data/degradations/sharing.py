@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semanir_arch.data.degradations.camera_finish import FILTERS, resize
-from semanir_arch.data.degradations.codecs import Codec, compress, to_8_bit
-from semanir_arch.data.degradations.declaration import Chance, Declared, Number, Settings
-from semanir_arch.data.files.image_io import to_float
+from semanir_arch.data.degradations.codecs import Codec, through_file
+from semanir_arch.data.degradations.declaration import Chance, Declared, Draws, Number, Settings
 
 __all__ = ["NOTHING", "SETTINGS", "Again", "Sharing", "draw_sharing", "share"]
 
@@ -23,15 +22,15 @@ Pixels = NDArray[np.float32]
 
 SETTINGS: Declared = {
     "resize_prob": Chance(0.25, "share of pictures that are resized"),
-    "resize": Number([0.6, 1.7], 0.1, 8, "by this factor"),
+    "resize": Number([0.6, 1.7], 0.1, 8, "factor of the resizing"),
     "codec_prob": Chance(0.75, "share of pictures that are compressed"),
-    "quality": Number([80, 99], 1, 100, "of JPEG or WebP", whole=True),
+    "quality": Number([80, 99], 1, 100, "quality of JPEG or WebP", whole=True),
     "low_prob": Chance(0.2, "share of compressed pictures whose quality is `low_quality`"),
-    "low_quality": Number([45, 80], 1, 100, "of JPEG or WebP", whole=True),
+    "low_quality": Number([45, 80], 1, 100, "quality of JPEG or WebP", whole=True),
     "full_chroma_prob": Chance(0.3, "share of JPEG files with chroma at full resolution, 4:4:4"),
     "webp_prob": Chance(0.06, "share of compressed pictures that are WebP instead of JPEG"),
     "again_prob": Chance(0.12, "share of pictures that are cut, resized and compressed again"),
-    "again_resize": Number([0.75, 1.25], 0.1, 8, "by this factor, then"),
+    "again_resize": Number([0.75, 1.25], 0.1, 8, "factor of the second resizing"),
 }
 """Everything that `draw_sharing` draws."""
 
@@ -45,7 +44,7 @@ class Again:
     Args:
         shift: Rows and columns that are cut off at the top left, so that grids do not align.
         scale: Factor of the size.
-        codec: Of the second file.
+        codec: Codec of the second file.
     """
 
     shift: tuple[int, int]
@@ -55,13 +54,13 @@ class Again:
 
 @dataclass(frozen=True)
 class Sharing:
-    """What happens to a picture.
+    """Resizing and compression of a finished picture.
 
     Args:
         scale: Factor of the size.
-        method: How it is resized, one of `camera_finish.FILTERS`.
-        codec: None for an uncompressed file.
-        again: None for none.
+        method: Interpolation of the resizing, one of `camera_finish.FILTERS`.
+        codec: Codec of the file; None for an uncompressed file.
+        again: Second resizing and compression; None for none.
     """
 
     scale: float = 1.0
@@ -83,21 +82,22 @@ def draw_sharing(settings: Settings, rng: np.random.Generator) -> Sharing:
     """Draw what happens to one picture.
 
     Args:
-        settings: Of `SETTINGS`, from `parse_settings`.
+        settings: Values of `SETTINGS`, from `parse_settings`.
         rng: Source of randomness.
     """
-    scale = settings["resize"].at(rng.random())
-    is_resized = rng.random() < settings["resize_prob"]
+    draws = Draws(settings, rng)
+    scale = draws.value("resize")
+    is_resized = draws.happens("resize_prob")
     method = list(FILTERS)[rng.integers(len(FILTERS))]
-    first, second = _draw_codec(settings, rng), _draw_codec(settings, rng)
-    is_compressed = rng.random() < settings["codec_prob"]
+    first, second = _draw_codec(draws), _draw_codec(draws)
+    is_compressed = draws.happens("codec_prob")
     shift = int(rng.integers(_BLOCK)), int(rng.integers(_BLOCK))
-    again = Again(shift, settings["again_resize"].at(rng.random()), second)
+    again = Again(shift, draws.value("again_resize"), second)
     return Sharing(
         scale if is_resized else 1.0,
         method,
         first if is_compressed else None,
-        again if rng.random() < settings["again_prob"] else None,
+        again if draws.happens("again_prob") else None,
     )
 
 
@@ -106,7 +106,7 @@ def share(image: Pixels, sharing: Sharing, *, is_lossy: bool = True) -> Pixels:
 
     Args:
         image: (H, W, 3) RGB, range [0, 1]; others are clipped.
-        sharing: What happens.
+        sharing: Steps to apply.
         is_lossy: Whether it is compressed and rounded; otherwise it is only cut and resized, to
             the same size.
 
@@ -115,12 +115,12 @@ def share(image: Pixels, sharing: Sharing, *, is_lossy: bool = True) -> Pixels:
     """
     image = _scaled(image, sharing.scale, sharing.method)
     if is_lossy:
-        image = _filed(image, sharing.codec)
+        image = through_file(image, sharing.codec)
     if sharing.again is not None:
         top, left = sharing.again.shift
         image = _scaled(image[top:, left:], sharing.again.scale, sharing.method)
         if is_lossy:
-            image = _filed(image, sharing.again.codec)
+            image = through_file(image, sharing.again.codec)
     return image.clip(0, 1).astype(np.float32)
 
 
@@ -129,15 +129,10 @@ def _scaled(image: Pixels, scale: float, method: str) -> Pixels:
     return resize(np.ascontiguousarray(image), height, width, method)
 
 
-def _filed(image: Pixels, codec: Codec | None) -> Pixels:
-    pixels = to_8_bit(image)
-    return to_float(compress(pixels, codec) if codec else pixels)
-
-
-def _draw_codec(settings: Settings, rng: np.random.Generator) -> Codec:
-    usual, low = (settings[name].at(rng.random()) for name in ("quality", "low_quality"))
+def _draw_codec(draws: Draws) -> Codec:
+    usual, low = (draws.value(name) for name in ("quality", "low_quality"))
     is_low, is_full, is_webp = (
-        rng.random() < settings[f"{name}_prob"] for name in ("low", "full_chroma", "webp")
+        draws.happens(f"{name}_prob") for name in ("low", "full_chroma", "webp")
     )
     return Codec(
         "webp" if is_webp else "jpeg",

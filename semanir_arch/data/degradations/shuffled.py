@@ -8,8 +8,7 @@ so. A last JPEG compression always follows.
 - reduction by a drawn way: nearest, bilinear, bicubic, or to less and up again ("down_up")
 - Gaussian noise of three colorings
 - JPEG
-- the noise of a camera. The paper draws it with a probability of 0.25; here it needs a camera in
-  `random_steps.NOISES`, and its share is 0 until the user asks for it.
+- the noise of a camera, with a probability of 0.25; the camera is ours (`camera.camera_noise`)
 """
 
 from __future__ import annotations
@@ -20,8 +19,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.degradations.blur_kernels import LARGEST, gaussian_kernel
+from semanir_arch.data.degradations.blur_kernels import gaussian_kernel
+from semanir_arch.data.degradations.damage import Recipe, examples
 from semanir_arch.data.degradations.declaration import (
+    OURS,
     Chance,
     Declared,
     Number,
@@ -30,9 +31,13 @@ from semanir_arch.data.degradations.declaration import (
     pick,
 )
 from semanir_arch.data.degradations.random_steps import (
+    SHIFT,
     add_noise,
+    compression_settings,
     correlate,
     has_happened,
+    kernel_size,
+    noise_settings,
     recompress,
     to_levels,
 )
@@ -43,29 +48,25 @@ __all__ = ["SETTINGS", "shuffled"]
 Floats = NDArray[np.float32]
 
 _PAPER = "BSRGAN"
-_SIZES = {"list": [7, 9, 11, 13, 15, 17, 19, 21]}
+_COLORINGS = {"covariance": 0.2, "color": 0.4, "gray": 0.4}
 _INTERPOLATIONS = {"bilinear": 1.0, "bicubic": 1.0, "area": 1.0}
 
 SETTINGS: Declared = {
-    "strength": Number(1, 0, 1, "of all damage; 0 leaves the reduction"),
-    "kernel_size": Number(_SIZES, 3, LARGEST, "side in pixels, odd", _PAPER, whole=True),
+    "strength": Number(1, 0, 1, "strength of all damage; 0 leaves only the downsampling"),
+    "kernel_size": kernel_size(_PAPER),
     "iso_sigma": Number([0.1, 2.8], 0.01, 20, "width in pixels; for x2 up to 2.4", _PAPER),
     "aniso_sigma": Number([0.5, 8], 0.01, 20, "widths in pixels; for x2 up to 6", _PAPER),
     "reduction": Shares(
-        {"nearest": 1, "bilinear": 1, "bicubic": 1, "down_up": 1}, "ways of reducing", _PAPER
+        {"nearest": 1, "bilinear": 1, "bicubic": 1, "down_up": 1}, "methods of downsampling", _PAPER
     ),
-    "half_first_prob": Chance(0.25, "at x4, to begin with half of the size", _PAPER),
-    "noise_sigma": Number([1, 25], 0, 255, "standard deviation, 0-255 scale", _PAPER),
-    "noise_colors": Shares({"covariance": 0.2, "color": 0.4, "gray": 0.4}, "colorings", _PAPER),
-    "jpeg_prob": Chance(0.75, "compression among the shuffled steps", _PAPER),
-    "jpeg_quality": Number([30, 95], 1, 100, "1 (worst) to 100, also the last", _PAPER, whole=True),
-    "webp_prob": Chance(0, "WebP instead of JPEG"),
-    "chroma_444_prob": Chance(0, "JPEG with full chroma instead of 4:2:0"),
-    "shift_prob": Chance(0, "a last compression whose blocks begin anywhere"),
-    "speckle_prob": Chance(0, "speckle among the shuffled steps"),
-    "poisson_prob": Chance(0, "Poisson noise among the shuffled steps"),
-    "poisson_scale": Number([0.05, 3], 0, 10, "factor of Poisson noise"),
-    "camera_prob": Chance(0, "noise of a camera among the shuffled steps (paper: 0.25)"),
+    "half_first_prob": Chance(0.25, "share that first halves the size, at x4", _PAPER),
+    **noise_settings((1, 25), (0.05, 3), _COLORINGS, _PAPER, OURS),
+    "jpeg_prob": Chance(0.75, "share with compression among the shuffled steps", _PAPER),
+    **compression_settings(_PAPER, "quality of every compression, 1 (worst) to 100"),
+    **SHIFT,
+    "speckle_prob": Chance(0, "share with speckle among the shuffled steps"),
+    "poisson_prob": Chance(0, "share with Poisson noise among the shuffled steps"),
+    "camera_prob": Chance(0.25, "share with camera noise among the shuffled steps", _PAPER),
 }
 """Settings of `shuffled`."""
 
@@ -77,16 +78,16 @@ def shuffled(image: Floats, scale: int, settings: Settings, rng: np.random.Gener
 
     Args:
         image: (H, W, C) float32 in [0, 1], gray or RGB.
-        scale: How many times smaller the result is, 1 or more; the sides of the image are multiples
-            of it.
-        settings: From `parse_settings(SETTINGS, ...)`.
+        scale: Factor by which the result is smaller, 1 or more; the sides of the image are
+            multiples of it.
+        settings: Result of `parse_settings(SETTINGS, ...)`.
         rng: Source of randomness.
 
     Returns:
         (H / scale, W / scale, C) float32 in [0, 1], on 8-bit levels.
 
     Raises:
-        ValueError: The noise of a camera is asked for and not available, or a kernel size is even.
+        ValueError: A kernel size is even.
     """
     strength = settings["strength"].sample(rng)
     size = image.shape[0] // scale, image.shape[1] // scale
@@ -97,28 +98,28 @@ def shuffled(image: Floats, scale: int, settings: Settings, rng: np.random.Gener
     for index in rng.permutation(len(steps)):
         image = steps[int(index)](image)
     shift = has_happened(settings["shift_prob"], rng)
-    return to_levels(_compress(image, settings, strength, rng, shifted=shift))
+    return to_levels(recompress(image, settings, strength, rng, shifted=shift))
 
 
 def _steps(
     size: tuple[int, int], settings: Settings, strength: float, rng: np.random.Generator
 ) -> list[Step]:
-    """What is to be shuffled; each step draws when it is its turn."""
+    """Steps to shuffle; each draws when it is its turn."""
     steps: list[Step] = [
         lambda image: _blur(image, settings, "iso_sigma", strength, rng),
         lambda image: _blur(image, settings, "aniso_sigma", strength, rng),
         lambda image: _reduce(image, size, settings, strength, rng),
-        lambda image: _noise(image, "gaussian", settings, strength, rng),
+        lambda image: add_noise(image, "gaussian", settings, strength, rng),
     ]
     if has_happened(settings["jpeg_prob"], rng):
-        steps.append(lambda image: _compress(image, settings, strength, rng))
+        steps.append(lambda image: recompress(image, settings, strength, rng))
     for kind, chance in (
         ("speckle", settings["speckle_prob"]),
         ("poisson", settings["poisson_prob"]),
         ("camera", settings["camera_prob"]),
     ):
         if has_happened(chance, rng):
-            steps.append(lambda image, kind=kind: _noise(image, kind, settings, strength, rng))  # type: ignore[misc]
+            steps.append(lambda image, kind=kind: add_noise(image, kind, settings, strength, rng))  # type: ignore[misc]
     return steps
 
 
@@ -151,38 +152,15 @@ def _reduce(
     return resize(resize(image, *small, pick(modes, rng)), *size, pick(modes, rng))
 
 
-def _noise(
-    image: Floats, kind: str, settings: Settings, strength: float, rng: np.random.Generator
-) -> Floats:
-    return add_noise(
-        image,
-        kind,
-        settings["noise_sigma"],
-        settings["poisson_scale"],
-        settings["noise_colors"],
-        strength,
-        rng,
-    )
-
-
-def _compress(
-    image: Floats,
-    settings: Settings,
-    strength: float,
-    rng: np.random.Generator,
-    *,
-    shifted: bool = False,
-) -> Floats:
-    return recompress(
-        image,
-        settings["jpeg_quality"],
-        settings["webp_prob"],
-        settings["chroma_444_prob"],
-        strength,
-        rng,
-        shifted=shifted,
-    )
-
-
 def _even(shares: dict[str, float]) -> dict[str, float]:
     return {kind: share / sum(shares.values()) for kind, share in shares.items()}
+
+
+DAMAGE = Recipe(
+    name="shuffled",
+    help="blurs, reduction, noise and compression in random order, as BSRGAN; 8 bit",
+    settings=SETTINGS,
+    apply=lambda image, values, rng: (shuffled(image, values["scale"], values, rng), image),
+    scales=(1, 2, 3, 4),
+    examples=examples("strength", 0.25, 0.5, 1),
+)

@@ -24,6 +24,7 @@ from semanir_arch.data.files.foreign_files import name_of_foreign
 from semanir_arch.data.files.heic import check_extents, open_heic
 from semanir_arch.data.files.parts import PNG_SIGNATURE, png_chunks
 from semanir_arch.data.files.tiff_directories import full_picture_first
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["DECODER_ERRORS", "LEAST_SIDE", "Opened", "opened", "read_size"]
 
@@ -66,7 +67,7 @@ _TIFF_KIND, _TIFF_REDUCED = 254, 1
 
 
 _NOT_FIRST = "begins with a small copy; the full picture behind it is read, with its own metadata"
-_NO_FORMAT = "is of no format or pixel type that is read here, or damaged at its beginning"
+_NO_FORMAT = "has an unsupported format or pixel type, or is damaged at its beginning"
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ class Opened:
     """An image file of which the header was read.
 
     Args:
-        file: What decodes it.
-        data: Its contents; of a TIFF file that begins with a small copy, they begin elsewhere.
-        notes: What is not read, in words.
+        file: Decoder of the file.
+        data: Contents of the file; if a TIFF file begins with a small copy, they begin elsewhere.
+        notes: Parts that are not read, in words.
     """
 
     file: PIL.Image.Image | RawFile
@@ -90,17 +91,17 @@ def opened(data: bytes, name: str) -> Iterator[Opened]:
 
     Args:
         data: The contents of the file.
-        name: What messages call it.
+        name: Name of the file in messages.
 
     Yields:
-        The file. Everything that is raised within the `with` block counts as a decoder's error.
+        Opened file. Everything that is raised within the `with` block counts as a decoder's error.
 
     Raises:
         ValueError: It is of no format that is read here, damaged, or would take more time or memory
             than a file of its size may.
     """
     if not data:
-        raise ValueError(f"{name}: the file is empty")
+        raise InputError(f"{name}: the file is empty")
     extra = None
     try:
         extra = extra_format(data)
@@ -108,11 +109,11 @@ def opened(data: bytes, name: str) -> Iterator[Opened]:
             yield found
     except PIL.UnidentifiedImageError as error:
         reason = name_of_foreign(data) or _NO_FORMAT
-        raise ValueError(f"{name}: cannot be read as an image: it {reason}") from error
+        raise InputError(f"{name}: cannot be read as an image: it {reason}") from error
     except DECODER_ERRORS as error:
         foreign = name_of_foreign(data) if extra is None else None
         reason = _reason(error) if foreign is None else f"it {foreign}"
-        raise ValueError(f"{name}: cannot be read as an image: {reason}") from error
+        raise InputError(f"{name}: cannot be read as an image: {reason}") from error
 
 
 @contextmanager
@@ -182,7 +183,7 @@ class _Metered(io.BytesIO):
         self._reads -= 1
         self._bytes -= len(part)
         if (self._reads < 0 or self._bytes < 0) and not self.lifted:
-            raise ValueError(f"has more parts than a file of {self._size} bytes may have")
+            raise InputError(f"has more parts than a file of {self._size} bytes may have")
         return part
 
 
@@ -221,7 +222,7 @@ def _check_picture(file: PIL.Image.Image, size: int) -> None:
     tags = getattr(file, "tag_v2", {})
     if tags.get(_TIFF_KIND, 0) & _TIFF_REDUCED:
         # BigTIFF, of which only the first picture is looked at
-        raise ValueError("its first picture is a small copy of another, which is not read")
+        raise InputError("its first picture is a small copy of another, which is not read")
     tile = math.prod(tags.get(tag, 1) for tag in _TIFF_TILE_SIDES)
     if file.mode == "1":
         # packed so tightly that its size says nothing
@@ -236,18 +237,18 @@ def _check_size(sides: tuple[int, int], pixels: int, size: int) -> None:
 
     Args:
         sides: Width and height of the picture.
-        pixels: How many the decoder reserves.
-        size: Of the file.
+        pixels: Number of pixels that the decoder reserves.
+        size: Size of the file in bytes.
     """
     width, height = sides
     if pixels > max(_ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE * size):
-        raise ValueError(f"{width} x {height} pixels cannot be in {size} bytes")
+        raise InputError(f"{width} x {height} pixels cannot be in {size} bytes")
     if math.prod(max(side, LEAST_SIDE) for side in sides) > _LARGEST_PIXELS:
         raise _too_many(sides)
 
 
-def _too_many(sides: tuple[int, int]) -> ValueError:
-    return ValueError(
+def _too_many(sides: tuple[int, int]) -> InputError:
+    return InputError(
         f"{sides[0]} x {sides[1]} pixels are too many; allowed: "
         f"{_LARGEST_PIXELS // 1_000_000} megapixels, where a side counts as {LEAST_SIDE} at least"
     )
@@ -266,7 +267,7 @@ def _check_jpeg(data: bytes) -> None:
         if marker not in _JPEG_WITHOUT_LENGTH:
             position += int.from_bytes(data[position : position + 2], "big")
         if scans > _LARGEST_SCANS or segments > allowed:
-            raise ValueError(
+            raise InputError(
                 f"has {scans} scans and {segments} segments; allowed: {_LARGEST_SCANS} scans, "
                 f"{allowed} segments"
             )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from semanir_arch.data.files.directories import check_directories
 from semanir_arch.data.files.parts import boxes
 from semanir_arch.data.files.tiff_directories import holds_all_strips
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Mosaic", "RawFile", "open_raw"]
 
@@ -48,13 +49,13 @@ _FULL_SENSOR = 0.75
 
 @dataclass(frozen=True)
 class Mosaic:
-    """What a sensor saw through a Bayer filter, as a demosaicking network takes it.
+    """Values of a sensor with a Bayer filter, as a demosaicking network takes them.
 
     Args:
         pixels: (H, W, 1), uint16: white balanced, with the curve of sRGB, as the camera was held.
-        bayer: Colours of the first two rows and columns: `rggb`, `bggr`, `grbg` or `gbrg`.
-        matrix: (3, 3), from the camera's colours to linear sRGB.
-        flip: What makes it upright, as dcraw counts it.
+        bayer: Colors of the first two rows and columns: `rggb`, `bggr`, `grbg` or `gbrg`.
+        matrix: (3, 3), from the camera's colors to linear sRGB.
+        flip: Turn that makes it upright, in dcraw's numbering.
     """
 
     pixels: NDArray[np.uint16]
@@ -63,10 +64,10 @@ class Mosaic:
     flip: int
 
     def finish(self, pixels: NDArray[Any]) -> NDArray[np.uint16]:
-        """Turn a demosaicked picture upright, and its colours into sRGB.
+        """Turn a demosaicked picture upright, and its colors into sRGB.
 
         Args:
-            pixels: (H, W, 3), uint16, in the colours and with the curve of `pixels`.
+            pixels: (H, W, 3), uint16, in the colors and with the curve of `pixels`.
         """
         result = np.empty(pixels.shape, np.uint16)
         for top in range(0, len(pixels), 256):
@@ -85,7 +86,7 @@ class RawFile:
 
     Args:
         raw: A `rawpy.RawPy`.
-        data: Its contents.
+        data: Contents of the file.
     """
 
     format = "RAW"
@@ -128,7 +129,7 @@ class RawFile:
         return np.asarray(pixels).reshape(*pixels.shape[:2], -1)
 
     def mosaic(self) -> Mosaic:
-        """What the sensor saw.
+        """Values of the sensor.
 
         Raises:
             ValueError: It is cut short or damaged, or the sensor has no Bayer filter.
@@ -140,7 +141,7 @@ class RawFile:
             pattern, colors = raw.raw_pattern, raw.color_desc
             is_bayer = raw.raw_type == rawpy.RawType.Flat and np.shape(pattern) == (2, 2)
             if not is_bayer or colors not in (b"RGBG", b"RGB\0"):
-                raise ValueError(
+                raise InputError(
                     "its sensor has no Bayer filter, so there is no mosaic for this network; "
                     "other tasks develop the file"
                 )
@@ -161,7 +162,7 @@ class RawFile:
         return Mosaic(_to_srgb_levels(values)[..., None], letters, matrix, raw.sizes.flip)
 
     def exif(self) -> PIL.Image.Exif | None:
-        """Its EXIF data; None where they are not in directories of TIFF.
+        """EXIF data of the file; None if they are not in TIFF directories.
 
         Raises:
             Exception: Of any type, where they are damaged or too long.
@@ -198,11 +199,11 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
-        raise ValueError("this camera raw file is cut short or damaged") from error
+        raise InputError("this camera raw file is cut short or damaged") from error
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         said = error.args[0] if error.args else type(error).__name__
         text = said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(
+        raise InputError(
             f"LibRaw {'.'.join(map(str, rawpy.libraw_version))} cannot read this camera raw file: "
             f"{text}"
         ) from error
@@ -217,7 +218,7 @@ def _check_whole(data: bytes) -> None:
     elif data[4:8] == b"ftyp":
         whole = max((stop for _, _, stop in boxes(data)), default=0) == len(data)
     if not whole:
-        raise ValueError("this camera raw file is cut short")
+        raise InputError("this camera raw file is cut short")
 
 
 def _gains(raw: Any) -> list[float]:
@@ -233,7 +234,7 @@ def _gains(raw: Any) -> list[float]:
 
 
 def _matrix(raw: Any) -> NDArray[np.float32]:
-    """From the camera's colours, white balanced, to linear sRGB, as dcraw finds it."""
+    """Matrix from the camera's colors, white balanced, to linear sRGB, as dcraw computes it."""
     found = np.asarray(raw.color_matrix, np.float64)[:, :3]
     if found[0, 0] > _LEAST_MATRIX:
         return found.astype(np.float32)
@@ -241,7 +242,7 @@ def _matrix(raw: Any) -> NDArray[np.float32]:
     from_srgb = from_xyz @ _XYZ_FROM_SRGB
     sums = from_srgb.sum(axis=1, keepdims=True)
     if not np.all(np.isfinite(from_srgb)) or np.any(sums <= 0):
-        # LibRaw does not know the camera's colours either
+        # LibRaw does not know the camera's colors either
         return np.eye(3, dtype=np.float32)
     return np.linalg.pinv(from_srgb / sums).astype(np.float32)
 

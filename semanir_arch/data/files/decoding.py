@@ -18,6 +18,7 @@ from semanir_arch.data.files.deep_pixels import (
 )
 from semanir_arch.data.files.directories import read_exif
 from semanir_arch.data.files.parts import PNG_SIGNATURE, png_header_chunks
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["decode_pixels"]
 
@@ -42,8 +43,8 @@ def decode_pixels(file: PIL.Image.Image, data: bytes) -> tuple[NDArray[Any], int
     """Decode an opened file.
 
     Args:
-        file: Opened by Pillow.
-        data: Its contents.
+        file: File opened by Pillow.
+        data: Contents of the file.
 
     Returns:
         Pixels (H, W, C), uint8 or uint16, RGB order, upright; and the orientation they had in the
@@ -70,7 +71,7 @@ def decode_pixels(file: PIL.Image.Image, data: bytes) -> tuple[NDArray[Any], int
 
 def _decode_8_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
     if file.mode not in _READABLE_MODES:
-        raise ValueError(
+        raise InputError(
             f"its pixels are {name_of_pixels(file.mode)}; allowed: unsigned whole numbers of up to "
             "16 bits"
         )
@@ -87,7 +88,7 @@ def _decode_8_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
 
 
 def _png_level(data: bytes) -> tuple[int, ...]:
-    """The transparent level or colour of a PNG file, in 8 bits."""
+    """The transparent level or color of a PNG file, in 8 bits."""
     levels = png_header_chunks(data).get(b"tRNS", b"")
     values = struct.unpack_from(f">{3 if data[_PNG_COLOR_TYPE] == _PNG_RGB else 1}H", levels)
     bits = data[_PNG_BIT_DEPTH]
@@ -96,7 +97,7 @@ def _png_level(data: bytes) -> tuple[int, ...]:
 
 
 def _orientation(file: PIL.Image.Image) -> int:
-    """How the camera was held, 1 to 8 (EXIF 2.3, tag 274); 1 where that is damaged."""
+    """Orientation of the camera, 1 to 8 (EXIF 2.3, tag 274); 1 if it is damaged."""
     try:
         value = read_exif(file).get(_EXIF_ORIENTATION, 1)
     except DECODER_ERRORS:

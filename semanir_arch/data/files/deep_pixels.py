@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.files.heic import decode_deep_heic
 from semanir_arch.data.files.parts import PNG_SIGNATURE, boxes
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["bits_per_sample", "decode_deep", "name_of_pixels", "with_transparent"]
 
@@ -53,13 +54,13 @@ _J2K_COMPONENTS, _J2K_SIGNED = 42, 0x80
 _NAMES = {
     "F": "32-bit floating-point numbers",
     "I": "32-bit whole numbers, or signed ones",
-    "LAB": "CIELAB colours",
-    "HSV": "HSV colours",
+    "LAB": "CIELAB colors",
+    "HSV": "HSV colors",
 }
 
 
 def name_of_pixels(mode: str) -> str:
-    """What people call a pixel type of Pillow."""
+    """Everyday name of a pixel type of Pillow."""
     return _NAMES.get(mode, f"of type {mode!r}")
 
 
@@ -67,8 +68,8 @@ def bits_per_sample(file: PIL.Image.Image, data: bytes) -> int:
     """The largest number of bits of a channel of a pixel; 8 for formats that have no choice.
 
     Args:
-        file: Opened by Pillow.
-        data: Its contents.
+        file: File opened by Pillow.
+        data: Contents of the file.
     """
     if data.startswith(PNG_SIGNATURE):
         return data[_PNG_BIT_DEPTH]
@@ -89,11 +90,11 @@ def decode_deep(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
 
     Args:
         file: The same file, opened by Pillow.
-        data: Its contents.
-        bits: From `bits_per_sample`.
+        data: Contents of the file.
+        bits: Result of `bits_per_sample`.
 
     Returns:
-        Shape (H, W, C), uint16, RGB order, colours not multiplied by alpha.
+        Shape (H, W, C), uint16, RGB order, colors not multiplied by alpha.
 
     Raises:
         ValueError: It cannot be decoded, or has pixels of a kind that is not read.
@@ -108,10 +109,10 @@ def decode_deep(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
     if file.format == "PPM":
         return _decode_pnm(data)
     if bits > 16 or (file.format == "JPEG2000" and len(set(_precisions(data))) > 1):
-        raise ValueError(f"channels of {bits} bits are not read; allowed: 16 in all of them")
+        raise InputError(f"channels of {bits} bits are not read; allowed: 16 in all of them")
     pixels = _decode_with_opencv(data)
     if pixels.shape[:2] != (file.height, file.width):
-        raise ValueError("its decoders disagree on its size")
+        raise InputError("its decoders disagree on its size")
     if file.format != "PNG":
         return _widened(pixels, bits)
     if data[_PNG_COLOR_TYPE] == _PNG_GRAY_WITH_ALPHA:
@@ -128,7 +129,7 @@ def _decode_heic(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
 
 
 def with_transparent(pixels: NDArray[Any], level: int | tuple[int, ...]) -> NDArray[Any]:
-    """Pixels with alpha: 0 where they have one level or colour, in the depth of the pixels."""
+    """Pixels with alpha: 0 where they have one level or color, in the depth of the pixels."""
     levels = (level,) if isinstance(level, int) else level
     color = pixels[..., : len(levels)]
     white = np.iinfo(pixels.dtype).max
@@ -141,9 +142,9 @@ def with_transparent(pixels: NDArray[Any], level: int | tuple[int, ...]) -> NDAr
 def _decode_with_opencv(data: bytes) -> NDArray[Any]:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise ValueError("these pixels of more than 8 bits cannot be decoded")
+        raise InputError("these pixels of more than 8 bits cannot be decoded")
     if pixels.dtype != np.uint16:
-        raise ValueError(
+        raise InputError(
             f"its pixels are {pixels.dtype}; allowed: unsigned whole numbers of up to 16 bits"
         )
     pixels = pixels.reshape(*pixels.shape[:2], -1)
@@ -159,7 +160,7 @@ def _widened(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
 
 def _scaled(values: NDArray[Any], largest: int) -> NDArray[Any]:
     if values.size and int(values.max()) > largest:
-        raise ValueError(f"holds a value above {largest}, its largest")
+        raise InputError(f"holds a value above {largest}, its largest")
     if largest == _WHITE:
         return values.astype(np.uint16)
     # the largest product just fits
@@ -173,15 +174,15 @@ def _decode_tiff(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
         return _widened(np.asarray(file)[..., None], bits)
     if tags.get(_TIFF_PLANAR) == _TIFF_SEPARATE_PLANES and len(file.getbands()) > 1:
         # OpenCV takes them for interleaved ones
-        raise ValueError("16-bit channels in separate planes are not supported; interleave them")
+        raise InputError("16-bit channels in separate planes are not supported; interleave them")
     formats = set(tags.get(_TIFF_SAMPLE_FORMAT, (_TIFF_UNSIGNED,)))
     if bits != 16 or formats != {_TIFF_UNSIGNED}:
-        raise ValueError(
+        raise InputError(
             f"its pixels are {name_of_pixels(file.mode)}; allowed: unsigned whole numbers of up "
             "to 16 bits"
         )
     if tags.get(_TIFF_PHOTOMETRIC) not in _TIFF_GRAY_AND_RGB:
-        raise ValueError("16-bit pixels that are neither gray nor RGB are not read")
+        raise InputError("16-bit pixels that are neither gray nor RGB are not read")
     pixels = _decode_with_opencv(data)
     if tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
         # OpenCV gives them as stored
@@ -200,10 +201,10 @@ def _decode_pnm(data: bytes) -> NDArray[Any]:
     """PPM or PGM with two bytes for a value, or with numbers (netpbm's ppm and pgm, format)."""
     header = _PNM_HEADER.match(data[:_PNM_LONGEST_HEADER])
     if header is None:
-        raise ValueError("its header is damaged")
+        raise InputError("its header is damaged")
     kind, width, height, largest = map(int, header.groups())
     if largest > _WHITE:
-        raise ValueError(f"its largest value is {largest}; allowed: 65535")
+        raise InputError(f"its largest value is {largest}; allowed: 65535")
     channels = 1 if kind in (2, 5) else 3
     count = width * height * channels
     if kind in (5, 6):
@@ -238,7 +239,7 @@ def _av1_bits(data: bytes) -> int:
 
 
 def _divide_by_alpha(pixels: NDArray[Any]) -> None:
-    """Undo, in place, that the colours of 16-bit RGBA were multiplied by alpha; 0 where that is."""
+    """Undo, in place, that the colors of 16-bit RGBA were multiplied by alpha; 0 where that is."""
     alpha = pixels[..., 3].astype(np.uint32)
     divisor = np.maximum(alpha, 1)
     for channel in range(3):

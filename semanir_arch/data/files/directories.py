@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import PIL.Image
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["check_directories", "embedded_directories", "read_exif"]
 
 _NAME = b"Exif\0\0"
@@ -37,7 +39,7 @@ def embedded_directories(data: bytes) -> Iterator[memoryview]:
     """
     for count, found in enumerate(_HEADER.finditer(data)):
         if count == _MOST_BLOCKS:
-            raise ValueError(f"has more than {_MOST_BLOCKS} blocks of EXIF data")
+            raise InputError(f"has more than {_MOST_BLOCKS} blocks of EXIF data")
         yield memoryview(data)[found.start() :]
 
 
@@ -67,7 +69,7 @@ def check_directories(block: memoryview) -> None:
             if tag in _POINTERS:
                 pending.append(value)
         if entries > _LARGEST_ENTRIES or total > 2 * len(block) + _ALWAYS_ALLOWED_BYTES:
-            raise ValueError(f"its metadata have {entries} entries of {total} bytes, too many")
+            raise InputError(f"its metadata have {entries} entries of {total} bytes, too many")
 
 
 def read_exif(file: PIL.Image.Image) -> PIL.Image.Exif:

@@ -10,6 +10,7 @@ from enum import Enum
 from functools import cache
 
 from semanir_arch.data.files.tiff_directories import is_raw_tiff
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "INSTALL",
@@ -50,10 +51,10 @@ _RAW_BRAND = b"crx "
 
 
 def extra_format(data: bytes) -> ExtraFormat | None:
-    """Which of these formats a file has; None for every other.
+    """Find which of these formats a file has; None for every other.
 
     Args:
-        data: Its contents.
+        data: Contents of the file.
     """
     if data.startswith(_RAW_BEGINNINGS):
         return ExtraFormat.RAW
@@ -85,4 +86,4 @@ def require(extra: ExtraFormat) -> None:
         ValueError: Says what the file is, and how to get what reads it.
     """
     if not is_installed(extra):
-        raise ValueError(f"it {_TEXTS[extra].format(INSTALL)}")
+        raise InputError(f"it {_TEXTS[extra].format(INSTALL)}")

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semanir_arch.utils.errors import InputError, InputTypeError
+
 try:
     from isal import isal_zlib
 except ImportError:
@@ -42,9 +44,9 @@ def encode_fast_png(pixels: NDArray[Any], *, compress: bool = True) -> bytes:
         ValueError: The array has another shape, or is empty.
     """
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
+        raise InputTypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
     if pixels.ndim != 3 or pixels.shape[2] not in _COLOR_TYPES or pixels.size == 0:
-        raise ValueError(f"pixels must be (H, W, 1 to 4), received {pixels.shape}")
+        raise InputError(f"pixels must be (H, W, 1 to 4), received {pixels.shape}")
     height, width, channels = pixels.shape
     depth = 8 * pixels.dtype.itemsize
     header = struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[channels], 0, 0, 0)

@@ -10,6 +10,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from semanir_arch.data.files.parts import boxes
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["check_extents", "decode_deep_heic", "heic_notes", "open_heic"]
 
@@ -41,10 +42,10 @@ def decode_deep_heic(data: bytes) -> NDArray[Any]:
 
 
 def heic_notes(info: dict[Any, Any]) -> list[str]:
-    """What of a photo is not read, in words.
+    """Name the parts of a photo that are not read.
 
     Args:
-        info: As `open_heic` gives it.
+        info: Information from `open_heic`.
     """
     extras = {
         "depth map": info.get("depth_images"),
@@ -87,7 +88,7 @@ def _check_places(box: memoryview, size: int) -> None:
             if reader.is_over:
                 return
         if items > _MOST_ITEMS or total > _TIMES_NAMED * size + _ALWAYS_ALLOWED_BYTES:
-            raise ValueError(f"names {items} parts of {total} bytes in a file of {size}")
+            raise InputError(f"names {items} parts of {total} bytes in a file of {size}")
         if reader.is_over:
             return
 

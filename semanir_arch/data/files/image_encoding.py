@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from semanir_arch.data.files.image_metadata import Metadata, exif_for, fit_to_format
 from semanir_arch.data.files.metadata_chunks import with_png_metadata, with_tiff_metadata
+from semanir_arch.utils.errors import InputError, InputTypeError
 
 _FORMATS = {
     ".png": "PNG",
@@ -27,7 +29,7 @@ _FORMATS = {
 _SIXTEEN_BIT_FORMATS = ("PNG", "TIFF")
 _ALPHA_FORMATS = ("PNG", "TIFF", "WEBP")
 
-_THINGS = {"icc_profile": "a colour profile", "exif": "EXIF data", "xmp": "XMP data"}
+_THINGS = {"icc_profile": "a color profile", "exif": "EXIF data", "xmp": "XMP data"}
 
 _LARGEST_SIDES = {"JPEG": 65_500, "WEBP": 16_383}
 """In pixels: libjpeg's limit, and that of the WebP container."""
@@ -50,21 +52,26 @@ def encode_image(
         pixels = pixels[..., [0, 0, 0, 1]]
     kept = fit_to_format(metadata or Metadata(), file_format, _channels_in(file_format, pixels))
     # OpenCV writes PNG three times as fast, but knows no gray with alpha
-    if pixels.dtype == np.uint16 or (file_format == "PNG" and pixels.shape[2] != 2):
-        data = _encode_with_opencv(pixels, path.suffix.lower())
-    else:
-        data = _encode_with_pillow(pixels, file_format, kept, quality)
-    if file_format == "PNG":
-        return with_png_metadata(data, kept, pixels.shape)
-    return with_tiff_metadata(data, kept, pixels.shape) if file_format == "TIFF" else data
+    uses_opencv = pixels.dtype == np.uint16 or (file_format == "PNG" and pixels.shape[2] != 2)
+    try:
+        if uses_opencv:
+            data = _encode_with_opencv(pixels, path.suffix.lower())
+        else:
+            data = _encode_with_pillow(pixels, file_format, kept, quality)
+        if file_format == "PNG":
+            return with_png_metadata(data, kept, pixels.shape)
+        return with_tiff_metadata(data, kept, pixels.shape) if file_format == "TIFF" else data
+    except (cv2.error, struct.error, OSError, ValueError) as error:
+        # of encoders, on what they cannot hold
+        raise InputError(f"{path}: cannot be written as {file_format}: {error}") from error
 
 
 def check_format(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     """Refuse what a format cannot hold.
 
     Args:
-        path: Of which the suffix tells the format.
-        shape: Of the image, (H, W, C).
+        path: Path whose suffix decides the format.
+        shape: Shape of the image, (H, W, C).
         dtype: uint8 or uint16.
 
     Raises:
@@ -72,30 +79,30 @@ def check_format(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     """
     file_format = _FORMATS.get(path.suffix.lower())
     if file_format is None:
-        raise ValueError(
+        raise InputError(
             f"{path}: unknown image suffix {path.suffix!r}; allowed: {', '.join(_FORMATS)}"
         )
     if np.dtype(dtype) == np.uint16 and file_format not in _SIXTEEN_BIT_FORMATS:
-        raise ValueError(f"{path}: {file_format} cannot hold 16 bits; use .png or .tif")
+        raise InputError(f"{path}: {file_format} cannot hold 16 bits; use .png or .tif")
     if shape[2] in (2, 4) and file_format not in _ALPHA_FORMATS:
-        raise ValueError(f"{path}: {file_format} cannot hold alpha; use .png, .tif or .webp")
+        raise InputError(f"{path}: {file_format} cannot hold alpha; use .png, .tif or .webp")
     limit = _LARGEST_SIDES.get(file_format, max(shape))
     if max(shape[:2]) > limit:
-        raise ValueError(
+        raise InputError(
             f"{path}: {file_format} cannot hold {shape[1]} x {shape[0]} pixels, only sides up to "
             f"{limit}; use .png or .tif"
         )
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size > _LARGEST_FILES.get(file_format, size):
-        raise ValueError(f"{path}: {file_format} cannot hold {size / 2**30:.1f} GiB; use .png")
+        raise InputError(f"{path}: {file_format} cannot hold {size / 2**30:.1f} GiB; use .png")
 
 
 def lost_metadata(path: Path, metadata: Metadata, pixels: NDArray[Any]) -> tuple[str, ...]:
     """A note on what a format cannot hold of what goes with an image; none where it holds all.
 
     Args:
-        path: Of which the suffix tells the format, one that `check_format` lets pass.
-        metadata: What should be embedded.
+        path: Path whose suffix decides the format, one that `check_format` accepts.
+        metadata: Metadata to embed.
         pixels: (H, W, C).
     """
     file_format = _FORMATS[path.suffix.lower()]
@@ -110,11 +117,11 @@ def lost_metadata(path: Path, metadata: Metadata, pixels: NDArray[Any]) -> tuple
 
 def _checked(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"{path}: pixels must be uint8 or uint16, received {pixels.dtype}")
+        raise InputTypeError(f"{path}: pixels must be uint8 or uint16, received {pixels.dtype}")
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4) or pixels.size == 0:
-        raise ValueError(
+        raise InputError(
             f"{path}: pixels must be (H, W) or (H, W, 1 to 4), received {pixels.shape}"
         )
     return pixels
@@ -133,7 +140,7 @@ def _encode_with_opencv(pixels: NDArray[Any], suffix: str) -> bytes:
         turned = cv2.cvtColor(turned, code)
     encoded, data = cv2.imencode(suffix, turned)
     if not encoded:
-        raise ValueError(f"OpenCV cannot encode {pixels.dtype} pixels {pixels.shape} as {suffix}")
+        raise InputError(f"OpenCV cannot encode {pixels.dtype} pixels {pixels.shape} as {suffix}")
     return data.tobytes()
 
 
@@ -142,10 +149,10 @@ def _encode_with_pillow(
 ) -> bytes:
     options: dict[str, Any] = {}
     if file_format == "JPEG":
-        # colours at full resolution: halving it would undo what was restored
+        # colors at full resolution: halving it would undo what was restored
         options.update(quality=quality, subsampling=0)
     if file_format == "WEBP":
-        # exact: also the colours of transparent pixels
+        # exact: also the colors of transparent pixels
         options.update(lossless=True, exact=True)
     if file_format in ("JPEG", "WEBP"):
         exif = exif_for(metadata, pixels.shape[1], pixels.shape[0])

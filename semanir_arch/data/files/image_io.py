@@ -1,12 +1,11 @@
-"""Image files in and out: 8 and 16 bit, gray, colour and alpha, with errors that name the file.
+"""Image files in and out: 8 and 16 bit, gray, color and alpha, with errors that name the file.
 
 PNG, JPEG, TIFF, WebP and BMP in and out; GIF, PPM, JPEG 2000 and, where Pillow has it, AVIF in;
 HEIC and camera raw files with the packages of the extra `formats`.
 Everywhere here an image is an array (H, W, C) in RGB order, where C is 1 (gray), 2 (gray and
 alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow, because it refuses
-truncated files, and deeper ones as `deep_pixels` says, because Pillow reduces colour to 8 bits.
+truncated files, and deeper ones as `deep_pixels` says, because Pillow reduces color to 8 bits.
 
-- `scan_images(root)`: paths of all images of a folder, in natural order
 - `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and metadata
 - `load_mosaic(path)`: what the sensor saw, of camera raw files
 - `read_image(path, channels)`: float32 in [0, 1], gray or RGB
@@ -32,8 +31,8 @@ from semanir_arch.data.files.heic import heic_notes
 from semanir_arch.data.files.hidden_colors import with_visible_colors
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_metadata import Metadata, read_metadata, read_raw_metadata
-from semanir_arch.data.sources.scanning import scan_names
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError, InputTypeError, MissingFileError
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,9 @@ class Image:
     Args:
         pixels: (H, W, C), uint8 or uint16 as stored, RGB order, upright (EXIF orientation is
             applied).
-        metadata: What else the file says, to be handed to `write_image`.
-        notes: What the file holds and this does not, in words: further pages, damaged EXIF data.
+        metadata: Metadata of the file, to pass to `write_image`.
+        notes: Contents of the file that are not in this object, in words: further pages, damaged
+            EXIF data.
     """
 
     pixels: NDArray[Any]
@@ -53,7 +53,7 @@ class Image:
 
     @property
     def icc_profile(self) -> bytes | None:
-        """The embedded colour profile; None without one."""
+        """The embedded color profile; None without one."""
         return self.metadata.icc_profile
 
     @property
@@ -65,7 +65,7 @@ class Image:
     def color(self) -> NDArray[Any]:
         """The pixels without alpha: (H, W, 1) or (H, W, 3).
 
-        Colours that alpha hides are filled from visible pixels, as `hidden_colors` does.
+        Colors that alpha hides are filled from visible pixels, as `hidden_colors` does.
         """
         alpha = self.pixels.shape[2] in (2, 4)
         return with_visible_colors(self.pixels)[..., :-1] if alpha else self.pixels
@@ -74,23 +74,6 @@ class Image:
     def alpha(self) -> NDArray[Any] | None:
         """Opacity (H, W, 1) in the depth of the pixels, None for an opaque image."""
         return self.pixels[..., -1:] if self.pixels.shape[2] in (2, 4) else None
-
-
-def scan_images(root: str | os.PathLike[str]) -> list[Path]:
-    """Find the images of a folder and its sub-folders; see `scanning.scan_names`.
-
-    Args:
-        root: A folder (links are followed), or one image.
-
-    Returns:
-        Paths in natural order: `img2` comes before `img10`.
-
-    Raises:
-        FileNotFoundError: `root` does not exist.
-        ValueError: There is no image in it.
-    """
-    root = Path(root)
-    return [root] if root.is_file() else [root / name for name in scan_names(root)]
 
 
 def load_image(path: str | os.PathLike[str]) -> Image:
@@ -116,7 +99,7 @@ def decode_image(data: bytes, name: str) -> Image:
 
     Args:
         data: The file's bytes.
-        name: What error messages call it.
+        name: Name of the file in error messages.
 
     Raises:
         ValueError: As `load_image`.
@@ -126,7 +109,7 @@ def decode_image(data: bytes, name: str) -> Image:
 
 
 def load_mosaic(path: str | os.PathLike[str]) -> Mosaic | None:
-    """What the sensor saw, of a camera raw file; None for a file of another format.
+    """Load the sensor's values of a camera raw file; None for a file of another format.
 
     Raises:
         FileNotFoundError: No such file.
@@ -139,16 +122,16 @@ def load_mosaic(path: str | os.PathLike[str]) -> Mosaic | None:
 def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDArray[np.float32]:
     """Read an image for training or testing.
 
-    Gray from colour is OpenCV's conversion (BT.601 luma, full range, rounded to the depth of the
+    Gray from color is OpenCV's conversion (BT.601 luma, full range, rounded to the depth of the
     file) of the decoded picture. OpenCV's `IMREAD_GRAYSCALE`, used by published gray-denoising
     scripts, asks the PNG decoder instead and gets values up to one level lower; for gray files
     there is no difference.
 
     Args:
         path: The file.
-        channels: 1 or 3: alpha is dropped, gray is repeated, colour is converted to gray; colours
-            that alpha hides are filled from visible pixels. None: the channels that the file has,
-            alpha included, as stored.
+        channels: Number of channels, 1 or 3: alpha is dropped, gray is repeated, color is converted
+            to gray; colors that alpha hides are filled from visible pixels. None: the channels that
+            the file has, alpha included, as stored.
 
     Returns:
         (H, W, C) float32 in [0, 1], RGB order: uint8 / 255 or uint16 / 65535.
@@ -169,7 +152,7 @@ def convert_channels(image: Image, channels: int | None) -> NDArray[Any]:
     if channels is None:
         return image.pixels
     if channels not in (1, 3):
-        raise ValueError(f"channels must be 1, 3 or None, received {channels!r}")
+        raise InputError(f"channels must be 1, 3 or None, received {channels!r}")
     color = image.color
     if channels == color.shape[2]:
         return np.ascontiguousarray(color)
@@ -194,8 +177,8 @@ def write_image(
         path: Destination; the suffix chooses the format. WebP is written lossless.
         pixels: (H, W, C) or (H, W), uint8 or uint16, RGB order. 16 bits need PNG or TIFF; alpha
             needs PNG, TIFF or WebP. Gray in WebP and 16-bit gray with alpha become RGB.
-        metadata: What to embed; BMP holds only the resolution.
-        quality: Of JPEG, 1 to 100.
+        metadata: Metadata to embed; BMP holds only the resolution.
+        quality: Quality of JPEG, 1 to 100.
         overwrite: Whether to replace a file that is there.
 
     Raises:
@@ -227,7 +210,7 @@ def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
         TypeError: The pixels are neither uint8 nor uint16.
     """
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
+        raise InputTypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
@@ -239,9 +222,9 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
         ValueError: The image has values that are not numbers.
     """
     if np.dtype(dtype) not in (np.uint8, np.uint16):
-        raise TypeError(f"dtype must be uint8 or uint16, received {np.dtype(dtype)}")
+        raise InputTypeError(f"dtype must be uint8 or uint16, received {np.dtype(dtype)}")
     if np.isnan(image).any():
-        raise ValueError("the image has values that are not numbers (nan)")
+        raise InputError("the image has values that are not numbers (nan)")
     # float32 holds every 16-bit level exactly, but not the products on the way to it
     scaled = np.clip(image, 0, 1).astype(np.float64) * np.iinfo(dtype).max
     return np.rint(scaled).astype(dtype)
@@ -250,7 +233,7 @@ def to_integer(image: NDArray[Any], dtype: DTypeLike = np.uint8) -> NDArray[Any]
 def _contents(path: Path) -> bytes:
     if not path.is_file():
         reason = "is a folder, not an image" if path.is_dir() else "no such file"
-        raise FileNotFoundError(f"{path}: {reason}")
+        raise MissingFileError(f"{path}: {reason}")
     return path.read_bytes()
 
 
@@ -268,6 +251,6 @@ def _decode(found: Opened) -> Image:
         which = "main" if is_heic else "first"
         notes.append(f"holds more than one picture; only the {which} is read")
     if file.mode == "CMYK":
-        notes.append("its inks (CMYK) are converted to RGB without their colour profile")
+        notes.append("its inks (CMYK) are converted to RGB without their color profile")
     metadata, more = read_metadata(file, data, orientation)
     return Image(pixels, metadata, (*notes, *more))

@@ -1,9 +1,9 @@
 """What a file says about its picture besides the pixels, as far as a new version may keep it.
 
-Kept: the colour profile; descriptions, rights and camera data of EXIF with the GPS position; XMP;
+Kept: the color profile; descriptions, rights and camera data of EXIF with the GPS position; XMP;
 the resolution in dots per inch. Left out, because they would contradict the new pixels: the
 camera's orientation (images are read upright), thumbnails, the layout of the old file, and what XMP
-says of gain maps, films and sizes. Colours described by numbers become a profile (`files.colors`).
+says of gain maps, films and sizes. Colors described by numbers become a profile (`files.colors`).
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ _PLACES = (37396, 41492)
 _JPEG_SEGMENT = 65_500
 
 _COLOR_SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}
-"""Signature in a colour profile (ICC.1, 7.2.6) -> channels of the images it describes."""
+"""Signature in a color profile (ICC.1, 7.2.6) -> channels of the images it describes."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What goes with an image from file to file.
+    """Metadata that goes with an image from file to file.
 
     Args:
-        icc_profile: Colour profile.
-        exif: As `PIL.Image.Exif.tobytes` writes it, beginning with `Exif`; upright, no thumbnail.
+        icc_profile: Color profile.
+        exif: EXIF data as `PIL.Image.Exif.tobytes` writes them, beginning with `Exif`; upright, no
+            thumbnail.
         xmp: The XMP packet, upright.
         dpi: Horizontal and vertical resolution in dots per inch.
         srgb_intent: Rendering intent of PNG's chunk sRGB, 0 to 3; None where there is none.
@@ -66,12 +67,12 @@ def read_metadata(
     """Take from an opened file what may be kept.
 
     Args:
-        file: Opened by Pillow, and loaded.
-        data: Its contents.
-        orientation: How the camera was held, 1 to 8; the pixels are turned by it.
+        file: File opened by Pillow, and loaded.
+        data: Contents of the file.
+        orientation: Orientation of the camera, 1 to 8; the pixels are turned by it.
 
     Returns:
-        What is kept; and notes on what cannot be.
+        Metadata to keep; and notes on what cannot be kept.
     """
     notes: list[str] = []
     try:
@@ -101,7 +102,7 @@ def read_raw_metadata(file: RawFile) -> tuple[Metadata, tuple[str, ...]]:
     XMP is left out: it tells programs how to develop the file.
 
     Returns:
-        What is kept; and notes on what cannot be.
+        Metadata to keep; and notes on what cannot be kept.
     """
     try:
         exif = file.exif()
@@ -113,12 +114,12 @@ def read_raw_metadata(file: RawFile) -> tuple[Metadata, tuple[str, ...]]:
 
 
 def fit_to_format(metadata: Metadata, file_format: str, channels: int) -> Metadata:
-    """Leave out what a format cannot hold, and a colour profile made for other channels.
+    """Leave out what a format cannot hold, and a color profile made for other channels.
 
     Args:
-        metadata: Of the original.
+        metadata: Metadata of the original.
         file_format: Pillow's name, such as `JPEG`.
-        channels: Of the image as it is written, 1 to 4.
+        channels: Channels of the written image, 1 to 4.
     """
     limit = _JPEG_SEGMENT if file_format == "JPEG" else math.inf
     profile = metadata.icc_profile

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 import PIL.Image
 
 from semanir_arch.data.files.image_metadata import Metadata, exif_for
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["with_png_metadata", "with_tiff_metadata"]
 
-# Signature (8 bytes) and header chunk (25): a colour profile must come before the pixels.
+# Signature (8 bytes) and header chunk (25): a color profile must come before the pixels.
 _PNG_AFTER_HEADER = 33
 _METRES_PER_INCH = 0.0254
 
@@ -34,8 +35,8 @@ def with_png_metadata(data: bytes, metadata: Metadata, shape: tuple[int, ...]) -
 
     Args:
         data: A PNG file.
-        metadata: What to insert.
-        shape: Of its image, (H, W, C).
+        metadata: Metadata to insert.
+        shape: Shape of the image, (H, W, C).
     """
     chunks = b"".join(_png_chunk(name, body) for name, body in _png_bodies(metadata, shape))
     if not chunks:
@@ -72,14 +73,14 @@ def with_tiff_metadata(data: bytes, metadata: Metadata, shape: tuple[int, ...]) 
 
     Args:
         data: A little-endian file with one page, as OpenCV and Pillow write it.
-        metadata: What to insert.
-        shape: Of its image, (H, W, C).
+        metadata: Metadata to insert.
+        shape: Shape of the image, (H, W, C).
     """
     tags = _tiff_tags(metadata, shape)
     if not len(tags):
         return data
     if not data.startswith(_TIFF_HEADER):
-        raise ValueError("metadata can be put into little-endian TIFF files only")
+        raise InputError("metadata can be put into little-endian TIFF files only")
     # values and directories begin at even places
     data += b"\0" * (len(data) % 2)
     own = _tiff_entries(data, struct.unpack_from("<I", data, 4)[0])

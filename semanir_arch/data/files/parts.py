@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["PNG_SIGNATURE", "boxes", "png_chunks", "png_header_chunks"]
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -27,15 +29,15 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     while name != b"IEND":
         # length, name, content, checksum
         if position + 12 > len(data):
-            raise ValueError(f"cut short behind chunk {name!r}")
+            raise InputError(f"cut short behind chunk {name!r}")
         length, name = struct.unpack_from(">I4s", data, position)
         start = position + 8
         position += 12 + length
         count += 1
         if position > len(data):
-            raise ValueError(f"cut short within chunk {name!r}")
+            raise InputError(f"cut short within chunk {name!r}")
         if count > allowed:
-            raise ValueError(f"has more than {allowed} chunks in {len(data)} bytes")
+            raise InputError(f"has more than {allowed} chunks in {len(data)} bytes")
         yield name, start, start + length
 
 

@@ -1,6 +1,6 @@
-"""Colour profiles made from primaries and a tone curve (ICC.1:2022, version 4 of the format).
+"""Color profiles made from primaries and a tone curve (ICC.1:2022, version 4 of the format).
 
-Files may describe their colours by numbers instead of a profile; a profile says the same in every
+Files may describe their colors by numbers instead of a profile; a profile says the same in every
 format that is written here. Primaries are adapted to the profile's white point (D50) by the linear
 Bradford method, as the specification asks (annex E).
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from semanir_arch.utils.errors import InputError
 
 __all__ = [
     "ADOBE_RGB",
@@ -37,10 +39,10 @@ class Primaries:
     """Chromaticities (CIE 1931 x and y).
 
     Args:
-        red: Of full red.
-        green: Of full green.
-        blue: Of full blue.
-        white: Of the brightest white.
+        red: Chromaticity of full red.
+        green: Chromaticity of full green.
+        blue: Chromaticity of full blue.
+        white: Chromaticity of the brightest white.
     """
 
     red: tuple[float, float]
@@ -51,7 +53,7 @@ class Primaries:
 
 @dataclass(frozen=True)
 class ToneCurve:
-    """From stored values to light, both in [0, 1].
+    """Curve from stored values to light, both in [0, 1].
 
     Args:
         gamma: Exponent.
@@ -79,13 +81,13 @@ def make_profile(primaries: Primaries, curve: ToneCurve, name: str, *, gray: boo
     """A display profile.
 
     Args:
-        primaries: Of RGB; for gray only the white counts.
-        curve: Of all channels.
-        name: What programs show, ASCII.
+        primaries: Primaries of RGB; for gray only the white counts.
+        curve: Tone curve of all channels.
+        name: Name that programs show, ASCII.
         gray: Whether the image has one channel.
 
     Raises:
-        ValueError: The primaries enclose no colours.
+        ValueError: The primaries enclose no colors.
     """
     return _make(primaries, _curve(curve), name, gray=gray)
 
@@ -117,10 +119,10 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
     else:
         colors = np.stack([_xyz(xy) for xy in (primaries.red, primaries.green, primaries.blue)], 1)
         if abs(np.linalg.det(colors)) < 1e-6:
-            raise ValueError("the primaries of its colours enclose nothing")
+            raise InputError("the primaries of its colors enclose nothing")
         matrix = adapt @ (colors * np.linalg.solve(colors, white))
         if np.abs(matrix).max() > 8:
-            raise ValueError("the primaries of its colours make no sense")
+            raise InputError("the primaries of its colors make no sense")
         tags += [
             (kind, _numbers(b"XYZ ", matrix[:, i]))
             for i, kind in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
@@ -132,7 +134,7 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
 def _xyz(chromaticity: tuple[float, float]) -> NDArray[np.float64]:
     x, y = chromaticity
     if not (0 < y <= 1 and 0 <= x <= 1):
-        raise ValueError(f"no colour has the chromaticity ({x:g}, {y:g})")
+        raise InputError(f"no color has the chromaticity ({x:g}, {y:g})")
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 

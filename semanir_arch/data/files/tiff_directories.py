@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["full_picture_first", "holds_all_strips", "is_raw_tiff"]
 
 _WIDTH, _HEIGHT, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 256, 257, 262, 330, 50706
 _KIND, _OLD_KIND = 254, 255
 # bits of the kind: a copy of less resolution, a mask; and that of the older tag
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
-# pixels behind colour filters, and sensor values of all colours (TIFF/EP; DNG, chapter 4)
+# pixels behind color filters, and sensor values of all colors (TIFF/EP; DNG, chapter 4)
 _RAW_KINDS = (32803, 34892)
 _PLACES, _LENGTHS = (273, 324), (279, 325)
 
@@ -104,7 +106,7 @@ def full_picture_first(data: bytes) -> bytes:
     """A TIFF file whose first picture is the full one.
 
     Args:
-        data: Its contents; those of other formats come back as they are.
+        data: Contents of the file; other formats are returned unchanged.
 
     Returns:
         The same object where the first picture is the one; else a copy that begins elsewhere.
@@ -118,13 +120,13 @@ def full_picture_first(data: bytes) -> bytes:
     first, others = found[0], [one for one in found[1:] if one.is_full]
     if first.is_full:
         if any(first.is_small_copy_of(other) for other in others):
-            raise ValueError(
+            raise InputError(
                 "its first picture is smaller than another of the same shape, and no tag tells "
                 "which is meant; save the picture alone"
             )
         return data
     if not others:
-        raise ValueError("its first picture is a small copy of another, which is not read")
+        raise InputError("its first picture is a small copy of another, which is not read")
     return data[:4] + struct.pack(first.order + "I", others[0].place) + data[8:]
 
 

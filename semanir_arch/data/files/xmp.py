@@ -12,6 +12,8 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["current_xmp"]
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -73,7 +75,7 @@ def current_xmp(packet: bytes | str, *, turned: bool) -> tuple[bytes | None, tup
     """Take out of an XMP packet what will not be true of the new picture.
 
     Args:
-        packet: As the file holds it.
+        packet: Packet as the file holds it.
         turned: Whether the picture is turned upright, so that places in it mean others.
 
     Returns:
@@ -97,7 +99,7 @@ def current_xmp(packet: bytes | str, *, turned: bool) -> tuple[bytes | None, tup
 
 def _parse(data: bytes) -> tuple[ET.Element, dict[str, str]]:
     if len(data) > _LARGEST or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise ValueError("no XMP")
+        raise InputError("no XMP")
     spaces: dict[str, str] = {}
     depth = 0
     events = ET.iterparse(io.BytesIO(data), events=("start-ns", "start", "end"))
@@ -110,11 +112,11 @@ def _parse(data: bytes) -> tuple[ET.Element, dict[str, str]]:
             root = item if root is None else root
             depth += 1
             if depth > _DEEPEST:
-                raise ValueError("too deep")
+                raise InputError("too deep")
         else:
             depth -= 1
     if root is None:
-        raise ValueError("no element")
+        raise InputError("no element")
     return root, spaces
 
 

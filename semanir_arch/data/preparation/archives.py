@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from semanir_arch.utils.errors import InputError, MissingFileError
 from semanir_arch.utils.shown import shown
 
 CHUNK = 2**20
@@ -43,9 +44,9 @@ class Member:
 
     Args:
         archive: The archive.
-        path: Where it lies in the archive, with `/` between folders.
+        path: Path in the archive, with `/` between folders.
         size: Bytes, as the archive declares.
-        opener: Opens it for reading.
+        opener: Function that opens it for reading.
     """
 
     archive: Path
@@ -55,11 +56,11 @@ class Member:
 
     @property
     def shown(self) -> str:
-        """Its path for messages, without a terminal's commands."""
+        """Path for messages, without terminal control sequences."""
         return shown(self.path)
 
     def chunks(self) -> Iterator[bytes]:
-        """Its content, piece by piece.
+        """Yield the content piece by piece.
 
         Raises:
             ValueError: The archive is damaged.
@@ -69,7 +70,7 @@ class Member:
                 while chunk := file.read(CHUNK):
                     yield chunk
         except _DAMAGED as error:
-            raise ValueError(
+            raise InputError(
                 f"{self.archive}: {self.shown} is damaged: {shown(str(error))}"
             ) from error
 
@@ -90,9 +91,9 @@ def members(path: Path) -> Iterator[Member]:
         yield from _walk(path)
         return
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such archive or folder")
+        raise MissingFileError(f"{path}: no such archive or folder")
     if path.suffix.lower() in (".rar", ".7z"):
-        raise ValueError(
+        raise InputError(
             f"{path}: {path.suffix} is not supported; unpack it and give the folder instead"
         )
     try:
@@ -101,11 +102,11 @@ def members(path: Path) -> Iterator[Member]:
         elif tarfile.is_tarfile(path):
             yield from _tar_members(path)
         elif _is_called_archive(path):
-            raise ValueError(f"{path}: damaged, or its download is incomplete")
+            raise InputError(f"{path}: damaged, or its download is incomplete")
         else:
             yield Member(path, path.name, path.stat().st_size, partial(_open, path))
     except _DAMAGED as error:
-        raise ValueError(
+        raise InputError(
             f"{path}: damaged, or its download is incomplete: {shown(str(error))}"
         ) from error
 
@@ -116,7 +117,7 @@ def digest(path: Path, algorithm: str, progress: Callable[[int], None]) -> str:
     Args:
         path: The file.
         algorithm: A name that `hashlib` knows.
-        progress: Called with the number of bytes read so far.
+        progress: Function called with the number of bytes read so far.
     """
     checksum, done = hashlib.new(algorithm, usedforsecurity=False), 0
     with path.open("rb") as file:
@@ -151,7 +152,7 @@ def _zip_members(path: Path) -> Iterator[Member]:
             if info.is_dir() or not is_regular:
                 continue
             if info.flag_bits & _ENCRYPTED:
-                raise ValueError(
+                raise InputError(
                     f"{path}: is encrypted; unpack it with its password and give the folder instead"
                 )
             yield _checked(path, info.filename, info.file_size, partial(archive.open, info))
@@ -175,7 +176,7 @@ def _extract(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 def _checked(archive: Path, path: str, size: int, opener: Callable[[], IO[bytes]]) -> Member:
     path = path.replace("\\", "/")
     if path.startswith("/") or path[1:2] == ":" or ".." in path.split("/"):
-        raise ValueError(
+        raise InputError(
             f"{archive}: its member '{shown(path)}' would leave the folder; archive refused"
         )
     return Member(archive, path, size, opener)

@@ -38,11 +38,11 @@ Notice = Callable[[str, Fingerprint], None]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of an image.
+    """Known facts of an image.
 
     Args:
         shape: Height, width and channels.
-        bits: Per sample.
+        bits: Bits per sample.
     """
 
     shape: tuple[int, int, int]
@@ -51,14 +51,14 @@ class ImageFacts:
 
 @dataclass
 class RootReport:
-    """What is known of the images of one option.
+    """Known facts of the images of one option.
 
     Args:
         key: Block and option, `train:dataroot_gt`.
         roots: The folders or LMDBs.
-        paths: Of all images.
-        facts: By path, of those that can be read.
-        problems: One line each.
+        paths: Paths of all images.
+        facts: Facts of the readable images, by path.
+        problems: Problems, one line each.
     """
 
     key: str
@@ -74,7 +74,7 @@ class RootReport:
         return " to ".join(ends) or "-"
 
     def channels(self) -> str:
-        """How many images have how many channels and bits."""
+        """Number of images by channels and bits."""
         counts = Counter((fact.shape[2], fact.bits) for fact in self.facts.values())
         names = {1: "gray", 2: "gray+alpha", 3: "RGB", 4: "RGB+alpha"}
         kinds = [f"{names[c]} {bits} bit" for c, bits in sorted(counts)]
@@ -121,13 +121,13 @@ def check_block(
     """Read every image of one data set, and pair inputs with targets.
 
     Args:
-        name: Of the block: `train`, `val_Set5`.
-        block: Its options.
+        name: Name of the block: `train`, `val_Set5`.
+        block: Options of the block.
         classes: Our data set classes by name; others are paired as BasicSR's `PairedImageDataset`.
         scale: Target pixels per input pixel.
         workers: Number of processes.
-        notice: Given the fingerprints of targets; None where leaks are not looked for.
-        report: Told about the progress.
+        notice: Function that gets the fingerprints of targets; None if leaks are not looked for.
+        report: Function that is told about the progress.
     """
     reports = []
     for key, value in block.items():

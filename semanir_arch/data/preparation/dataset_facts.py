@@ -14,11 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.tasks import find_task
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options.yaml_reading import load_file
 
 _HEX_DIGITS = {"md5": 32, "sha256": 64}
 _KEYS = {
-    "set": {"task", "page", "licence", "serves", "limit_gib", "archives", "parts"},
+    "set": {"tasks", "page", "licence", "serves", "limit_gib", "archives", "parts"},
     "archive": {"name", "bytes", "md5", "sha256", "note"},
     "folder": {"files", "size", "from"},
 }
@@ -30,10 +32,10 @@ class Archive:
     """One file that the official page or a well-known script hands out.
 
     Args:
-        name: What the file is usually called.
+        name: Usual name of the file.
         size: Bytes; None where no source says.
         checksum: Algorithm (`md5`, `sha256`) and hexadecimal digest; None where no source says.
-        note: Where it is to be had.
+        note: Place to get it from.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which members of an archive belong into a folder, and under which name.
+    """Rule for the members of an archive that belong into a folder, and for their names there.
 
     Args:
         pattern: Path of the member from its end; `*` stands for anything within one component.
@@ -67,8 +69,8 @@ class Folder:
     """A folder of a prepared data set.
 
     Args:
-        path: Below the data root.
-        files: How many it holds.
+        path: Path below the data root.
+        files: Number of files it holds.
         size: Width and height in pixels where all images have the same, in either orientation.
         rules: The members that belong here.
     """
@@ -84,8 +86,8 @@ class DataSet:
     """One entry of the catalogue.
 
     Args:
-        name: What the command line calls it.
-        task: What it is used for.
+        name: Name on the command line.
+        tasks: Names of the tasks that use it.
         page: Address of the official page.
         licence: Terms, as far as they are known.
         serves: The option keys it is for.
@@ -95,7 +97,7 @@ class DataSet:
     """
 
     name: str
-    task: str
+    tasks: tuple[str, ...]
     page: str
     licence: str
     serves: str
@@ -127,12 +129,12 @@ def _data_set(name: str, entry: Any, where: str) -> DataSet:
         for part, content in entry["parts"].items()
     }
     if not folders or not all(folders.values()):
-        raise ValueError(f"{where}: every data set has parts, and every part folders")
+        raise InputError(f"{where}: every data set has parts, and every part folders")
     if not re.match("https?://", str(entry["page"])):
-        raise ValueError(f"{where}:page must be an address, received {entry['page']!r}")
+        raise InputError(f"{where}:page must be an address, received {entry['page']!r}")
     return DataSet(
         name=name,
-        task=entry["task"],
+        tasks=_tasks(entry["tasks"], f"{where}:tasks"),
         page=entry["page"],
         licence=entry["licence"],
         serves=entry["serves"],
@@ -142,6 +144,13 @@ def _data_set(name: str, entry: Any, where: str) -> DataSet:
     )
 
 
+def _tasks(entry: Any, where: str) -> tuple[str, ...]:
+    found = [find_task(word) for word in entry] if isinstance(entry, list) else []
+    if not found or None in found:
+        raise InputError(f"{where} must be a list of names of tasks, received {entry!r}")
+    return tuple(task.name for task in found if task)
+
+
 def _archive(entry: Any, where: str) -> Archive:
     _check_keys(entry, _KEYS["archive"], where)
     where = f"{where}:{entry['name']}"
@@ -149,7 +158,7 @@ def _archive(entry: Any, where: str) -> Archive:
     for algorithm, digits in _HEX_DIGITS.items():
         if algorithm in entry:
             if not re.fullmatch(f"[0-9a-f]{{{digits}}}", str(entry[algorithm])):
-                raise ValueError(f"{where}:{algorithm} must have {digits} hexadecimal digits")
+                raise InputError(f"{where}:{algorithm} must have {digits} hexadecimal digits")
             checksum = (algorithm, entry[algorithm])
     size = entry["bytes"]
     if size is not None:
@@ -160,10 +169,10 @@ def _archive(entry: Any, where: str) -> Archive:
 def _folder(path: str, entry: Any, where: str) -> Folder:
     _check_keys(entry, _KEYS["folder"], where)
     if not re.fullmatch(r"(train|val|test)(/[A-Za-z0-9_-]+)+", path):
-        raise ValueError(f"{where}: must lie below train/, val/ or test/")
+        raise InputError(f"{where}: must lie below train/, val/ or test/")
     size = entry.get("size")
     if size is not None and (not isinstance(size, list) or len(size) != 2):
-        raise ValueError(f"{where}:size must be [width, height], received {size!r}")
+        raise InputError(f"{where}:size must be [width, height], received {size!r}")
     rules = [_rule(item, where) for item in entry["from"]]
     files = int(_positive(entry["files"], f"{where}:files"))
     return Folder(path, files, None if size is None else (size[0], size[1]), tuple(rules))
@@ -177,22 +186,22 @@ def _rule(entry: Any, where: str) -> Rule:
         try:
             name.format(*"*" * pattern.count("*"))
         except (IndexError, KeyError, ValueError) as error:
-            raise ValueError(f"{where}: {name!r} does not fit the stars of {pattern!r}") from error
+            raise InputError(f"{where}: {name!r} does not fit the stars of {pattern!r}") from error
         return Rule(pattern, name)
-    raise ValueError(f"{where}:from takes patterns and {{pattern: name}}, received {entry!r}")
+    raise InputError(f"{where}:from takes patterns and {{pattern: name}}, received {entry!r}")
 
 
 def _check_keys(entry: Any, known: set[str], where: str) -> None:
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: must be a mapping, received {entry!r}")
+        raise InputError(f"{where}: must be a mapping, received {entry!r}")
     unknown, missing = set(entry) - known, known - set(entry) - _OPTIONAL
     if unknown or missing:
         parts = [f"unknown {sorted(unknown)}"] * bool(unknown)
         parts += [f"missing {sorted(missing)}"] * bool(missing)
-        raise ValueError(f"{where}: {', '.join(parts)}")
+        raise InputError(f"{where}: {', '.join(parts)}")
 
 
 def _positive(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-        raise ValueError(f"{where} must be a number above 0, received {value!r}")
+        raise InputError(f"{where} must be a number above 0, received {value!r}")
     return value

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from semanir_arch.data.degradations.declaration import parse_settings
-from semanir_arch.data.degradations.levels import Level, parse_level
+from semanir_arch.data.degradations.damage import Pixels, Recipe
+from semanir_arch.data.degradations.damages import DAMAGES
+from semanir_arch.data.degradations.levels import Level
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
-from semanir_arch.data.preparation.damages import DAMAGES, Pixels
 from semanir_arch.data.preparation.patches import Record
 from semanir_arch.data.randomness import named_generator
-
-_WHOLE = frozenset({"quality", "scale"})
+from semanir_arch.utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -26,31 +25,35 @@ class Degradation:
 
     Args:
         damage: A key of `DAMAGES`.
-        levels: Every number that is drawn once per image.
-        texts: Every choice.
-        settings: What the damage draws from itself.
+        settings: Settings, as `Damage.parse` gives them.
     """
 
     damage: str
-    levels: Mapping[str, Level]
-    texts: Mapping[str, str]
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any]
 
     def __call__(self, pixels: Pixels, generator: torch.Generator) -> Pixels:
         """Degrade pixels (H, W, 1 or 3), uint8 or uint16, RGB order."""
-        # a constant uses up no randomness
-        values = {
-            name: level.values[0] if level.is_constant else level.draw(generator)
-            for name, level in self.levels.items()
-        }
-        given = {**values, **self.texts, **self.settings}
-        return DAMAGES[self.damage].apply(pixels, given, generator)
+        damage = DAMAGES[self.damage]
+        return damage.degrade(pixels, damage.draw(self.settings, generator), generator)
 
     def record(self) -> dict[str, Any]:
         """The parameters as JSON reads them back, for the record of a folder."""
+        damage = DAMAGES[self.damage]
+        # what a recipe draws from itself has a place of its own
+        own = damage.settings if isinstance(damage, Recipe) else {}
+        left_out = {
+            name
+            for name in damage.unrecorded
+            if self.settings[name] == damage.settings[name].default
+        }
+        drawn = {n: v for n, v in self.settings.items() if n not in own and n not in left_out}
         # "task" is what records have called it from the beginning
-        record = {"task": self.damage, "levels": _plain(self.levels), "texts": dict(self.texts)}
-        return {**record, "settings": _plain(self.settings)} if self.settings else record
+        record = {
+            "task": damage.recorded_name,
+            "levels": _plain({n: v for n, v in drawn.items() if isinstance(v, Level)}),
+            "texts": {n: v for n, v in drawn.items() if not isinstance(v, Level)},
+        }
+        return {**record, "settings": _plain({n: self.settings[n] for n in own})} if own else record
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,11 @@ class DegradingJob:
     """One file to make.
 
     Args:
-        name: Of the image within the run, which decides about its randomness.
+        name: Name of the image within the run, which decides about its randomness.
         source: The clean image; alpha is dropped.
         target: The PNG file.
-        degradation: What happens to it.
-        seed: Of the run.
+        degradation: Degradation to apply.
+        seed: Seed of the run.
     """
 
     name: str
@@ -98,31 +101,10 @@ def parse_degradation(damage: str, given: Mapping[str, Any]) -> Degradation:
     Raises:
         ValueError: A parameter is unknown, missing, or has a value that is not allowed.
     """
-    rules = DAMAGES[damage]
-    known = rules.parameters
-    for name in given:
-        if name not in known:
-            allowed = ", ".join(known) or "none"
-            raise ValueError(f"--damage {damage} has no parameter {name}; allowed: {allowed}")
-    levels = {}
-    for name, (lowest, highest) in rules.limits.items():
-        value = given.get(name, rules.defaults.get(name))
-        if value is None:
-            raise ValueError(f"--damage {damage} needs {name} from {lowest:g} to {highest:g}")
-        try:
-            levels[name] = parse_level(value, name, lowest, highest, whole=name in _WHOLE)
-        except ValueError as error:
-            raise ValueError(f"--damage {damage}: {error}") from error
-    texts = {name: given.get(name, allowed[0]) for name, allowed in rules.choices.items()}
     try:
-        for name, text in texts.items():
-            if text not in rules.choices[name]:
-                allowed = ", ".join(rules.choices[name])
-                raise ValueError(f"{name} must be one of {allowed}, received {text!r}")
-        settings = parse_settings(rules.settings, given)
+        return Degradation(damage, DAMAGES[damage].parse(given))
     except ValueError as error:
-        raise ValueError(f"--damage {damage}: {error}") from error
-    return Degradation(damage, levels, texts, settings)
+        raise InputError(f"--damage {damage}: {error}") from error
 
 
 def degrade_file(job: DegradingJob) -> Record:
@@ -139,6 +121,6 @@ def degrade_file(job: DegradingJob) -> Record:
     try:
         result = job.degradation(image.color, named_generator(job.name, job.seed))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{job.source}: {error}") from error
+        raise InputError(f"{job.source}: {error}") from error
     write_image(job.target, result, metadata=Metadata(icc_profile=image.icc_profile))
     return {"bytes": job.size_on_disk()}

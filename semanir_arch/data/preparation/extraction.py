@@ -19,6 +19,7 @@ from semanir_arch.data.preparation.patches import (
     patch_path,
 )
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.same_names import folded
 
 
@@ -28,8 +29,8 @@ def extract(
     """Cut all groups that are not done, and record them.
 
     Args:
-        groups: What to cut.
-        manifest: Where it is recorded.
+        groups: Groups of images to cut.
+        manifest: Record of the patches.
         workers: Number of processes.
         lmdb: `raw` or `png` for outputs that are LMDBs; None for folders of PNG files.
 
@@ -66,7 +67,7 @@ def check_names(groups: Sequence[Group]) -> None:
     for _, view in views:
         twin = stems.setdefault(folded(str(view.output / view.stem)), view)
         if twin is not view:
-            raise ValueError(_clash(twin, view))
+            raise InputError(_clash(twin, view))
     for group, view in views:
         if group.tiling.max_whole and "{" in group.numbering:
             # one that is kept whole, with the name of a patch
@@ -74,7 +75,7 @@ def check_names(groups: Sequence[Group]) -> None:
             other, count = re.subn(rf"{number}$", "", view.stem)
             twin = stems.get(folded(str(view.output / other)), view) if count else view
             if twin is not view:
-                raise ValueError(_clash(twin, view))
+                raise InputError(_clash(twin, view))
 
 
 def _clash(one: View, other: View) -> str:
@@ -140,7 +141,7 @@ def _replaced(groups: Sequence[Group], manifest: PatchManifest) -> Iterator[str]
             if 0 <= number < record.get("patches", 0):
                 yield (
                     f"{group.source} is kept whole under the name of a patch of {other.source}: "
-                    "one of both is lost; rename one"
+                    "one of them would be lost; rename one"
                 )
 
 

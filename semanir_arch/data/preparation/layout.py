@@ -18,6 +18,7 @@ from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.preparation.archives import Member, digest, members
 from semanir_arch.data.preparation.dataset_facts import Archive, DataSet, Folder
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError
 
 STAGING = ".prepare"
 """Folder below the data root where unfinished parts wait."""
@@ -31,7 +32,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class State:
-    """How far a folder has come.
+    """Progress of a folder.
 
     Args:
         folder: The folder.
@@ -50,7 +51,7 @@ class State:
 
 
 def states(data_set: DataSet, root: Path) -> dict[str, list[State]]:
-    """What is there of a data set, by part."""
+    """State of each folder of a data set, by part."""
     staging = root / STAGING / data_set.name
     return {
         part: [_state(folder, root, staging) for folder in folders]
@@ -64,8 +65,8 @@ def verify(path: Path, data_set: DataSet, report: Report) -> str:
     Args:
         path: The archive; one of a name and size that the catalogue does not know passes, because
             the numbers of files are checked in any case. Folders pass too.
-        data_set: Its entry.
-        report: Told about the progress.
+        data_set: Entry of the data set in the catalogue.
+        report: Function that is told about the progress.
 
     Returns:
         One sentence on what was compared.
@@ -74,24 +75,24 @@ def verify(path: Path, data_set: DataSet, report: Report) -> str:
         ValueError: Size or checksum differ.
     """
     if not path.is_file():
-        return f"{path}: a folder, numbers of files will be checked"
+        return f"{path}: a folder, the number of files will be checked"
     size = path.stat().st_size
     known = _known_archive(path, size, data_set)
     if known is None:
-        return f"{path}: not in the catalogue, numbers of files will be checked"
+        return f"{path}: not in the catalogue, the number of files will be checked"
     if known.size is not None and size != known.size:
-        raise ValueError(
+        raise InputError(
             f"{path}: has {size:,} bytes instead of {known.size:,}; the download is incomplete, "
             "or it is another file of this name: then rename it"
         )
     if known.checksum is None:
-        return f"{path}: no checksum is known, numbers of files will be checked"
+        return f"{path}: no checksum is known, the number of files will be checked"
     algorithm, expected = known.checksum
     received = digest(
         path, algorithm, lambda done: report(f"{path.name}: {algorithm} {_share(done, size)}")
     )
     if received != expected:
-        raise ValueError(f"{path}: damaged: its {algorithm} is {received} instead of {expected}")
+        raise InputError(f"{path}: damaged: its {algorithm} is {received} instead of {expected}")
     return f"{path}: {algorithm} is right"
 
 
@@ -100,9 +101,9 @@ def unpack(path: Path, data_set: DataSet, root: Path, report: Report) -> int:
 
     Args:
         path: The archive.
-        data_set: Its entry.
+        data_set: Entry of the data set in the catalogue.
         root: The data root.
-        report: Told about the progress.
+        report: Function that is told about the progress.
 
     Returns:
         Number of members that belong to the data set, written now or earlier.
@@ -126,15 +127,15 @@ def unpack(path: Path, data_set: DataSet, root: Path, report: Report) -> int:
             continue
         folder, name = place
         if name in seen[folder.path]:
-            raise ValueError(f"{path}: two members want to be {folder.path}/{name}")
+            raise InputError(f"{path}: two members want to be {folder.path}/{name}")
         seen[folder.path].add(name)
         if len(seen[folder.path]) > folder.files:
-            raise ValueError(
-                f"{path}: has more than the {folder.files} files that belong into {folder.path}"
+            raise InputError(
+                f"{path}: has more than the {folder.files} files that belong in {folder.path}"
             )
         total += member.size
         if total > data_set.limit:
-            raise ValueError(
+            raise InputError(
                 f"{path}: unpacks to more than {data_set.limit / 2**30:g} GiB; archive refused"
             )
         if folder.path not in finished:
@@ -208,7 +209,7 @@ def _place(member: Member, data_set: DataSet) -> tuple[Folder, str] | None:
             name = rule.file_name(member.path)
             if name is not None:
                 if not _is_file_name(name):
-                    raise ValueError(f"'{member.shown}' is no name for a file; archive refused")
+                    raise InputError(f"'{member.shown}' is not a valid file name; archive refused")
                 return folder, name
     return None
 
@@ -230,7 +231,7 @@ def _write(member: Member, target: Path) -> None:
                 break
             file.write(chunk)
         if written != member.size:
-            raise ValueError(f"{member.archive}: {member.shown} is not as long as the archive says")
+            raise InputError(f"{member.archive}: {member.shown} is not as long as the archive says")
 
 
 def _explain(state: State, partners: str) -> str:
@@ -239,7 +240,7 @@ def _explain(state: State, partners: str) -> str:
 
 
 def _unmatched(part: list[State], root: Path, staging: Path) -> str:
-    """For folders of pairs, the first files that lack their partner."""
+    """Find, in folders of pairs, the first files that lack their partner."""
     stems = [
         {
             Path(name).stem
@@ -262,7 +263,7 @@ def _check_sizes(path: Path, folder: Folder) -> None:
         size = read_size(file.read_bytes(), str(file))
         if size not in (folder.size, folder.size[::-1]):
             width, height = folder.size
-            raise ValueError(f"{file}: is {size[0]}x{size[1]} instead of {width}x{height}")
+            raise InputError(f"{file}: is {size[0]}x{size[1]} instead of {width}x{height}")
 
 
 def _move(source: Path, target: Path) -> None:
@@ -270,7 +271,7 @@ def _move(source: Path, target: Path) -> None:
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()
     if target.exists():
-        raise ValueError(f"{target}: exists and holds something else; move it away")
+        raise InputError(f"{target}: exists and holds something else; move it away")
     source.replace(target)
 
 

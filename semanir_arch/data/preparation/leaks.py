@@ -23,9 +23,9 @@ class Match:
 
     Args:
         image: Index of the test image.
-        windows: How many windows agree; 0 where the pictures were compared as a whole.
+        windows: Number of windows that agree; 0 if the pictures were compared as a whole.
         offset: Row and column of the training image's corner in the test image.
-        bits: In how many of 64 bits the hashes of the whole pictures differ.
+        bits: Number of bits, of 64, in which the hashes of the whole pictures differ.
     """
 
     image: int
@@ -38,7 +38,7 @@ class Gallery:
     """The fingerprints of test images, to be searched.
 
     Args:
-        fingerprints: Of all test images.
+        fingerprints: Fingerprints of all test images.
     """
 
     def __init__(self, fingerprints: Sequence[Fingerprint]) -> None:

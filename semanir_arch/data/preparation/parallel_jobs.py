@@ -16,6 +16,8 @@ import cv2
 import torch
 
 from semanir_arch.utils import processes
+from semanir_arch.utils.command_line import Exit, run_guarded
+from semanir_arch.utils.errors import InputError, UserError
 from semanir_arch.utils.shown import shown
 
 Job = TypeVar("Job")
@@ -55,23 +57,26 @@ def run_script(run: Callable[[], Iterable[str]]) -> int:
     """Run a script, and tell what went wrong in one line each.
 
     Args:
-        run: Returns one message for everything that could not be done.
+        run: Function that returns one message for everything that could not be done.
 
     Returns:
         Exit code: 0; 1 if something could not be done; 2 if nothing could, because of the
         arguments; 130 after Ctrl-C.
     """
-    try:
+
+    def work() -> int:
         problems = list(run())
-    except (OSError, ValueError, ModuleNotFoundError) as error:
-        sys.stderr.write(f"{shown(str(error), _KEPT)}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command continues\n")
-        return 130
-    for problem in problems:
-        sys.stderr.write(f"{shown(problem, _KEPT)}\n")
-    return 1 if problems else 0
+        for problem in problems:
+            _complain(problem)
+        return Exit.SOME_FAILED if problems else Exit.DONE
+
+    return run_guarded(
+        "", work, tell=_complain, interrupted="interrupted; run the same command again to continue"
+    )
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{shown(text, _KEPT)}\n")
 
 
 def default_workers() -> int:
@@ -85,18 +90,18 @@ def run_jobs(
     """Call a function for every job, in processes.
 
     Args:
-        function: Of a module, so that other processes find it.
-        jobs: Asked for little by little.
+        function: Function of a module, so that other processes find it.
+        jobs: Jobs; the iterable is read little by little.
         workers: Number of processes; 1 works in this one.
 
     Yields:
-        Every job, in the order they end, with its result, or the OSError or ValueError it raised.
+        Every job, in the order they end, with its result, or the UserError or OSError it raised.
 
     Raises:
         ValueError: `workers` is below 1.
     """
     if workers < 1:
-        raise ValueError(f"workers must be 1 or more, received {workers}")
+        raise InputError(f"workers must be 1 or more, received {workers}")
     if workers == 1:
         for job in jobs:
             yield job, _attempt(function, job)
@@ -121,7 +126,7 @@ def run_jobs(
 def _attempt(function: Callable[[Job], Result], job: Job) -> Result | Exception:
     try:
         return function(job)
-    except (OSError, ValueError) as error:
+    except (UserError, OSError) as error:
         return error
 
 

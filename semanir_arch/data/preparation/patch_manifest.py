@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from semanir_arch.data.files.image_io import replace_file
 from semanir_arch.data.preparation.patches import Record
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.protected_json import protect, read_protected
 
 MANIFEST = "manifest.json"
@@ -31,11 +32,11 @@ class Recorded(Protocol):
 
     @property
     def name(self) -> str:
-        """By which the record knows it."""
+        """Name in the record."""
 
     @property
     def source(self) -> Path:
-        """What messages call it."""
+        """Name in messages."""
 
     def size_on_disk(self) -> int:
         """Bytes of what it is made of."""
@@ -45,7 +46,7 @@ class Recorded(Protocol):
 
 
 class PatchManifest:
-    """What a folder of results holds: the parameters, and a record of everything that is done.
+    """Record of a folder of results: the parameters, and everything that is done.
 
     `is_new` tells whether there was no record before, and `note` what the user should know about
     one that was.
@@ -72,7 +73,7 @@ class PatchManifest:
         if not self.is_new:
             self._read()
         elif is_used(folder) and not may_hold_others:
-            raise ValueError(f"{folder}: not empty, and not a folder of patches")
+            raise InputError(f"{folder}: not empty, and not a folder of patches")
 
     def is_done(self, work: Recorded, has: Callable[[Path, str], bool]) -> bool:
         """Whether all results are there.
@@ -88,7 +89,7 @@ class PatchManifest:
         if record is None:
             return False
         if record["bytes"] != work.size_on_disk():
-            raise ValueError(f"{work.source} changed since it was processed; {self._remedy()}")
+            raise InputError(f"{work.source} changed since it was processed; {self._remedy()}")
         return all(has(output, name) for output, name in work.names(record))
 
     def count(self, key: str) -> int:
@@ -113,7 +114,7 @@ class PatchManifest:
             earlier, self.images = content["parameters"], content["images"]
             self.images.update(self._read_journal())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self._path}: damaged; {self._remedy()}") from error
+            raise InputError(f"{self._path}: damaged; {self._remedy()}") from error
         if not is_protected:
             self.note = (
                 f"{self._path}: written by an earlier version, without a checksum; earlier damage "
@@ -125,7 +126,7 @@ class PatchManifest:
                 for key, value in self.parameters.items()
                 if earlier.get(key) != value
             )
-            raise ValueError(
+            raise InputError(
                 f"{self.folder}: holds results of other parameters ({changes}); {self._remedy()}"
             )
 

@@ -20,6 +20,7 @@ from semanir_arch.data.files.fast_png import encode_fast_png
 from semanir_arch.data.files.image_io import load_image
 from semanir_arch.data.sources.lmdb_values import pack_raw
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError
 
 Window = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""
@@ -33,11 +34,11 @@ _SOBEL_SIZES = (3, 7, 11, 15)
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """Which patches are cut.
+    """Grid by which patches are cut.
 
     Args:
         size: Edge of a patch in pixels.
-        step: Distance between neighbouring patches in pixels.
+        step: Distance between neighboring patches in pixels.
         min_std: Patches in which no channel has at least this standard deviation, on the 0-255
             scale, are left out; 0 keeps all.
         max_whole: An image with a side of at most this many pixels is not cut but kept whole; 0
@@ -59,9 +60,9 @@ class PatchGrid:
     def __post_init__(self) -> None:
         for name, lowest in (("size", 1), ("step", 1), ("min_std", 0), ("max_whole", 0)):
             if getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be {lowest} or more, received {getattr(self, name)}")
+                raise InputError(f"{name} must be {lowest} or more, received {getattr(self, name)}")
         if not 0 <= self.drop_blurred < 1:
-            raise ValueError(f"drop_blurred must lie in [0, 1), received {self.drop_blurred}")
+            raise InputError(f"drop_blurred must lie in [0, 1), received {self.drop_blurred}")
 
     def windows(self, height: int, width: int) -> list[Window]:
         """Places of all patches of an image, row by row; the whole image where it is not cut."""
@@ -81,7 +82,7 @@ class PatchGrid:
 
         Args:
             pixels: (H, W, C), uint8 or uint16, RGB order: the image that decides for its group.
-            windows: As `windows` gives them.
+            windows: Windows, from `windows`.
         """
         kept = [window for window in windows if self._varies(crop(pixels, window))]
         if self.drop_blurred:
@@ -119,11 +120,11 @@ class Group:
     """Images that are cut together.
 
     Args:
-        name: By which the record knows it.
+        name: Name in the record.
         views: The images. The first has scale 1 and decides which patches are left out.
-        tiling: Which patches, in pixels of the images of scale 1.
-        numbering: What is added to the stem of patch `{number}`: `-{number}`; nothing is added
-            to an image that is kept whole.
+        tiling: Grid of patches, in pixels of the images of scale 1.
+        numbering: Suffix of the stem of patch `{number}`: `-{number}`; an image kept whole gets
+            none.
         first: Number of the first patch.
     """
 
@@ -135,7 +136,7 @@ class Group:
 
     @property
     def source(self) -> Path:
-        """What messages call the group."""
+        """Name of the group in messages."""
         return self.views[0].source
 
     def size_on_disk(self) -> int:
@@ -151,7 +152,7 @@ class Group:
 
 
 def positions(length: int, size: int, step: int) -> list[int]:
-    """Where patches begin along one axis: every `step` pixels, and flush with the end.
+    """Positions of patches along one axis: every `step` pixels, and flush with the end.
 
     Example:
         >>> positions(300, 128, 96)
@@ -170,7 +171,7 @@ def crop(pixels: NDArray[Any], window: Window) -> NDArray[Any]:
 
 
 def sharpness(patches: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """How sharp the patches of an image are, compared with one another, from 0 to 1.
+    """Sharpness of the patches of an image, compared with one another, from 0 to 1.
 
     Sum of the Sobel gradient's magnitude of the gray patch for four kernel sizes, each brought to
     [0, 1] over the patches, multiplied: the measure by which Abuolaim and Brown (ECCV 2020) chose
@@ -279,7 +280,7 @@ def _common_size(group: Group, images: Sequence[NDArray[Any]]) -> tuple[int, int
                 f"{view.source} {image.shape[1]}x{image.shape[0]}"
                 for image, view in zip(images, group.views, strict=True)
             )
-            raise ValueError(f"sizes do not fit together: {shown}")
+            raise InputError(f"sizes do not fit together: {shown}")
         # a lone image is cut to its last pixel
         sides.append(min(lengths) // multiple * multiple)
     return sides[0], sides[1]

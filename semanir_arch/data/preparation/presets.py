@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semanir_arch.data.files.image_io import scan_images
 from semanir_arch.data.preparation.patches import Group, PatchGrid, View
+from semanir_arch.data.sources.scanning import scan_images
+from semanir_arch.utils.errors import InputError, MissingFileError
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Corpus:
 
     Args:
         roles: The first decides about names and about patches that are left out.
-        prefix: Put before the names of patches.
+        prefix: Prefix of the patches' names.
     """
 
     roles: tuple[Role, ...]
@@ -51,10 +52,10 @@ class Preset:
     """A published training set.
 
     Args:
-        help: What it makes, in a few words.
-        tiling: Which patches.
-        corpora: Of which images.
-        numbering: As in `Group`.
+        help: Effect of the preset, in a few words.
+        tiling: Grid of patches.
+        corpora: Image sets to cut.
+        numbering: Suffix of patch numbers, as for `Group`.
     """
 
     help: str
@@ -157,7 +158,7 @@ def preset_groups(
         preset: The training set.
         root: The data root.
         is_lmdb: Whether outputs are LMDBs.
-        report: Told which optional folders are absent.
+        report: Function that is told which optional folders are absent.
 
     Raises:
         FileNotFoundError: A folder does not exist.
@@ -188,12 +189,12 @@ def preset_groups(
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; datasets_prep/prepare.py makes it")
+        raise MissingFileError(f"{folder}: no such folder; datasets_prep/prepare.py makes it")
     files: dict[str, Path] = {}
     for path in scan_images(folder):
         stem = path.relative_to(folder).with_suffix("").as_posix()
         if stem in files:
-            raise ValueError(f"{files[stem]} and {path} differ only in their suffix")
+            raise InputError(f"{files[stem]} and {path} differ only in their suffix")
         files[stem] = path
     return files
 
@@ -204,7 +205,7 @@ def _shared_stems(root: Path, present: Sequence[tuple[Role, Mapping[str, Path]]]
         expected = {role.template.format(stem) for stem in first}
         lonely = sorted(expected.symmetric_difference(files))
         if lonely:
-            raise ValueError(
+            raise InputError(
                 f"{root / role.source}: {len(lonely)} images do not pair with "
                 f"{root / present[0][0].source}, such as {lonely[0]}"
             )

@@ -11,16 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from semanir_arch.data.files.image_io import (
-    load_image,
-    scan_images,
-    to_float,
-    to_integer,
-    write_image,
-)
-from semanir_arch.data.preparation.damages import DAMAGES, PreviewRow
+from semanir_arch.data.degradations.damage import PreviewRow
+from semanir_arch.data.degradations.damages import DAMAGES
+from semanir_arch.data.files.image_io import load_image, to_float, to_integer, write_image
 from semanir_arch.data.preparation.degrading import Degradation, parse_degradation
 from semanir_arch.data.randomness import named_generator
+from semanir_arch.data.sources.scanning import scan_images
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["draw_sheet", "write_preview"]
 
@@ -42,9 +39,9 @@ def write_preview(
     """Write the contact sheet of a damage.
 
     Args:
-        file: To write, JPEG or PNG.
-        source: One picture, shown with three draws of the damage; or a folder, of which the first
-            three pictures are shown.
+        file: File to write, JPEG or PNG.
+        source: Picture, shown with three draws of the damage; or a folder, of which the first three
+            pictures are shown.
         damage: A key of `DAMAGES`.
         given: Parameters of all rows; they replace those of the examples.
         seed: Another one draws other damage.
@@ -54,7 +51,7 @@ def write_preview(
         ValueError: The file has another suffix, a parameter is wrong, or a picture is unreadable.
     """
     if file.suffix.lower() not in _SUFFIXES:
-        raise ValueError(f"{file}: a contact sheet is one of {', '.join(_SUFFIXES)}")
+        raise InputError(f"{file}: a contact sheet is one of {', '.join(_SUFFIXES)}")
     paths = list(islice(scan_images(source), _COLUMNS)) if source.is_dir() else [source]
     pictures = [(path.name, _middle(load_image(path).color, _REGION)) for path in paths]
     columns = pictures if len(pictures) > 1 else pictures * _COLUMNS
@@ -71,7 +68,7 @@ def draw_sheet(
             the same name in the next column is damaged differently.
         damage: A key of `DAMAGES`.
         given: Parameters of all rows.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         (H, W, 3) uint8. Results of another size are enlarged without interpolation.
@@ -86,7 +83,7 @@ def draw_sheet(
             try:
                 damaged = degradation(pixels, named_generator(name, seed + column))
             except (TypeError, ValueError) as error:
-                raise ValueError(f"{name}: {error}") from error
+                raise InputError(f"{name}: {error}") from error
             cells.append(_cell(damaged, len(pixels)))
         rows.append((label, cells))
     return np.concatenate([part for row in rows for part in (_caption(*row), _strip(row[1]))])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.name_table import NameTable
+from semanir_arch.utils.errors import InputError, MissingFileError, MissingPackageError
 
 
 class DndSource(ImageSource):
@@ -36,7 +37,7 @@ class DndSource(ImageSource):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         if not Path(root).is_file():
-            raise FileNotFoundError(f"{root}: no such file")
+            raise MissingFileError(f"{root}: no such file")
         self._boxes = _read_boxes(root)
         self._places = [
             (image, box) for image, boxes in enumerate(self._boxes) for box in range(len(boxes))
@@ -62,7 +63,7 @@ class DndSource(ImageSource):
         image, box = self._places[index]
         path = Path(self.root).parent / "images_srgb" / f"{image + 1:04d}.mat"
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file")
+            raise MissingFileError(f"{path}: no such file")
         top, left, bottom, right = self._boxes[image][box].tolist()
         try:
             with _h5py().File(path) as file:
@@ -70,9 +71,9 @@ class DndSource(ImageSource):
                 _, width, height = stored.shape
                 pixels = np.asarray(stored[:, left - 1 : right, top - 1 : bottom], np.float32)
         except (OSError, KeyError, ValueError, TypeError) as error:
-            raise ValueError(f"{path}: cannot be read as a photograph of DND: {error}") from error
+            raise InputError(f"{path}: cannot be read as a photograph of DND: {error}") from error
         if not (0 < top <= bottom <= height and 0 < left <= right <= width):
-            raise ValueError(
+            raise InputError(
                 f"{path}: box {box + 1} has rows {top} to {bottom} and columns {left} to {right}, "
                 f"but there are {height} rows and {width} columns"
             )
@@ -86,9 +87,9 @@ def _read_boxes(root: str) -> list[NDArray[np.int64]]:
             references = np.asarray(file["info/boundingboxes"]).ravel()
             boxes = [np.asarray(file[reference]).T.astype(np.int64) for reference in references]
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{root}: cannot be read as DND's table of boxes: {error}") from error
+        raise InputError(f"{root}: cannot be read as DND's table of boxes: {error}") from error
     if not boxes or any(part.ndim != 2 or part.shape[1] != 4 for part in boxes):
-        raise ValueError(f"{root}: must hold boxes of 4 numbers for every photograph")
+        raise InputError(f"{root}: must hold boxes of 4 numbers for every photograph")
     return boxes
 
 
@@ -96,7 +97,7 @@ def _h5py() -> Any:
     try:
         import h5py
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "files of DND need the package h5py: pip install 'semanir-arch[metrics]'"
         ) from error
     return h5py

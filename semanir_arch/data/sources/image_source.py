@@ -42,7 +42,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def path(self, index: int) -> str:
-        """What messages and results call an image; for a folder, its file."""
+        """Name of an image in messages and results; for a folder, its file."""
 
     @abstractmethod
     def read(self, index: int) -> NDArray[Any]:
@@ -108,7 +108,7 @@ class JoinedSource(ImageSource):
     """Several sources as one, in the order given; names may repeat.
 
     Args:
-        sources: At least one.
+        sources: Sources, at least one.
     """
 
     def __init__(self, sources: Sequence[ImageSource]) -> None:
@@ -142,7 +142,7 @@ class JoinedSource(ImageSource):
         return source.read(index)
 
     def view(self, index: int) -> AbstractContextManager[NDArray[Any]]:
-        """See `ImageSource.view`."""
+        """View of an image; see `ImageSource.view`."""
         source, index = self._locate(index)
         return source.view(index)
 

@@ -1,6 +1,7 @@
 """What the items of a data set are called in results: unique, with the folders below its root.
 
-Two items of one name would replace each other's restored image. Data sets of this package say
+Two items of one name would replace each other's restored image; for macOS and Windows, names that
+differ only in case or in how accents are written are one. Data sets of this package say
 their names (`item_names`); those of BasicSR list their files; of all others the name is known when
 an item is loaded.
 """
@@ -8,12 +9,13 @@ an item is loaded.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from semanir_arch.data.sources.scanning import READABLE_SUFFIXES
+from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.same_names import clashes, folded
 
 __all__ = ["ItemNames", "label_roots"]
 
@@ -24,20 +26,20 @@ class ItemNames:
     """The names of a data set's items.
 
     Args:
-        dataset: Of this package, of BasicSR, or any other whose items hold `lq_path`.
+        dataset: Data set of this package, of BasicSR, or any other whose items hold `lq_path`.
     """
 
     def __init__(self, dataset: Any) -> None:
         self._options: Mapping[str, Any] = getattr(dataset, "opt", None) or {}
         self._roots = list(_roots(self._options))
-        self._seen: set[str] = set()
+        self._seen: dict[str, str] = {}
         self.known = _find_names(dataset, self._roots)
 
     def of(self, index: int, data: Mapping[str, Any]) -> str:
         """Name of a loaded item.
 
         Args:
-            index: Its place in the set.
+            index: Place in the set.
             data: A batch of it alone.
 
         Raises:
@@ -46,16 +48,17 @@ class ItemNames:
         if self.known is not None:
             return self.known[index]
         name = _relative(str(data["lq_path"][0]), self._roots)
-        if name in self._seen:
-            raise self._refusal([name])
-        self._seen.add(name)
+        twin = self._seen.get(folded(name))
+        if twin is not None:
+            raise self._refusal(clashes([twin, name]))
+        self._seen[folded(name)] = name
         return name
 
     def check(self, names: Sequence[str] | None = None) -> None:
-        """Refuse names that occur more than once, and those that lead out of their folder.
+        """Refuse names that are one for some system, and those that lead out of their folder.
 
         Args:
-            names: Those to check; None for those that are known before anything is loaded.
+            names: Names to check; None for those that are known before anything is loaded.
 
         Raises:
             ValueError: There are some; the first are listed.
@@ -63,17 +66,23 @@ class ItemNames:
         names = (self.known or ()) if names is None else names
         outside = [name for name in names if ".." in name.split("/") or name.startswith("/")]
         if outside:
-            raise ValueError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
-        twice = [name for name, count in Counter(names).items() if count > 1]
+            raise InputError(
+                f"data set {self._options.get('name')}: {outside[0]!r} is not a valid name"
+            )
+        twice = clashes(names)
         if twice:
             raise self._refusal(twice)
 
-    def _refusal(self, twice: Sequence[str]) -> ValueError:
-        shown = ", ".join(twice[:_SHOWN]) + (", ..." if len(twice) > _SHOWN else "")
-        return ValueError(
+    def _refusal(self, twice: Sequence[Sequence[str]]) -> InputError:
+        shown = ", ".join(" or ".join(names) for names in twice[:_SHOWN])
+        shown += ", ..." if len(twice) > _SHOWN else ""
+        more = "the suffix"
+        if any(len(names) > 1 for names in twice):
+            more += ", in case and in how accents are written (on some systems such names are one)"
+        return InputError(
             f"data set {self._options.get('name')}: several images are called {shown}, so that "
-            "their results would replace each other; images of one set must differ in more than "
-            "the suffix, and may be listed once"
+            f"their results would replace each other; images of one set must differ in more than "
+            f"{more}, and may be listed once"
         )
 
 

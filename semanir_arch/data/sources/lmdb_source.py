@@ -46,7 +46,7 @@ class LmdbSource(ImageSource):
 
     @contextmanager
     def view(self, index: int) -> Iterator[NDArray[Any]]:
-        """See `ImageSource.view`."""
+        """View of an image; see `ImageSource.view`."""
         with self._unpacked(index, verify=False) as pixels:
             yield pixels
 

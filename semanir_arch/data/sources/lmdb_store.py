@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from semanir_arch.data.files.fast_png import encode_fast_png
 from semanir_arch.data.sources.lmdb_values import pack_raw, summarize
 from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.errors import FileError, InputError, MissingFileError, MissingPackageError
 
 META_INFO = "meta_info.txt"
 """The list of keys in an LMDB folder."""
@@ -49,8 +50,8 @@ class LmdbWriter:
 
     Args:
         path: Folder, ending in `.lmdb`; made if needed.
-        raw: Store raw pixels, which are the fastest to read; otherwise PNG files, which BasicSR
-            can read too.
+        raw: Whether to store raw pixels, which are the fastest to read; otherwise PNG files, which
+            BasicSR can read too.
         compress: Whether PNG files are compressed: half the size, and three to four times the time
             to read.
 
@@ -102,7 +103,7 @@ class LmdbWriter:
         """Add one image.
 
         Args:
-            key: Its name.
+            key: Name of the image.
             image: Pixels (H, W, C), uint8 or uint16, RGB order; or the bytes of an image file,
                 which are stored as they are.
 
@@ -111,7 +112,7 @@ class LmdbWriter:
             ValueError: The key is there already or not allowed, or the image is none.
         """
         if key in self:
-            raise ValueError(f"{self.path}: key {key!r} is there already")
+            raise InputError(f"{self.path}: key {key!r} exists already")
         value = image if isinstance(image, bytes) else self._encode(image)
         summarize(memoryview(value), f"{self.path}: {key}")
         self._waiting[_encode_key(key, self.path)] = value
@@ -128,7 +129,7 @@ class LmdbWriter:
             except _lmdb().MapFullError:
                 self._environment.set_mapsize(2 * self._environment.info()["map_size"])
             except _lmdb().Error as error:
-                raise OSError(f"{self.path}: cannot be written: {error}") from error
+                raise FileError(f"{self.path}: cannot be written: {error}") from error
             else:
                 self._waiting.clear()
                 self._waiting_bytes = 0
@@ -157,11 +158,11 @@ def write_lmdb(
         path: Folder, ending in `.lmdb`.
         items: Key and image as in `LmdbWriter.put`; instead of the image, a function that makes it,
             which is called only where it is missing.
-        raw: As in `LmdbWriter`.
-        compress: As in `LmdbWriter`.
+        raw: Storage as raw pixels, as for `LmdbWriter`.
+        compress: Compression of PNG files, as for `LmdbWriter`.
 
     Returns:
-        How many images were added.
+        Number of images that were added.
 
     Raises:
         OSError: The LMDB cannot be written, for example because the disk is full.
@@ -186,20 +187,20 @@ def read_keys(path: str | os.PathLike[str]) -> list[str]:
     """
     path = _checked_path(path)
     if not (path / _DATA).is_file():
-        raise FileNotFoundError(f"{path}: no LMDB ({_DATA} is missing)")
+        raise MissingFileError(f"{path}: not an LMDB ({_DATA} is missing)")
     if not (path / META_INFO).is_file():
-        raise FileNotFoundError(
-            f"{path}: unfinished, {META_INFO} is missing; run again what was writing it"
+        raise MissingFileError(
+            f"{path}: unfinished, {META_INFO} is missing; run the command that was writing it again"
         )
     keys = []
     try:
         text = (path / META_INFO).read_bytes().decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path / META_INFO}: not UTF-8: {error}") from error
+        raise InputError(f"{path / META_INFO}: not UTF-8: {error}") from error
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         match = _LINE.fullmatch(line.removesuffix("\r"))
         if match is None:
-            raise ValueError(
+            raise InputError(
                 f"{path / META_INFO}, line {number}: must be 'name.png (height,width,channels) "
                 f"kind', received {line!r}"
             )
@@ -219,7 +220,7 @@ def reading(path: str | os.PathLike[str], key: str) -> Iterator[memoryview]:
     with _begin(path) as transaction:
         value = transaction.get(_encode_key(key, path))
         if value is None:
-            raise ValueError(f"{path}: no key {key!r}, though {META_INFO} lists it")
+            raise InputError(f"{path}: no key {key!r}, though {META_INFO} lists it")
         yield value
 
 
@@ -235,7 +236,7 @@ class _Environments:
         try:
             folder, data = path.stat(), (path / _DATA).stat()
         except FileNotFoundError:
-            raise FileNotFoundError(f"{path}: no LMDB ({_DATA} is missing)") from None
+            raise MissingFileError(f"{path}: not an LMDB ({_DATA} is missing)") from None
         with self._lock:
             known, environment = self._opened.get(_identity(folder), (None, None))
             if known != _identity(data):
@@ -275,7 +276,7 @@ def _begin(path: Path) -> Any:
     try:
         return environment.begin(buffers=True)
     except _lmdb().Error as error:
-        raise ValueError(f"{path}: cannot be read as an LMDB: {error}") from error
+        raise InputError(f"{path}: cannot be read as an LMDB: {error}") from error
 
 
 def _open_for_writing(path: Path) -> Any:
@@ -283,9 +284,9 @@ def _open_for_writing(path: Path) -> Any:
     try:
         return lmdb.open(str(path), map_size=_SMALLEST_MAP)
     except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError) as error:
-        raise ValueError(f"{path}: damaged, delete it: {error}") from error
+        raise InputError(f"{path}: damaged, delete it: {error}") from error
     except lmdb.Error as error:
-        raise OSError(f"{path}: cannot be written: {error}") from error
+        raise FileError(f"{path}: cannot be written: {error}") from error
 
 
 def _open_for_reading(path: Path, size: int) -> Any:
@@ -294,12 +295,12 @@ def _open_for_reading(path: Path, size: int) -> Any:
         # without lock: also on read-only and network disks; without read-ahead: access is random
         environment = lmdb.open(str(path), readonly=True, lock=False, readahead=False)
     except lmdb.Error as error:
-        raise ValueError(f"{path}: cannot be read as an LMDB: {error}") from error
+        raise InputError(f"{path}: cannot be read as an LMDB: {error}") from error
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     if size < needed:
         environment.close()
         # reading on would end the process with a bus error
-        raise ValueError(f"{path / _DATA}: cut short, {size} of {needed} bytes")
+        raise InputError(f"{path / _DATA}: cut short, {size} of {needed} bytes")
     return environment
 
 
@@ -307,7 +308,7 @@ def _lmdb() -> ModuleType:
     try:
         import lmdb
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "LMDB files need the package lmdb: pip install 'semanir-arch[train]'"
         ) from error
     return lmdb
@@ -316,14 +317,14 @@ def _lmdb() -> ModuleType:
 def _checked_path(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.suffix != ".lmdb":
-        raise ValueError(f"{path}: the name of an LMDB must end in .lmdb")
+        raise InputError(f"{path}: the name of an LMDB must end in .lmdb")
     return path
 
 
 def _encode_key(key: str, path: Path) -> bytes:
     encoded = key.encode("utf-8")
     if not 1 <= len(encoded) <= _LONGEST_KEY or "\n" in key or "\r" in key:
-        raise ValueError(
+        raise InputError(
             f"{path}: a key must be one line of 1 to {_LONGEST_KEY} bytes, received {key!r}"
         )
     return encoded

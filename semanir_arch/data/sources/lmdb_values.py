@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.files.bounds import opened
 from semanir_arch.data.files.image_io import decode_image
+from semanir_arch.utils.errors import InputError, InputTypeError
 
 # mark, bits per sample, channels, height, width, CRC-32 of the pixels
 _HEADER = struct.Struct("<8sHHIII")
@@ -40,9 +41,9 @@ def pack_raw(pixels: NDArray[Any]) -> bytes:
     """
     bits = 8 * pixels.dtype.itemsize
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
+        raise InputTypeError(f"pixels must be uint8 or uint16, received {pixels.dtype}")
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 2, 3, 4) or pixels.size == 0:
-        raise ValueError(f"pixels must be (H, W, 1 to 4), received {pixels.shape}")
+        raise InputError(f"pixels must be (H, W, 1 to 4), received {pixels.shape}")
     height, width, channels = pixels.shape
     body = pixels.astype(_TYPES[bits]).tobytes()
     return _HEADER.pack(_MARK, bits, channels, height, width, zlib.crc32(body)) + body
@@ -52,9 +53,9 @@ def unpack(value: memoryview, name: str, *, verify: bool) -> NDArray[Any]:
     """Pixels (H, W, C) of a value: a view of it where it is raw.
 
     Args:
-        value: What the LMDB holds.
-        name: What error messages call it.
-        verify: Compare raw pixels with their checksum.
+        value: Value from the LMDB.
+        name: Name of the image in error messages.
+        verify: Whether to compare raw pixels with their checksum.
 
     Raises:
         ValueError: The value is damaged, or no image.
@@ -64,7 +65,7 @@ def unpack(value: memoryview, name: str, *, verify: bool) -> NDArray[Any]:
     summary, bits, checksum = _raw_header(value, name)
     body = value[_HEADER.size :]
     if verify and zlib.crc32(body) != checksum:
-        raise ValueError(f"{name}: the pixels are damaged (wrong checksum)")
+        raise InputError(f"{name}: the pixels are damaged (wrong checksum)")
     return np.frombuffer(body, _TYPES[bits]).reshape(summary[:3])
 
 
@@ -84,9 +85,9 @@ def summarize(value: memoryview, name: str) -> Summary:
 def _raw_header(value: memoryview, name: str) -> tuple[Summary, int, int]:
     """Shape, bits per sample and checksum."""
     if len(value) < _HEADER.size:
-        raise ValueError(f"{name}: cut short")
+        raise InputError(f"{name}: cut short")
     _, bits, channels, height, width, checksum = _HEADER.unpack_from(value)
     expected = _HEADER.size + height * width * channels * bits // 8
     if bits not in _TYPES or len(value) != expected:
-        raise ValueError(f"{name}: damaged, {len(value)} bytes instead of {expected}")
+        raise InputError(f"{name}: damaged, {len(value)} bytes instead of {expected}")
     return Summary(height, width, channels, "raw"), bits, checksum

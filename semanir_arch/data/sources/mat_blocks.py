@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.name_table import NameTable
+from semanir_arch.utils.errors import InputError, MissingFileError, MissingPackageError
 
 
 class MatBlocksSource(ImageSource):
@@ -35,7 +36,7 @@ class MatBlocksSource(ImageSource):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         if not Path(root).is_file():
-            raise FileNotFoundError(f"{root}: no such file")
+            raise MissingFileError(f"{root}: no such file")
         self._variable, shape = _find_array(root)
         numbers = np.ndindex(*shape[:-3])
         self._names = NameTable("_".join(f"{n:04d}" for n in number) for number in numbers)
@@ -60,14 +61,14 @@ def _find_array(root: str) -> tuple[str, tuple[int, ...]]:
     try:
         arrays = _scipy_io().whosmat(root)
     except NotImplementedError as error:
-        raise ValueError(
+        raise InputError(
             f"{root}: MATLAB's HDF5 format (7.3) is not supported; save it as '-v7'"
         ) from error
     except _errors() as error:
-        raise ValueError(f"{root}: cannot be read as a MATLAB file: {error}") from error
+        raise InputError(f"{root}: cannot be read as a MATLAB file: {error}") from error
     if len(arrays) != 1 or arrays[0][2] not in ("uint8", "uint16") or len(arrays[0][1]) < 4:
         found = ", ".join(f"{name} {kind} {shape}" for name, shape, kind in arrays) or "nothing"
-        raise ValueError(
+        raise InputError(
             f"{root}: must hold one array (scenes, blocks, H, W, C) of uint8 or uint16; "
             f"holds {found}"
         )
@@ -79,11 +80,11 @@ def _load(root: str, variable: str) -> NDArray[Any]:
     try:
         return _scipy_io().loadmat(root, variable_names=[variable])[variable]
     except _errors() as error:
-        raise ValueError(f"{root}: cannot be read as a MATLAB file: {error}") from error
+        raise InputError(f"{root}: cannot be read as a MATLAB file: {error}") from error
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What SciPy raises on files that are cut short, damaged or no MATLAB files."""
+    """Errors that SciPy raises on truncated or damaged files and on files that are not MATLAB's."""
     plain = OSError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError
     return (*plain, MemoryError, zlib.error, _scipy_io().matlab.MatReadError)
 
@@ -92,7 +93,7 @@ def _scipy_io() -> Any:
     try:
         import scipy.io
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "MATLAB files need the package scipy: pip install 'semanir-arch[train]'"
         ) from error
     return scipy.io

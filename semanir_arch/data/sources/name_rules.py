@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from semanir_arch.utils.errors import InputError
+
 NAME_RULES: dict[str, tuple[str, str]] = {
     # HR and LR, LOL, Rain100L, DPDD, Snow100K (synthetic and gt): equal names
     "same": (r"$", ""),
@@ -39,11 +41,11 @@ NAME_RULES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class NameRule:
-    """From the name of an input to the name of its target.
+    """Rule from the name of an input to the name of its target.
 
     Args:
-        pattern: What is replaced; the rule holds for names in which it is found.
-        replacement: By what, as in `re.sub`.
+        pattern: Pattern to replace; the rule holds for names that contain it.
+        replacement: Replacement, as for `re.sub`.
     """
 
     pattern: re.Pattern[str]
@@ -88,19 +90,19 @@ def parse_name_rule(rule: Any, template: Any) -> NameRule:
         ValueError: One of them has another form, or both are given.
     """
     if not isinstance(template, str) or template.count("{}") != 1:
-        raise ValueError(f"filename_tmpl must be a text with one {{}}, received {template!r}")
+        raise InputError(f"filename_tmpl must be a text with one {{}}, received {template!r}")
     if template != "{}":
         if rule != "same":
-            raise ValueError(f"give name_rule or filename_tmpl, not both: {rule!r}, {template!r}")
+            raise InputError(f"give name_rule or filename_tmpl, not both: {rule!r}, {template!r}")
         before, after = map(re.escape, template.split("{}"))
         return NameRule(re.compile(f"(^|.*/){before}([^/]+){after}$"), r"\1\2")
     if isinstance(rule, str):
         if rule not in NAME_RULES:
             allowed = ", ".join(NAME_RULES)
-            raise ValueError(f"name_rule {rule!r} is unknown; allowed: {allowed}, or a pair")
+            raise InputError(f"name_rule {rule!r} is unknown; allowed: {allowed}, or a pair")
         rule = NAME_RULES[rule]
     if not (isinstance(rule, (list, tuple)) and len(rule) == 2 and all(map(_is_text, rule))):
-        raise ValueError(
+        raise InputError(
             f"name_rule must be a name or [regular expression, replacement], received {rule!r}"
         )
     try:
@@ -108,7 +110,7 @@ def parse_name_rule(rule: Any, template: Any) -> NameRule:
         # the replacement may name groups that do not exist
         pattern.sub(rule[1], "")
     except (re.error, IndexError) as error:
-        raise ValueError(f"name_rule {list(rule)!r}: {error}") from error
+        raise InputError(f"name_rule {list(rule)!r}: {error}") from error
     return NameRule(pattern, rule[1])
 
 

@@ -19,17 +19,18 @@ from semanir_arch.data.sources.name_rules import NAME_RULES, NameRule, parse_nam
 from semanir_arch.data.sources.name_table import NameTable
 from semanir_arch.data.sources.pairing import COLUMNS, ListFile, find_pairs
 from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.utils.errors import InputError, UserError
 
 Pixels = NDArray[Any]
 Indices = NDArray[np.int32]
 
 
 class PairIndex:
-    """Which images make up which item.
+    """Index of the images that make up each item.
 
     Args:
-        sources: Those of the inputs, then that of the targets.
-        indices: For every source the image of every item, of equal length.
+        sources: Sources of the inputs, then that of the targets.
+        indices: Index of every item's image, for every source; all of equal length.
     """
 
     def __init__(self, sources: Sequence[ImageSource], indices: Sequence[Indices]) -> None:
@@ -42,7 +43,7 @@ class PairIndex:
 
     @property
     def name(self) -> str:
-        """What messages call the pairs."""
+        """Name of the pairs in messages."""
         return " and ".join(source.root for source in self._sources)
 
     @property
@@ -52,7 +53,7 @@ class PairIndex:
         return NameTable(labels[index] for index in self._indices[0].tolist())
 
     def paths(self, item: int) -> list[str]:
-        """What messages and results call the images of an item."""
+        """Names of an item's images in messages and results."""
         return [source.path(index) for source, index in self._images(item)]
 
     def read(self, item: int) -> list[Pixels]:
@@ -68,7 +69,7 @@ class PairIndex:
             except (OSError, ValueError) as error:
                 problems.append(str(error))
         if problems:
-            raise ValueError("\n".join(problems))
+            raise InputError("\n".join(problems))
         return images
 
     def views(self, item: int) -> list[AbstractContextManager[Pixels]]:
@@ -108,13 +109,13 @@ def build_pair_index(options: Mapping[str, Any], input_roots: Sequence[str]) -> 
     cache = options["index_cache"]
     targets = _open("dataroot_gt", options["dataroot_gt"], cache)
     if len(targets) not in (1, parts):
-        raise ValueError(
+        raise InputError(
             f"dataroot_gt must name 1 or {parts} roots as {input_roots[0]}, received {len(targets)}"
         )
     inputs = [_open(key, options[key], cache) for key in input_roots]
     for key, sources in zip(input_roots, inputs, strict=True):
         if len(sources) != parts:
-            raise ValueError(f"{key} must name {parts} roots, received {len(sources)}")
+            raise InputError(f"{key} must name {parts} roots, received {len(sources)}")
     columns: list[list[Indices]] = [[] for _ in range(len(inputs) + 1)]
     for part in range(parts):
         target = targets[part % len(targets)]
@@ -130,7 +131,7 @@ def build_pair_index(options: Mapping[str, Any], input_roots: Sequence[str]) -> 
 def _aligned(
     inputs: list[ImageSource], target: ImageSource, rule: NameRule, listed: ListFile | None
 ) -> list[Indices]:
-    """For every source the image of every pair; the last is the target."""
+    """Index of every pair's image, for every source; the last is the target."""
     first, *others = (find_pairs(source, target, rule, listed) for source in inputs)
     columns = [first.lq]
     for source, pairs in zip(inputs[1:], others, strict=True):
@@ -138,7 +139,7 @@ def _aligned(
         partner[pairs.gt] = pairs.lq
         column = partner[first.gt]
         if len(pairs.gt) != len(first.gt) or (column < 0).any():
-            raise ValueError(
+            raise InputError(
                 f"{inputs[0].root} and {source.root} must hold inputs of the same targets"
             )
         columns.append(column)
@@ -150,10 +151,10 @@ def _open(key: str, roots: Any, index_cache: str | None) -> list[ImageSource]:
     for root in _listed(roots):
         try:
             sources.append(open_source(root, index_cache))
-        except (FileNotFoundError, ValueError) as error:
+        except UserError as error:
             raise type(error)(f"{key}: {error}") from error
     if not sources:
-        raise ValueError(f"{key} names no folder")
+        raise InputError(f"{key} names no folder")
     return sources
 
 
@@ -164,13 +165,13 @@ def _joined(sources: list[ImageSource]) -> ImageSource:
 def _list_files(options: Mapping[str, Any], parts: int) -> list[ListFile | None]:
     columns = tuple(options["meta_info_columns"])
     if not columns or len(set(columns)) != len(columns) or not set(columns) <= set(COLUMNS):
-        raise ValueError(
+        raise InputError(
             "meta_info_columns must be [gt], [lq], [lq, gt] or [gt, lq], received "
             f"{options['meta_info_columns']!r}"
         )
     paths = options["meta_info_file"]
     if isinstance(paths, str) and parts > 1:
-        raise ValueError(f"meta_info_file must be a list with one file per root, {parts}")
+        raise InputError(f"meta_info_file must be a list with one file per root, {parts}")
     return [
         None if path is None else ListFile(Path(path), columns)
         for path in _per_root(paths, "meta_info_file", parts)
@@ -193,7 +194,7 @@ def _per_root(value: Any, key: str, parts: int) -> list[Any]:
     """The value for every root: one for all, or a list with one each."""
     values = list(value) if isinstance(value, (list, tuple)) else [value] * parts
     if len(values) != parts:
-        raise ValueError(f"{key} must have one entry per root, {parts}, received {len(values)}")
+        raise InputError(f"{key} must have one entry per root, {parts}, received {len(values)}")
     return values
 
 

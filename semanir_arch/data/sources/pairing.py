@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.name_rules import NameRule
+from semanir_arch.utils.errors import InputError, MissingFileError
 from semanir_arch.utils.spelling import hint_at_names
 
 COLUMNS = ("lq", "gt")
@@ -62,12 +63,12 @@ def find_pairs(
         lq: Inputs. Where they lie in the same folder as the targets, those for which the rule
             holds.
         gt: Targets. One may have several inputs.
-        rule: From the name of an input to that of its target.
+        rule: Function from the name of an input to that of its target.
         list_file: Pairs, or a selection from them; None: every image must be in a pair.
-        partly: Without a list, whether images without partner are left out instead.
+        partly: Permission, without a list, to leave out images without partner.
 
     Returns:
-        In the order of the inputs, or of the list's pairs.
+        Pairs in the order of the inputs, or of the list's pairs.
 
     Raises:
         FileNotFoundError: The list file does not exist.
@@ -108,7 +109,7 @@ def _by_rule(lq: ImageSource, gt: ImageSource, rule: NameRule, *, partly: bool =
     if partly:
         return pairs
     if lonely:
-        raise ValueError(
+        raise InputError(
             f"{len(lonely)} of {len(lq)} inputs in {lq.root} have no target in {gt.root}: "
             f"{_some(lonely)}{hint_at_names(wanted, targets)}"
         )
@@ -118,7 +119,7 @@ def _by_rule(lq: ImageSource, gt: ImageSource, rule: NameRule, *, partly: bool =
         used[pairs.lq] = True
     if not used.all():
         unused = [gt.names[index] for index in np.flatnonzero(~used)[:_SHOWN]]
-        raise ValueError(
+        raise InputError(
             f"{len(gt) - used.sum()} of {len(gt)} targets in {gt.root} have no input in "
             f"{lq.root}: {_some(unused, len(gt) - int(used.sum()))}"
         )
@@ -131,7 +132,7 @@ def _lookup(source: ImageSource) -> dict[str, int]:
     if len(names) < len(source):
         repeated = (n for index, n in enumerate(source.names) if names[n] != index)
         first = next(repeated)
-        raise ValueError(
+        raise InputError(
             f"{source.root}: {len(source) - len(names)} names occur more than once, with different "
             f"suffixes; the first is {first}"
         )
@@ -151,7 +152,7 @@ def _selected(
     lonely = np.setdiff1d(wanted, candidates)
     if len(lonely):
         names = [source.names[index] for index in lonely[:_SHOWN]]
-        raise ValueError(
+        raise InputError(
             f"{list_file.path}: {len(lonely)} images in it have no partner: "
             f"{_some(names, len(lonely))}"
         )
@@ -163,12 +164,12 @@ def _read_list(list_file: ListFile, finders: Sequence[_Finder]) -> list[list[str
     """The names of every line, in the order of the columns."""
     path, columns = list_file
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such list file")
+        raise MissingFileError(f"{path}: no such list file")
     try:
         # editors on Windows put a mark at the beginning
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8: {error}") from error
+        raise InputError(f"{path}: not UTF-8: {error}") from error
     lines = []
     for number, text in enumerate(content.splitlines(), start=1):
         line = _SHAPE.sub("", text).strip()
@@ -176,14 +177,14 @@ def _read_list(list_file: ListFile, finders: Sequence[_Finder]) -> list[list[str
             continue
         ways = _split(line, len(columns))
         if not ways:
-            raise ValueError(
+            raise InputError(
                 f"{path}, line {number}: must have {' and '.join(columns)}, received {line!r}"
             )
         lines.append(next((way for way in ways if _exist(way, finders)), ways[0]))
         if len(columns) == 1 and not _exist(lines[-1], finders):
             _explain_pair(line, f"{path}, line {number}", columns, finders[0])
     if not lines:
-        raise ValueError(f"{path}: names no images")
+        raise InputError(f"{path}: lists no images")
     return lines
 
 
@@ -204,7 +205,7 @@ def _explain_pair(line: str, where: str, columns: tuple[str, ...], finder: _Find
     """Refuse a line of two names in a list that is said to have one."""
     for way in _split(line, 2):
         if any(finder.find(name) is not None for name in way):
-            raise ValueError(
+            raise InputError(
                 f"{where}: holds two names, {line!r}, but meta_info_columns is [{columns[0]}]: "
                 "say meta_info_columns: [gt, lq] or [lq, gt]"
             )
@@ -237,7 +238,7 @@ class _Finder:
         missing = [name for name, index in zip(names, found, strict=True) if index is None]
         if missing:
             stems = [_below(name, self._folders) for name in missing]
-            raise ValueError(
+            raise InputError(
                 f"{path}: {len(missing)} of {len(names)} images in it are not in "
                 f"{self.source.root}: {_some(missing)}{hint_at_names(stems, self._lookup)}"
             )

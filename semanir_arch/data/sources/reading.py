@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from semanir_arch.utils.errors import InputError
+
 T = TypeVar("T")
 
 # BasicSR's handlers listen below this name; without them Python's own rules hold
@@ -25,8 +27,8 @@ def read_all(count: int, read: Callable[[int], T], what: str, *, keep: bool = Fa
 
     Args:
         count: Number of items.
-        read: Reads and checks one.
-        what: What messages call the images, such as a data root.
+        read: Function that reads and checks one image.
+        what: Name of the images in messages, such as a data root.
         keep: Whether to return the results.
 
     Returns:
@@ -53,7 +55,7 @@ def read_all(count: int, read: Callable[[int], T], what: str, *, keep: bool = Fa
     if problems:
         # several inputs may share a damaged target
         lines = dict.fromkeys(line for problem in problems for line in problem.splitlines())
-        raise ValueError(
+        raise InputError(
             f"{what}: {len(problems)} of {count} items cannot be used:\n" + "\n".join(lines)
         )
     return kept

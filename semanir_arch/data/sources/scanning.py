@@ -18,6 +18,7 @@ from pathlib import Path
 from semanir_arch.data.files.extra_formats import ExtraFormat, is_installed
 from semanir_arch.data.sources.name_table import NameTable, natural_order
 from semanir_arch.utils.atomic import replacing
+from semanir_arch.utils.errors import InputError, MissingFileError
 from semanir_arch.utils.spelling import hint_at_path
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
@@ -38,10 +39,27 @@ _SETTLED = 3 * 10**9
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Those that count among a person's photos: what the packages that are there can read."""
+    """Suffixes that count among a person's photos: those that the installed packages can read."""
     heic = HEIC_SUFFIXES if is_installed(ExtraFormat.HEIC) else ()
     raw = RAW_SUFFIXES if is_installed(ExtraFormat.RAW) else ()
     return (*IMAGE_SUFFIXES, *_ALSO_READ, *heic, *raw)
+
+
+def scan_images(root: str | os.PathLike[str]) -> list[Path]:
+    """Find the images of a folder and its sub-folders; see `scan_names`.
+
+    Args:
+        root: A folder (links are followed), or one image.
+
+    Returns:
+        Paths in natural order: `img2` comes before `img10`.
+
+    Raises:
+        FileNotFoundError: `root` does not exist.
+        ValueError: There is no image in it.
+    """
+    root = Path(root)
+    return [root] if root.is_file() else [root / name for name in scan_names(root)]
 
 
 def scan_names(
@@ -60,7 +78,7 @@ def scan_names(
         root: The folder.
         index_cache: Folder for lists of files; made if needed.
         suffixes: Lower-case endings of the names that count, in any case.
-        on_error: Told of each folder that cannot be read; None passes over it.
+        on_error: Function that is told of each folder that cannot be read; None skips such folders.
 
     Returns:
         Paths relative to `root`, `/` between folders, in natural order.
@@ -70,7 +88,7 @@ def scan_names(
         ValueError: There is no image in it.
     """
     if not Path(root).is_dir():
-        raise FileNotFoundError(f"{root}: no such folder or image{hint_at_path(root)}")
+        raise MissingFileError(f"{root}: no such folder or image{hint_at_path(root)}")
     index = (
         None if index_cache is None else _Index(Path(root).absolute(), Path(index_cache), suffixes)
     )
@@ -83,7 +101,7 @@ def scan_names(
         if index is not None and settled:
             index.save(names, folders)
     if not names:
-        raise ValueError(f"{root}: holds no image (looked for {_shown(suffixes)})")
+        raise InputError(f"{root}: holds no image (looked for {_shown(suffixes)})")
     return names
 
 

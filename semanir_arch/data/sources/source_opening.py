@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from semanir_arch.data.sources.image_source import FolderSource, ImageSource, JoinedSource
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["open_source"]
 
@@ -33,7 +34,7 @@ def open_source(
     if isinstance(roots, (str, os.PathLike)):
         return _open_one(os.fspath(roots), index_cache)
     if not roots:
-        raise ValueError("no folder is given")
+        raise InputError("no folder is given")
     sources = [_open_one(os.fspath(root), index_cache) for root in roots]
     return sources[0] if len(sources) == 1 else JoinedSource(sources)
 

@@ -50,9 +50,9 @@ def key_semantic_attention(
         k: Keys, same shape and dtype.
         v: Values, same shape and dtype.
         dictionary: Kept keys, shared by all heads.
-        bias: Added to the scores, shared by the windows; differentiable. Shape (h, N, N); or, for
-            windows of w x w tokens in reading order, a table (h, 2w - 1, 2w - 1) of which token i
-            adds to its score with token j the entry [y_j - y_i + w - 1, x_j - x_i + w - 1]. The
+        bias: Bias of the scores, shared by the windows; differentiable. Shape (h, N, N); or, for
+            windows of w x w tokens in reading order, a table (h, 2w - 1, 2w - 1) from which token i
+            adds the entry [y_j - y_i + w - 1, x_j - x_i + w - 1] to its score with token j. The
             table is faster and needs less memory.
         scale: Factor of the scores; default d ** -0.5.
         backend: "auto", or one of `semanir_arch.ops.backend.ATTENTION_BACKENDS`. All give the same

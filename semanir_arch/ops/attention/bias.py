@@ -18,7 +18,7 @@ __all__ = ["fold", "matrix", "row_maximum", "shapes", "strips", "transposed", "w
 
 
 def shapes(num_heads: int, num_tokens: int) -> list[tuple[int, int, int]]:
-    """What may be given as bias: the matrix and, if the window may be square, the table."""
+    """Shapes that a bias may have: the matrix and, if the window may be square, the table."""
     side = round(num_tokens**0.5)
     table = [(num_heads, 2 * side - 1, 2 * side - 1)] if side * side == num_tokens else []
     return [(num_heads, num_tokens, num_tokens), *table]
@@ -74,6 +74,6 @@ def row_maximum(bias: Tensor) -> Tensor:
 
 
 def _pieces(side: int) -> list[slice]:
-    """Where the rows of each row of tokens lie in their strips."""
+    """Positions of each row of tokens in their strips."""
     starts = ((side - 1 - y) * side for y in range(side))
     return [slice(start, start + side * side) for start in starts]

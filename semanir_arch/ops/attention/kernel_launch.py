@@ -39,7 +39,7 @@ class Tile(NamedTuple):
 
 
 class Union(NamedTuple):
-    """For each block of queries, the keys used by any of them; see `dictionary.union`."""
+    """Keys used by any query of each block; see `dictionary.union`."""
 
     keys: Tensor
     sizes: Tensor
@@ -85,8 +85,8 @@ def forward(
 
     Args:
         q: Shape (nW, h, N, D), D at most 128; rows contiguous.
-        k: Same shape and dtype.
-        v: Same shape and dtype.
+        k: Keys, same shape and dtype.
+        v: Values, same shape and dtype.
         bits: Shape (nW, N, ceil(N / 32)), int32, contiguous; None if every key is kept.
         bias: Shape (h, N, N), or strips as `bias.strips` cuts them; contiguous; or None.
         scale: Factor of the scores.

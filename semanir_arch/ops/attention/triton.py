@@ -59,7 +59,7 @@ def _kept(
     BM: tl.constexpr,
     BN: tl.constexpr,
 ):
-    """Which of the keys from `start` on each query keeps: (BM, BN)."""
+    """Mask of the keys from `start` on that each query keeps: (BM, BN)."""
     if MASKED:
         column = start // 32 + tl.arange(0, BN // 32)
         pointers = bits + window * N * words + rows[:, None] * words + column[None, :]

@@ -32,10 +32,10 @@ class KeySemanticDictionary:
         bits: Shape (nW, N, ceil(N / 32)), int32, one bit per key in the layout of `packing`; None
             if every token
             keeps every key of its window, which is plain attention.
-        num_windows: nW.
+        num_windows: Number of windows, nW.
         num_tokens: N.
         k: Keys kept per token; a token with fewer eligible keys keeps those it has.
-        device: Where the bits are.
+        device: Device of the bits.
         dense: The mask itself, shape (nW, N, N), bool, in place of the bits: for exported graphs,
             whose readers cannot take bits apart.
     """

@@ -37,7 +37,7 @@ def volunteers(device: str, num_tokens: int, *, proven: bool = KERNELS_PROVEN) -
 
 @operator("semanir::fused_dictionary", "(Tensor x, int k, Tensor? groups) -> Tensor")
 def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
-    """Same selection as `naive.select`, as packed bits.
+    """Select the same keys as `naive.select`, as packed bits.
 
     Args:
         x: Features, shape (nW, N, C), float32, bfloat16 or float16.

@@ -26,7 +26,7 @@ _INT32_MIN = -(2**31)
 
 @operator("semanir::dictionary", "(Tensor x, int k, Tensor? groups) -> Tensor")
 def select_bits(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
-    """Same selection as `naive.select`, as packed bits.
+    """Select the same keys as `naive.select`, as packed bits.
 
     Args:
         x: Features, shape (nW, N, C), float32.
@@ -83,7 +83,7 @@ def _largest(keys: Tensor, k: int) -> Tensor:
     threshold = keys.topk(k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
     kept = keys >= threshold
     if keys.is_cuda:
-        # Asking whether ties cross the threshold would cost a synchronisation, more than settling.
+        # Asking whether ties cross the threshold would cost a synchronization, more than settling.
         return _settle(keys, threshold, k)
     # Only rows with more than k survivors have ties across the threshold; real features have few.
     rows = kept.sum(dim=-1, dtype=torch.int32) > k

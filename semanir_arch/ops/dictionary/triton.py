@@ -131,7 +131,7 @@ def _select_kernel(
 
 
 def select(x: Tensor, k: int, groups: Tensor | None) -> Tensor:
-    """As `threshold.select_bits`, for x of any floating dtype up to 32 bits."""
+    """Select as `threshold.select_bits` does, for x of any floating dtype up to 32 bits."""
     bits = x.new_empty((*x.shape[:2], triton.cdiv(x.shape[1], 32)), dtype=torch.int32)
     with torch.cuda.device_of(x):
         for launch in plan(x, k, groups, bits):

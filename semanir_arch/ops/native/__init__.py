@@ -23,6 +23,8 @@ from pathlib import Path
 
 import torch
 
+from semanir_arch.utils.errors import InputError, UnavailableError
+
 __all__ = [
     "COMMAND",
     "KERNELS",
@@ -51,7 +53,7 @@ def build(*, verbose: bool = False) -> Path:
     """Compile the library, unless that was done before, and load it.
 
     Args:
-        verbose: Show the compiler's commands and messages.
+        verbose: Whether to show the compiler's commands and messages.
 
     Returns:
         The compiled library.
@@ -61,7 +63,9 @@ def build(*, verbose: bool = False) -> Path:
     """
     missing = _missing_tool()
     if missing is not None:
-        raise RuntimeError(f"cannot build the native operators: {missing}; then run `{COMMAND}`")
+        raise UnavailableError(
+            f"cannot build the native operators: {missing}; then run `{COMMAND}`"
+        )
     from torch.utils import cpp_extension
 
     ninja = _find_ninja()
@@ -132,7 +136,7 @@ for _function in (why_not, best_instructions):
 
 
 class _Choice:
-    """What `use` was told."""
+    """Choice that `use` was given."""
 
     made: str | None = None
 
@@ -140,7 +144,7 @@ class _Choice:
 def _check(choice: str, name: str) -> None:
     allowed = ("auto", "off", *KERNELS)
     if choice not in allowed:
-        raise ValueError(f"{name}={choice!r} is unknown; allowed: {', '.join(allowed)}")
+        raise InputError(f"{name}={choice!r} is unknown; allowed: {', '.join(allowed)}")
 
 
 @functools.cache
@@ -182,7 +186,7 @@ def _load() -> str | None:
 
 
 def _library_path() -> Path:
-    """Where the library of these very sources and this torch is, or would be."""
+    """Path of the library for these very sources and this version of PyTorch."""
     digest = hashlib.sha256(f"{torch.__version__} {sys.version_info[:2]} {_FLAGS}".encode())
     for source in sorted(_SOURCES.iterdir()):
         digest.update(source.read_bytes())

@@ -41,10 +41,10 @@ _ROWS, _COLUMNS = (np.array(axis) for axis in zip(*_FREQUENCIES, strict=True))
 
 @dataclass(frozen=True)
 class Compression:
-    """How a picture was compressed.
+    """Compression of a picture.
 
     Args:
-        quality: On libjpeg's scale, 1 to 100.
+        quality: Quality on libjpeg's scale, 1 to 100.
         in_file: Whether the file itself says so; otherwise it was found in the pixels.
     """
 
@@ -56,7 +56,8 @@ def quality_of_tables(tables: dict[int, Any]) -> int | None:
     """Quality of libjpeg whose luma steps come nearest to a file's.
 
     Args:
-        tables: Of 64 steps each, by number, as Pillow reads them (`file.quantization`).
+        tables: Quantization tables of 64 steps each, by number, as Pillow reads them
+            (`file.quantization`).
     """
     if not tables:
         return None
@@ -75,8 +76,8 @@ def find_compression(luma: NDArray[np.float32]) -> Compression | None:
         luma: (H, W), 0-255, as it was decoded.
 
     Returns:
-        None where there are none: the picture was never compressed, or scaled since, or so little
-        that rounding to 8 bits hides it.
+        Compression; None without traces: the picture was never compressed, or scaled since, or so
+        little that rounding to 8 bits hides it.
     """
     if min(luma.shape) < 4 * _SIDE:
         return None
@@ -85,7 +86,7 @@ def find_compression(luma: NDArray[np.float32]) -> Compression | None:
 
 
 def _origins(luma: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Where blocks may begin: at the first pixel, and where the edges of blocks are strongest."""
+    """Possible origins of blocks: the first pixel, and where the edges of blocks are strongest."""
     steps = [_edge_of(np.abs(np.diff(luma, 2, axis=axis)), axis) for axis in (0, 1)]
     return list(dict.fromkeys([(0, 0), (steps[0], steps[1])]))
 
@@ -101,7 +102,7 @@ def _edge_of(changes: NDArray[np.float32], axis: int) -> int:
 
 
 def _fit(luma: NDArray[np.float32]) -> tuple[float, int]:
-    """How near the coefficients are to multiples of the best quality's steps, and that quality."""
+    """Distance of the coefficients from multiples of the best quality's steps, and that quality."""
     coefficients = _coefficients(luma)
     if not len(coefficients):
         return 1.0, 100

@@ -23,12 +23,12 @@ _SMALL, _TINY = 384, 200
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """What to do with a picture.
+    """Choice of what to do with a picture.
 
     Args:
-        findings: What is wrong with it, in plain words; "nothing to repair" where nothing is.
+        findings: Faults of the picture, in plain words; "nothing to repair" if there are none.
         tasks: Names of the networks, in their order; empty for none.
-        hints: What else could be tried.
+        hints: Other tasks worth trying, in words.
     """
 
     findings: str
@@ -37,7 +37,7 @@ class TaskChoice:
 
     @property
     def line(self) -> str:
-        """The choice in one line, such as `grainy (sigma about 25), colour -> denoise`."""
+        """The choice in one line, such as `grainy (sigma about 25), color -> denoise`."""
         return f"{self.findings} -> {' + '.join(self.tasks) if self.tasks else 'left as it is'}"
 
 
@@ -47,9 +47,9 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     Demonstrations are never chosen, but mentioned.
 
     Args:
-        diagnosis: Of the picture.
+        diagnosis: Diagnosis of the picture.
         shipped: Tasks that have a network.
-        force: Choose one for a clean picture as well.
+        force: Whether to choose a task for a clean picture as well.
     """
     gray = diagnosis.gray
     quality = diagnosis.compression.quality if diagnosis.compression else 100
@@ -74,11 +74,14 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         words.append(size)
         tasks.append("sr_x2")
     if force and not tasks:
-        better = "jpeg" if diagnosis.compression else "denoise"
-        preferred = f"{better}_gray" if gray else better
-        tasks.append("photo" if "photo" in shipped and not gray else preferred)
+        if "photo" in shipped and not gray:
+            tasks.append("photo")
+        elif diagnosis.compression:
+            tasks.append("jpeg_gray" if gray else "jpeg")
+        else:
+            tasks.append("denoise_gray" if gray else "denoise")
     chosen = tuple(task for task in tasks if task in shipped)
-    kind = "gray" if gray else "colour"
+    kind = "gray" if gray else "color"
     found = ", ".join(words) if words else "nothing to repair"
     return TaskChoice(f"{found}, {kind}", chosen, tuple(_hints(diagnosis, chosen, quality)))
 
@@ -96,8 +99,8 @@ def _noise(diagnosis: Diagnosis, quality: int) -> tuple[str, str]:
     if in_file:
         return spread, "photo"
     if is_brightness and noise.color < limit("shared"):
-        # the network for colour expects other noise in every channel
-        return f"{level}, without colour", "denoise_gray"
+        # the network for color expects other noise in every channel
+        return f"{level}, without color", "denoise_gray"
     return (level, "denoise") if is_like("white", noise) else (spread, "photo")
 
 

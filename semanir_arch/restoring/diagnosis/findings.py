@@ -1,4 +1,4 @@
-"""One picture looked at: noise, compression, sharpness, light, size, colour."""
+"""One picture looked at: noise, compression, sharpness, light, size, color."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Diagnosis", "diagnose", "diagnose_data", "diagnose_file"]
 _MOST_PIXELS = 2**21
 """Of larger pictures, the middle is looked at."""
 
-# Colour noise of deviation s on each of R, G and B shows as so much brightness and colour.
+# Color noise of deviation s on each of R, G and B shows as so much brightness and color.
 _LUMA, _CHROMA = 0.669, 0.588
 
 _GRAY = 2
@@ -39,18 +39,18 @@ _SHARP = 0.34
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was measured.
+    """Measurements of a picture.
 
     Args:
-        height: In pixels.
-        width: In pixels.
-        gray: Whether there is no colour, whatever the file's channels.
-        noise: Of brightness and colour.
+        height: Height in pixels.
+        width: Width in pixels.
+        gray: Whether there is no color, whatever the file's channels.
+        noise: Noise of brightness and color.
         sigma: Standard deviation of equal, independent noise on each channel that would measure
             as much, on the 0-255 scale.
-        compression: How the file, or a file it was made of, was compressed; None for not, or not
-            visibly.
-        edges: Part of the height of strong edges that lies between two neighbours: about 0.25 for
+        compression: Compression of the file, or of a file it was made from; None if not, or not
+            visibly, compressed.
+        edges: Part of the height of strong edges that lies between two neighbors: about 0.25 for
             a blurred picture, more for a sharp one; 1 for a picture without edges.
         brightness: Mean of the luma, 0-255.
         highlights: Luma that 5 % of the pixels exceed.
@@ -123,7 +123,7 @@ def diagnose_file(image: Image, path: Path) -> Diagnosis:
     """Look at a file that was read.
 
     Args:
-        image: From `load_image`.
+        image: Result of `load_image`.
         path: The file, whose tables are read if it is JPEG.
     """
     return diagnose_data(image, path.read_bytes(), path.name)
@@ -133,9 +133,9 @@ def diagnose_data(image: Image, data: bytes, name: str) -> Diagnosis:
     """Look at an image that was decoded.
 
     Args:
-        image: From `decode_image`.
+        image: Result of `decode_image`.
         data: The file, whose tables are read if it is JPEG.
-        name: What it is called.
+        name: Name of the file.
     """
     tables: dict[int, Any] = {}
     with contextlib.suppress(ValueError), opened(data, name) as file:
@@ -155,7 +155,7 @@ def _middle(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _edges(luma: npt.NDArray[np.float32]) -> float:
-    """How steep the strongest edges are: the median share of one step in four."""
+    """Steepness of the strongest edges: the median share of one step in four."""
     if min(luma.shape) < 16:
         return 1.0
     shares = []

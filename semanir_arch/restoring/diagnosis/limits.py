@@ -32,10 +32,10 @@ def is_like(kind: str, noise: Noise) -> bool:
     """Whether noise is of a kind.
 
     Args:
-        kind: "color" for any noise in a colour picture, "color_file" for noise in one that was a
-            JPEG file, "gray" for noise of the brightness, "white" for colour noise that
-            neighbouring pixels do not share.
-        noise: As measured; of a colour picture where the kind asks for it.
+        kind: "color" for any noise in a color picture, "color_file" for noise in one that was a
+            JPEG file, "gray" for noise of the brightness, "white" for color noise that
+            neighboring pixels do not share.
+        noise: As measured; of a color picture where the kind asks for it.
     """
     entry = limit(kind)
     weights = entry["weights"]

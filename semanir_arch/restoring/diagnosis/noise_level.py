@@ -5,9 +5,9 @@ Fast Noise Variance Estimation, Computer Vision and Image Understanding 64(2), 1
 is smooth, and leave noise and texture. The blocks with the least are those without texture, so that
 what they hold is noise.
 
-The same is measured in pictures of half and of a quarter of the size, and for brightness and colour
+The same is measured in pictures of half and of a quarter of the size, and for brightness and color
 apart. Means of 2 x 2 pixels halve independent noise; noise that a camera's or a file's processing
-has spread over neighbours is seen only in the smaller pictures, and best in their colours, where
+has spread over neighbors is seen only in the smaller pictures, and best in their colors, where
 photographs have little texture.
 """
 
@@ -51,13 +51,13 @@ class Noise:
     """Noise of a picture, as standard deviations on the 0-255 scale.
 
     Args:
-        luma: Of brightness, between neighbouring pixels.
-        chroma: Of colour, the mean over Cb and Cr; 0 for gray.
-        coarse: Of brightness in the picture of half the size, times two: equal to `luma` for
-            independent noise, larger where neighbours share theirs.
-        luma_bands: Of brightness at all `SCALES`, times the scale, for each the `QUANTILES` of all
-            blocks.
-        chroma_bands: The same of colour; empty for gray.
+        luma: Noise of brightness, between neighboring pixels.
+        chroma: Noise of color, the mean over Cb and Cr; 0 for gray.
+        coarse: Noise of brightness in the picture of half the size, times two: equal to `luma` for
+            independent noise, larger where neighbors share theirs.
+        luma_bands: Noise of brightness at all `SCALES`, times the scale, for each the `QUANTILES`
+            of all blocks.
+        chroma_bands: The same of color; empty for gray.
     """
 
     luma: float
@@ -73,10 +73,10 @@ class Noise:
 
     @property
     def color(self) -> float:
-        """Colour in the smallest picture for each level of brightness in the largest.
+        """Color in the smallest picture for each level of brightness in the largest.
 
         About 0.8 for independent noise of every channel, and next to nothing for noise that all
-        channels share. A file that stores colours at half the size leaves more than that.
+        channels share. A file that stores colors at half the size leaves more than that.
         """
         if not self.chroma_bands or self.luma <= 0:
             return 0.0

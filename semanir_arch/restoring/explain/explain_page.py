@@ -32,15 +32,15 @@ _LOSSLESS_PIXELS = 2**18
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the page shows.
+    """Contents of the page.
 
     Attributes:
-        title: Of the page.
+        title: Title of the page.
         photo: The area of the photo that was explained, RGB (H, W, 3).
         corner: Position (y, x) of the area in the photo.
         pixel: The chosen pixel's (y, x) in the area; on the grid.
         grid: Pixels of the area with data.
-        stages: What `key_semantics` found for them.
+        stages: Results of `key_semantics` for them.
         notes: Sentences below the photo.
         picture: Name of the picture beside the page, for browsers without scripts.
     """

@@ -19,6 +19,7 @@ from semanir_arch.restoring.explain.semantics import check_network, key_semantic
 from semanir_arch.restoring.pixels import Pixels, split
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.visible import visible, with_visible_colors
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["BUDGET", "PHASE", "explain"]
 
@@ -39,11 +40,11 @@ def explain(
     """Draw where a pixel looks.
 
     Args:
-        restorer: Of which the network is explained.
-        image: Of any layout and type that `Restorer.restore` takes.
+        restorer: Restorer whose network is explained.
+        image: Image of any layout and type that `Restorer.restore` takes.
         pixel: (x, y), counted from 0 at the upper left.
-        name: What the image is called.
-        picture: Where the picture will be, for the page to name it.
+        name: Name of the image.
+        picture: Future path of the picture, for the page to name it.
 
     Returns:
         The page, and the picture, RGB (H, W, 3).
@@ -58,7 +59,7 @@ def explain(
     x, y = pixel
     height, width = parts.size
     if not (0 <= x < width and 0 <= y < height):
-        raise ValueError(
+        raise InputError(
             f"pixel {x},{y} lies outside the image of {width} x {height} pixels; allowed: "
             f"0,0 to {width - 1},{height - 1}"
         )
@@ -88,7 +89,7 @@ def _cost(network: KeySemanticNetwork) -> int:
 
 
 def _as_seen(restorer: Restorer, color: Tensor) -> Tensor:
-    """What the network is given of gray or RGB, shape (1, C, H, W), or of a mosaic."""
+    """Input of the network for gray or RGB, shape (1, C, H, W), or for a mosaic."""
     count = restorer.network.in_chans
     if restorer.demosaics:
         plane = mosaic(color, PHASE) if color.shape[1] == 3 else color
@@ -99,7 +100,7 @@ def _as_seen(restorer: Restorer, color: Tensor) -> Tensor:
 
 
 def _notes(restorer: Restorer, parts: Pixels, shown: tuple[int, int]) -> list[str]:
-    """What a person must know of the difference between the photo and what is drawn."""
+    """Notes on the difference between the photo and what is drawn."""
     notes = []
     if shown != parts.size:
         notes.append(
@@ -110,6 +111,6 @@ def _notes(restorer: Restorer, parts: Pixels, shown: tuple[int, int]) -> list[st
         notes.append(f"The network saw the photo as a Bayer mosaic ({PHASE}).")
     elif restorer.network.in_chans == 1 and parts.channels == 3:
         notes.append(
-            "The network restores the channels of a colour photo one by one; this is the green one."
+            "The network restores the channels of a color photo one by one; this is the green one."
         )
     return notes

@@ -1,4 +1,4 @@
-"""From similarities and attention weights to the 256 colours in which they are drawn."""
+"""From similarities and attention weights to the 256 colors in which they are drawn."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["PALETTE", "VIEWS", "levels", "scale"]
 VIEWS = ("similarity", "attention")
 """What can be drawn."""
 
-# the darkest colours would look like tokens that are not kept
+# the darkest colors would look like tokens that are not kept
 _LEVELS = np.linspace(50, 255, 256).round().astype(np.uint8)
 
 PALETTE: npt.NDArray[np.uint8] = np.ascontiguousarray(
     cv2.applyColorMap(_LEVELS[None], cv2.COLORMAP_INFERNO)[0, :, ::-1]
 )
-"""Colours of the levels 0 to 255, from dark to bright, RGB (256, 3)."""
+"""Colors of the levels 0 to 255, from dark to bright, RGB (256, 3)."""
 
 
 def levels(region: Region, view: str) -> npt.NDArray[np.uint8]:
@@ -28,8 +28,8 @@ def levels(region: Region, view: str) -> npt.NDArray[np.uint8]:
     Similarity from the lowest to the highest of the region; attention from 0 to the largest weight.
 
     Args:
-        region: Of one token.
-        view: One of `VIEWS`.
+        region: Region of one token.
+        view: View, one of `VIEWS`.
 
     Returns:
         Shape (h, w).

@@ -10,6 +10,7 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.restoring.explain.explanation import PHASE, explain
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils.atomic import write_text
+from semanir_arch.utils.errors import InputError, MissingFileError
 
 __all__ = ["explain_file", "read_pixel"]
 
@@ -22,7 +23,7 @@ def read_pixel(text: str) -> tuple[int, int]:
     """
     found = re.fullmatch(r"\s*(\d{1,9})\s*,\s*(\d{1,9})\s*", text)
     if found is None:
-        raise ValueError(
+        raise InputError(
             f"--explain {text!r}: allowed: X,Y, the column and row of a pixel, such as 120,80"
         )
     return int(found.group(1)), int(found.group(2))
@@ -40,7 +41,7 @@ def explain_file(
     """Write a page and a picture of where a pixel looks; both or, on an error, none new.
 
     Args:
-        restorer: Of which the network is explained.
+        restorer: Restorer whose network is explained.
         source: The photo.
         pixel: (x, y).
         page: The page, or a folder for NAME_explain.html; None for the current folder. The picture
@@ -49,7 +50,7 @@ def explain_file(
         bayer: Phase of the mosaic that the network gets; only `PHASE` can be explained.
 
     Returns:
-        Where the page and the picture are.
+        Paths of the page and the picture.
 
     Raises:
         FileNotFoundError: No such photo, or no such folder for the page.
@@ -58,22 +59,22 @@ def explain_file(
             is the photo.
     """
     if bayer not in (None, PHASE):
-        raise ValueError(f"bayer={bayer!r}: --explain shows mosaics of phase {PHASE} alone")
+        raise InputError(f"bayer={bayer!r}: --explain shows mosaics of phase {PHASE} alone")
     restorer.check_arguments(bayer=bayer)
     name = f"{source.stem}_explain.html"
     page = Path(name) if page is None else page / name if page.is_dir() else page
     if page.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"-o {page}: the name must end in .html")
+        raise InputError(f"-o {page}: the name must end in .html")
     if not page.parent.is_dir():
-        raise FileNotFoundError(f"-o {page}: no such folder, {page.parent}")
+        raise MissingFileError(f"-o {page}: no such folder, {page.parent}")
     picture = page.with_suffix(".png")
     if os.path.realpath(source) in map(os.path.realpath, (page, picture)):
-        raise ValueError(
+        raise InputError(
             f"{source}: the page or its picture would overwrite the photo; name another -o"
         )
     for path in (page, picture):
         if path.exists() and not overwrite:
-            raise ValueError(f"{path} exists; --overwrite replaces it")
+            raise InputError(f"{path} exists; --overwrite replaces it")
     text, drawn = explain(restorer, load_image(source).pixels, pixel, source.name, picture)
     write_image(picture, drawn)
     write_text(page, text)

@@ -39,7 +39,7 @@ def pack(stages: Sequence[StageSemantics]) -> str:
 
 
 def describe(stages: Sequence[StageSemantics]) -> list[dict[str, Any]]:
-    """What a reader of `pack` has to know of each stage."""
+    """Facts of each stage that a reader of `pack` must know."""
     return [
         {
             "name": stage.name,

@@ -48,13 +48,13 @@ def draw_pixel(
 ) -> npt.NDArray[np.uint8]:
     """Draw where one pixel looks in every stage.
 
-    Kept keys are coloured by their similarity, from dark (lowest of the window) to bright. The rest
+    Kept keys are colored by their similarity, from dark (lowest of the window) to bright. The rest
     of the photo is dimmed.
 
     Args:
         photo: RGB (H, W, 3).
-        pixel: Its (y, x).
-        stages: What `key_semantics` found.
+        pixel: Position (y, x) of the pixel.
+        stages: Results of `key_semantics`.
         index: Place of the pixel among those that were asked for.
         title: Text of the first line.
 

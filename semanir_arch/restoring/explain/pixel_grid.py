@@ -21,8 +21,8 @@ class Grid:
     """Pixels (y, x) at equal distances.
 
     Attributes:
-        rows: Their y.
-        columns: Their x.
+        rows: Rows (y) of the pixels.
+        columns: Columns (x) of the pixels.
     """
 
     rows: range
@@ -45,7 +45,7 @@ def choose_area(
 
     Args:
         size: Height and width of the photo.
-        pixel: Its (y, x), which the area will hold.
+        pixel: Position (y, x) of the pixel, which the area will hold.
         multiple: The area begins at a multiple of it, so that its windows are the photo's.
     """
     if size[0] * size[1] <= WHOLE_PIXELS and max(size) <= WHOLE_SIDE:
@@ -69,7 +69,7 @@ def choose_grid(size: tuple[int, int], pixel: tuple[int, int], cost: int, budget
 
     Args:
         size: Height and width of the area.
-        pixel: Its (y, x).
+        pixel: Position (y, x) of the pixel.
         cost: Bytes per pixel of the grid.
         budget: Bytes for all together; one pixel is always chosen.
     """

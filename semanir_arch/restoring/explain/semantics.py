@@ -25,6 +25,7 @@ from semanir_arch.ops import KeySemanticDictionary
 from semanir_arch.ops.attention.bias import matrix, strips
 from semanir_arch.ops.dictionary.packed_bits import unpack
 from semanir_arch.restoring.loading import describe
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Region", "StageSemantics", "check_network", "key_semantics", "stages_of"]
 
@@ -37,11 +38,11 @@ class Region:
     """The part of a token's window that can hold its keys, h x w tokens.
 
     Attributes:
-        top: Its first row in the feature map.
-        left: Its first column.
+        top: First row in the feature map.
+        left: First column in the feature map.
         kept: Whether a token is a key; shape (h, w), bool.
-        similarity: As in `StageSemantics`; shape (h, w), float32.
-        attention: As in `StageSemantics`; shape (h, w), float32.
+        similarity: Similarity, as in `StageSemantics`; shape (h, w), float32.
+        attention: Attention, as in `StageSemantics`; shape (h, w), float32.
     """
 
     top: int
@@ -53,7 +54,7 @@ class Region:
 
 @dataclass(frozen=True)
 class StageSemantics:
-    """What one stage lets tokens look at.
+    """Tokens that one stage lets tokens look at.
 
     Attributes:
         name: The stage's name in the network, such as `encoders.0`.
@@ -61,16 +62,16 @@ class StageSemantics:
         size: Height and width of the feature map in tokens, padding included.
         window_size: Side of the windows in tokens.
         k: Keys that a token may keep at most.
-        rows: For each pixel the row of the tensors below, shape (P,), int64. At coarse scales
-            several pixels share a token.
+        rows: Row of the tensors below for each pixel, shape (P,), int64. At coarse scales several
+            pixels share a token.
         tokens: Positions (y, x) of the tokens, shape (T, 2), int64.
         origins: Position of the first token of their windows, shape (T, 2), int64. Where a shifted
             window reaches over the border, it goes on at the opposite one.
         eligible: Whether a token of the window lies on the same side of that border, so that it
             may be a key; shape (T, N), bool.
         kept: Whether it is a key; shape (T, N), bool.
-        similarity: To each token of the window, as the dictionary compares them: inner products
-            or cosines; shape (T, N), float32.
+        similarity: Similarity to each token of the window, as the dictionary compares them: inner
+            products or cosines; shape (T, N), float32.
         attention: Weights of the keys, mean over the heads and layers of the stage; rows sum to 1;
             shape (T, N), float32.
     """
@@ -113,7 +114,7 @@ def check_network(network: RestorationNetwork) -> KeySemanticNetwork:
         ValueError: Naming the network and those that can be explained.
     """
     if not isinstance(network, KeySemanticNetwork):
-        raise ValueError(
+        raise InputError(
             f"{describe(network)} has no key-semantic dictionary to explain; "
             "SemanIR and SemanIRUNet have"
         )
@@ -130,7 +131,7 @@ def key_semantics(
     is that of the network and of four numbers per pixel, stage and token of a window.
 
     Args:
-        network: In evaluation mode.
+        network: Network in evaluation mode.
         image: Shape (1, C, H, W), on the network's device, range [0, 1].
         pixels: Positions (y, x), shape (P, 2), integer, within the image.
 
@@ -146,7 +147,7 @@ def key_semantics(
     outside = ((pixels < 0) | (pixels >= torch.tensor([height, width]))).any(dim=1)
     if outside.any():
         y, x = pixels[outside][0].tolist()
-        raise ValueError(f"pixel {x},{y} lies outside the image of {width} x {height} pixels")
+        raise InputError(f"pixel {x},{y} lies outside the image of {width} x {height} pixels")
     padded_height = height + -height % network.size_multiple
     recorders = [
         _Recorder(name, module, padded_height, pixels) for name, module in stages_of(network)
@@ -173,7 +174,7 @@ class _Recorder:
     Args:
         name: The stage's name.
         stage: The stage.
-        height: Of the padded image, pixels.
+        height: Height of the padded image, pixels.
         pixels: Shape (P, 2).
     """
 
@@ -191,7 +192,7 @@ class _Recorder:
             yield layer.get_submodule("attention").register_forward_pre_hook(self._weigh)
 
     def result(self) -> StageSemantics:
-        """What was noted; after the network has run."""
+        """Recorded data; available after the network has run."""
         side = self.stage.window_size
         return StageSemantics(
             name=self.name,

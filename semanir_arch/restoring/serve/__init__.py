@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 
+from semanir_arch.utils.errors import InputError
+
 __all__ = ["check_installed"]
 
 _NEEDED = ("starlette", "uvicorn")
@@ -17,6 +19,6 @@ def check_installed() -> None:
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"--serve needs {' and '.join(missing)}: pip install 'semanir-arch[serve]'"
         )

@@ -43,7 +43,8 @@ from semanir_arch.restoring.serve.guard import Guard, is_loopback
 from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, RestoredPhoto
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
-from semanir_arch.weights import TASKS
+from semanir_arch.tasks import TASKS
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["make_app"]
 
@@ -63,16 +64,16 @@ def make_app(choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: s
     """The application.
 
     Args:
-        choices: What the menu offers; one at least.
-        queue: Does the work.
+        choices: Networks that the menu offers, at least one.
+        queue: Queue that does the work.
         desk: Answers at once what needs no network.
-        host: What the server listens on.
+        host: Host that the server listens on.
     """
     return Guard(Starlette(routes=_Routes(choices, queue, desk, host).routes()), host)
 
 
 class _Routes:
-    """What the addresses do."""
+    """Handlers of the addresses."""
 
     def __init__(
         self, choices: Sequence[NetworkChoice], queue: Queue, desk: Desk, host: str
@@ -99,7 +100,7 @@ class _Routes:
         ]
 
     async def options(self, _: Request) -> Response:
-        """What the page offers."""
+        """Send what the page offers."""
         return JSONResponse(
             {
                 "tasks": [
@@ -274,11 +275,11 @@ def _read_strength(text: str, chain: Sequence[NetworkChoice]) -> float | None:
         return None
     if not any(choice.strength for choice in chain):
         titles = " + ".join(choice.title for choice in chain)
-        raise ValueError(f"{titles} has no strength that could be bounded")
+        raise InputError(f"{titles} has no strength to bound")
     try:
         return float(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no number") from error
+        raise InputError(f"{text!r} is not a number") from error
 
 
 def _read_share(text: str) -> float:
@@ -292,7 +293,7 @@ def _read_share(text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise ValueError(f"share={text!r}; allowed: 0 to 1")
+        raise InputError(f"share={text!r}; allowed: 0 to 1")
     return share
 
 
@@ -301,4 +302,4 @@ def _error(status: int, message: str) -> Response:
 
 
 def _gone() -> Response:
-    return _error(404, "the result is not kept any more; restore the photo again")
+    return _error(404, "the result is no longer kept; restore the photo again")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import available, find
 
 __all__ = ["NetworkChoice", "find_choices", "split_choice"]
@@ -19,12 +20,12 @@ class NetworkChoice:
 
     Attributes:
         name: Short, unique.
-        title: One line for people.
+        title: Title in one line.
         weights: A network's file; None for the one that is shipped for the task of this name.
-        input: What a photo must be so that the network helps; may be empty.
-        scale: How many times larger the result is.
-        demonstration: Whether the network only shows the task; see `semanir_arch.weights.Task`.
-        strength: What may be bounded, an argument of `Restorer.restore`: "sigma", "quality", None.
+        input: Condition that a photo must meet so that the network helps; may be empty.
+        scale: Factor by which the result is larger.
+        demonstration: Whether the network only shows the task; see `semanir_arch.tasks.Task`.
+        strength: Argument of `Restorer.restore` that may bound it: "sigma", "quality", None.
     """
 
     name: str
@@ -40,8 +41,8 @@ def find_choices(weights: Path | None = None, task: str | None = None) -> Sequen
     """List what can be offered.
 
     Args:
-        weights: Offer this file alone.
-        task: Offer this task alone, of the shipped ones.
+        weights: File of the only network to offer.
+        task: Shipped task to offer alone.
 
     Raises:
         ValueError: The task is unknown, or nothing is shipped.
@@ -51,7 +52,7 @@ def find_choices(weights: Path | None = None, task: str | None = None) -> Sequen
         return [NetworkChoice("weights", weights.name, weights)]
     shipped = [find(task)] if task is not None else available()
     if not shipped:
-        raise ValueError("no weights are shipped with this version; name a file with --weights")
+        raise InputError("no weights are shipped with this version; name a file with --weights")
     return [
         NetworkChoice(
             name=one.task.name,
@@ -74,10 +75,10 @@ def split_choice(text: str, choices: Mapping[str, NetworkChoice]) -> list[Networ
     names = text.split("+")
     unknown = [name for name in names if name not in choices]
     if unknown or len(names) > _LONGEST_CHAIN:
-        raise ValueError(
+        raise InputError(
             f"unknown task; allowed: {', '.join(choices)}, or up to {_LONGEST_CHAIN} of them "
             "joined by +"
         )
     if "demosaic" in names[1:]:
-        raise ValueError("task 'demosaic' must be the first of a chain")
+        raise InputError("task 'demosaic' must be the first of a chain")
     return [choices[name] for name in names]

@@ -21,6 +21,7 @@ from semanir_arch.data.files.image_io import Image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.restoring.diagnosis import Diagnosis
 from semanir_arch.restoring.serve.watch import StoppedError
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["CodecProcess"]
 
@@ -120,13 +121,13 @@ class CodecProcess:
                 continue
             if answer is None:
                 self.close()
-                raise ValueError(f"{name}: its decoder ended; the file is damaged or too large")
+                raise InputError(f"{name}: its decoder ended; the file is damaged or too large")
             good, result = answer
             if not good:
                 raise result
             return result
         self.close()
-        raise ValueError(f"{name}: takes longer than {SECONDS:g} seconds; it is refused")
+        raise InputError(f"{name}: takes longer than {SECONDS:g} seconds; it is refused")
 
 
 def _start() -> subprocess.Popen[bytes]:

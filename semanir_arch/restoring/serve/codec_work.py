@@ -16,6 +16,7 @@ import numpy as np
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import Image, decode_image
 from semanir_arch.restoring.diagnosis import Diagnosis, diagnose_data
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["answer"]
 
@@ -54,11 +55,11 @@ def _do(request: tuple[Any, ...]) -> tuple[bool, Any]:
         return True, encode_image(pixels, path, metadata=metadata)
     except (ValueError, TypeError, MemoryError, OSError) as error:
         # only the text: a decoder's own error may not be one that can be sent
-        return False, ValueError(str(error) or "not enough memory")
+        return False, InputError(str(error) or "not enough memory")
 
 
 def _look(data: bytes, name: str, shown: bool) -> tuple[Diagnosis, bytes]:
-    """What is wrong with a photo, and a small PNG of it if that is wanted."""
+    """Diagnose a photo, and make a small PNG of it if that is wanted."""
     image = decode_image(data, name)
     return diagnose_data(image, data, name), _preview(image) if shown else b""
 

@@ -84,15 +84,19 @@ class TimedProtocol(H11Protocol):
         # a new request may have come and gone since
         if busy != self._was_busy or self.cycle is not self._last_cycle or not self._since:
             self._was_busy, self._last_cycle = busy, self.cycle
-            self._since = self.loop.time()
-        if self.loop.time() - self._since > (REQUEST_SECONDS if busy else HEADER_SECONDS):
+            self._since = self._now()
+        if self._now() - self._since > (REQUEST_SECONDS if busy else HEADER_SECONDS):
             self.transport.abort()
             return
         self._timer = self.loop.call_later(_TICK, self._tick)
 
+    def _now(self) -> float:
+        """Seconds of a clock that runs on."""
+        return self.loop.time()
+
 
 def _address(connection: object) -> str:
-    """Of the client; empty where there is none."""
+    """Address of the client; empty if there is none."""
     client = getattr(connection, "client", None)
     return str(client[0]) if client else ""
 
@@ -106,7 +110,7 @@ class UploadsFullError(Exception):
 
 
 class Uploads:
-    """What is being sent, by client; used from the server's thread alone."""
+    """Uploads in progress, by client; used from the server's thread alone."""
 
     def __init__(self) -> None:
         self._open: dict[str, list[Upload]] = {}
@@ -151,7 +155,7 @@ class Upload:
 
     Args:
         uploads: All that are.
-        client: Who sends it.
+        client: Address of the sender.
     """
 
     def __init__(self, uploads: Uploads, client: str) -> None:

@@ -17,6 +17,7 @@ from semanir_arch.restoring.serve.codec import CodecProcess
 from semanir_arch.restoring.serve.job_queue import BusyError, RestoredPhoto
 from semanir_arch.restoring.strength import keep_share
 from semanir_arch.restoring.visible import with_visible_colors
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["Desk"]
 
@@ -46,12 +47,12 @@ class Desk:
 
         Args:
             data: The file.
-            name: What messages call it.
+            name: Name of the photo in messages.
             offered: Names of the tasks that may be chosen.
             shown: Whether a picture of it is wanted, for browsers that cannot show the file.
 
         Returns:
-            Its size, what was found in plain words, the names of the tasks that help (none for a
+            Size of the photo, findings in plain words, names of the tasks that help (none for a
             clean photo), hints, and the picture as an address that holds it.
 
         Raises:
@@ -77,8 +78,9 @@ class Desk:
         """A result's file that keeps only a share of the change.
 
         Args:
-            outcome: With its original and restored pixels.
-            share: 0 to 1; 0 gives the photo itself, or its bicubic enlargement.
+            outcome: Result with its original and restored pixels.
+            share: Share of the change, 0 to 1; 0 gives the photo itself, or its bicubic
+                enlargement.
 
         Raises:
             ValueError: The result cannot be blended.
@@ -86,12 +88,12 @@ class Desk:
             StoppedError: The server ends.
         """
         if outcome.restored is None:
-            raise ValueError("this result cannot be blended with its photo")
+            raise InputError("this result cannot be blended with its photo")
         with self._admitted():
             image = self._codec.decode(outcome.original, outcome.name, self._ended)
             blended = outcome.restored.copy()
             given = split(image.pixels)
-            # as the command: the network did not see hidden colours, unless all is wanted back
+            # as the command: the network did not see hidden colors, unless all is wanted back
             before = given if share == 0 else with_visible_colors(given)
             keep_share(before, blended, share, outcome.scale)
             return self._codec.encode(blended, outcome.name, image.metadata, self._ended)

@@ -54,7 +54,7 @@ class Guard:
 
     Args:
         app: The application behind it.
-        host: What the server listens on. On a loopback address only the names of this computer
+        host: Host that the server listens on. On a loopback address only the names of this computer
             are answered; on others also every IP address, which no site can make point elsewhere,
             and the computer's own names.
     """

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
+from semanir_arch.utils.errors import UserError, message_of
+
 __all__ = ["BusyError", "PhotoJob", "Queue", "RestoredPhoto"]
 
 State = Literal["waiting", "working", "done", "failed", "cancelled"]
@@ -35,18 +37,18 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class RestoredPhoto:
-    """What is kept of a restored photo.
+    """Data kept of a restored photo.
 
     Attributes:
         name: File name of the result.
-        media_type: Of the result.
+        media_type: Media type of the result.
         result: The file.
         before: A picture of the photo that browsers can show.
-        after: Of the result.
+        after: Picture of the result that browsers can show.
         facts: Sizes and seconds, for the page.
         original: The file that was sent, where the result can be blended with it.
         restored: The network's result, for blends; None where there are none.
-        scale: How many times larger it is than the photo.
+        scale: Factor by which it is larger than the photo.
         samples: Small pictures, one for each task that was tried.
     """
 
@@ -78,12 +80,12 @@ class PhotoJob:
         data: The file; dropped when the work ends.
         strength: Bound of the task's strength, None for none.
         tries: Whether a part of the photo is to be restored by every task that fits.
-        id: Cannot be guessed, so that only the page that sent the photo gets the result.
-        state: What becomes of it.
+        id: Name that cannot be guessed, so that only the page that sent the photo gets the result.
+        state: State of the job.
         progress: Part that is done, 0 to 1.
-        started: When the work began, seconds of `time.monotonic`.
-        message: Why it failed.
-        outcome: Of a job that is done.
+        started: Start of the work, seconds of `time.monotonic`.
+        message: Reason why it failed.
+        outcome: Result of a job that is done.
     """
 
     task: str
@@ -115,9 +117,9 @@ class Queue:
     """Works on jobs in the order in which they came, one at a time, in a thread of its own.
 
     Args:
-        work: Does one job: sets `progress`, gives up when `cancelled` is set, and returns the
-            outcome. A ValueError, TypeError, OSError, MemoryError or ArithmeticError becomes the
-            message of a failed job; None is returned for a cancelled one.
+        work: Function that does one job: sets `progress`, gives up when `cancelled` is set, and
+            returns the outcome. A ValueError, TypeError, OSError, MemoryError or ArithmeticError
+            becomes the message of a failed job; None is returned for a cancelled one.
     """
 
     def __init__(self, work: Callable[[PhotoJob], RestoredPhoto | None]) -> None:
@@ -151,7 +153,7 @@ class Queue:
             return job
 
     def ahead(self, job: PhotoJob) -> int:
-        """How many jobs come before this one."""
+        """Number of jobs before this one."""
         with self._changed:
             ids = list(self._jobs)
             before = ids[: ids.index(job.id)] if job.id in self._jobs else []
@@ -188,8 +190,8 @@ class Queue:
     def _do(self, job: PhotoJob) -> None:
         try:
             outcome = self._work(job)
-        except (OSError, ValueError, TypeError, MemoryError, ArithmeticError) as error:
-            self._finish(job, "failed", message=str(error))
+        except (UserError, OSError, MemoryError) as error:
+            self._finish(job, "failed", message=message_of(error) or "not enough memory")
         else:
             self._finish(job, "cancelled" if outcome is None else "done", outcome)
         finally:

@@ -21,8 +21,8 @@ from semanir_arch.restoring.serve.codec import CodecProcess
 from semanir_arch.restoring.serve.job_queue import PhotoJob, RestoredPhoto
 from semanir_arch.restoring.serve.watch import StoppedError, Watch
 from semanir_arch.restoring.visible import visible
+from semanir_arch.tasks import TASKS
 from semanir_arch.utils.ensemble import ORIENTATIONS
-from semanir_arch.weights import TASKS
 
 __all__ = ["Workshop"]
 
@@ -36,8 +36,8 @@ class Workshop:
     """Restores jobs; networks are loaded when they are first needed, and kept.
 
     Args:
-        choices: What can be asked for.
-        open_restorer: Loads a network.
+        choices: Networks that can be requested.
+        open_restorer: Function that loads a network.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Workshop:
 
 
 def _passes(restorer: Restorer, channels: int) -> int:
-    """How often the network runs on a tile."""
+    """Number of times the network runs on a tile."""
     by_channel = restorer.network.in_chans == 1 and not restorer.demosaics
     return (channels if by_channel else 1) * (ORIENTATIONS if restorer.ensemble else 1)
 

@@ -20,6 +20,7 @@ from semanir_arch.restoring.serve.desk import Desk
 from semanir_arch.restoring.serve.guard import LOOPBACK, Guard, is_loopback
 from semanir_arch.restoring.serve.job_queue import Queue
 from semanir_arch.restoring.serve.photo_restoring import Workshop
+from semanir_arch.utils.errors import FileError
 
 __all__ = ["PORT", "make_server", "serve"]
 
@@ -38,12 +39,12 @@ def serve(
     """Serve the page until Ctrl-C.
 
     Args:
-        open_restorer: Loads a network.
-        say: Gets lines for the person who started it.
+        open_restorer: Function that loads a network.
+        say: Function that gets lines for the person who started it.
         host: Address to listen on; others than 127.0.0.1 let other computers in.
-        port: 0 for any that is free.
-        weights: Offer this network alone.
-        task: Offer this task alone.
+        port: Port; 0 for any that is free.
+        weights: File of the only network to offer.
+        task: Task to offer alone.
 
     Raises:
         OSError: The port is in use, or the host is not of this computer.
@@ -105,10 +106,12 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OverflowError as error:
-        raise OSError(f"--port {port}: allowed: 0 to 65535") from error
+        raise FileError(f"--port {port}: allowed: 0 to 65535") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise OSError(
+            raise FileError(
                 f"port {port} of {host} is in use; choose another with --port, or 0 for any"
             ) from error
-        raise OSError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        raise FileError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}"
+        ) from error

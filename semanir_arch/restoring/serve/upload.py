@@ -6,6 +6,7 @@ import math
 import re
 
 from semanir_arch.data.files.bounds import LEAST_SIDE, read_size
+from semanir_arch.utils.errors import InputError
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "check_size", "clean_name"]
 
@@ -32,8 +33,8 @@ def check_size(data: bytes, name: str, scale: int) -> tuple[int, int]:
 
     Args:
         data: The file.
-        name: What messages call it.
-        scale: How many times larger the result is.
+        name: Name of the file in messages.
+        scale: Factor by which the result is larger.
 
     Raises:
         ValueError: No image, or too large.
@@ -47,7 +48,7 @@ def check_size(data: bytes, name: str, scale: int) -> tuple[int, int]:
             allowed = f"{limit / scale**2:g} megapixels, because the result is {scale}x larger"
         if min(width, height) < LEAST_SIDE:
             allowed += f", where a side counts as {LEAST_SIDE} at least"
-        raise ValueError(
+        raise InputError(
             f"{name} has {width} x {height} pixels; this page takes up to {allowed}. "
             "The command semanir-restore restores larger photos"
         )

@@ -22,10 +22,10 @@ class Watch:
     The network computes what it always does: hooks count, and raise `StoppedError` when asked to.
 
     Args:
-        network: What to watch.
-        report: Gets the part that is done, 0 to 1, growing.
+        network: Network to watch.
+        report: Function that gets the finished share, 0 to 1, growing.
         stop: Once it is set, the network stops before its next layer.
-        passes: How often the network runs on a tile.
+        passes: Number of times the network runs on a tile.
         tile: Part of the image that a tile is, until the first is finished.
     """
 

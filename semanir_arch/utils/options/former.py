@@ -24,13 +24,13 @@ __all__ = ["FORMER", "Former", "find_former", "read_former"]
 
 @dataclass(frozen=True)
 class Former:
-    """What an earlier fragment is now.
+    """Present form of an earlier fragment.
 
     Args:
         now: Files below `options`, without ending; the later ones override. The variables of a
             leaf stay its own.
-        part: What is taken of them: the data set of a training, the data sets that are scored and
-            how, or everything.
+        part: Part that is taken: the data set of a training, the data sets that are scored and how,
+            or everything.
         role: Whether a training or a test reads them.
         values: Variables, with the values that the earlier fragment had written out.
         plus: Further options, which come last.
@@ -71,7 +71,7 @@ FORMER: dict[str, Former] = {
     "benchmark/cid22_snow": _val("shipped/weather"),
     "benchmark/cid22_sr": _val("shipped/sr_x4"),
     "benchmark/deblurring": _test("_base_/data/deblurring"),
-    "benchmark/demosaicking": _val("_base_/testsets/demosaicking"),
+    "benchmark/demosaicking": _val("_base_/data/bayer"),
     "benchmark/denoising_color": _test("_base_/testsets/denoising_color"),
     "benchmark/denoising_gray": _test("_base_/testsets/denoising_gray"),
     "benchmark/deraining": _test("_base_/data/deraining"),
@@ -85,17 +85,17 @@ FORMER: dict[str, Former] = {
     "benchmark/jpeg_gray": _val("_base_/testsets/jpeg_gray"),
     "benchmark/lowlight": _val("_base_/data/lowlight"),
     "benchmark/photo": _test("shipped/photo"),
-    "benchmark/polyu": _val("_base_/testsets/real_noise", datasets={"val_CC15": None}),
+    "benchmark/polyu": _val("realnoise/SemanIR_polyu"),
     "benchmark/quickstart": _val("_base_/data/quickstart_denoising"),
     "benchmark/rain100l": _val("_base_/data/deraining"),
     "benchmark/raindrop": _val("_base_/data/weather"),
-    "benchmark/real_noise": _val("_base_/testsets/real_noise"),
+    "benchmark/real_noise": _test("_base_/data/camera_noise"),
     "benchmark/real_pairs": _val("realworld/SemanIR_x4_pairs"),
     "benchmark/real_pictures": _val("realworld/SemanIR_x4_pictures"),
     "benchmark/realblur": _val("_base_/testsets/realblur"),
-    "benchmark/second_order": _val("_base_/testsets/second_order"),
+    "benchmark/second_order": _val("_base_/data/second_order"),
     "benchmark/set5": _val("_base_/testsets/sr"),
-    "benchmark/sidd": _val("_base_/testsets/sidd"),
+    "benchmark/sidd": _val("_base_/data/real_noise"),
     "benchmark/sr": _test("_base_/testsets/sr"),
     "benchmark/synthetic_dark": _test("shipped/lowlight"),
     "benchmark/synthetic_motion": _test("shipped/deblur"),
@@ -103,6 +103,8 @@ FORMER: dict[str, Former] = {
     "benchmark/synthetic_snow": _test("shipped/weather"),
     "benchmark/weather": _test("_base_/data/weather"),
     "data/allweather": Former(("_base_/data/weather",), "train"),
+    "data/camera": Former(("_base_/data/camera_noise",), "train"),
+    "data/demosaicking": Former(("_base_/data/bayer",), "train"),
     "data/dpdd": Former(("_base_/data/defocus_single",), "train"),
     "data/dpdd_dual": Former(("_base_/data/defocus_dual",), "train"),
     "data/gopro": Former(("_base_/data/deblurring",), "train"),
@@ -120,6 +122,8 @@ FORMER: dict[str, Former] = {
     "data/packed_sr": _packed("sr_x4"),
     "data/quickstart": Former(("_base_/data/quickstart_denoising",), "train"),
     "data/rain13k": Former(("_base_/data/deraining",), "train"),
+    "data/real_world": Former(("_base_/data/second_order",), "train"),
+    "data/sidd": Former(("_base_/data/real_noise",), "train"),
     "data/sr_div2k": Former(("_base_/data/sr",), values={"train_set": "DIV2K"}),
     "network/ramit_1": Former(("_base_/network/ramit",), values={"mobivari": 1}),
     "network/restormer_denoising": Former(
@@ -141,10 +145,10 @@ _told = set[str]()
 
 
 def find_former(path: Path) -> Former | None:
-    """What a fragment that is not there was; told once on standard error.
+    """Find what became of a fragment that is not there; told once on standard error.
 
     Args:
-        path: As a leaf lists it, made absolute or relative to the working folder.
+        path: Path as a leaf lists it, made absolute or relative to the working folder.
     """
     name = f"{path.parent.name}/{path.stem}"
     former = FORMER.get(name) if path.parent.parent.name == BASE_KEY else None
@@ -159,8 +163,8 @@ def read_former(path: Path, former: Former) -> Source:
     """The content that a former fragment had.
 
     Args:
-        path: Where it was.
-        former: What it is now.
+        path: Former path.
+        former: Present form of the fragment.
 
     Raises:
         OptionError: A file is malformed.

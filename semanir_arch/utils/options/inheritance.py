@@ -54,7 +54,7 @@ class Merged:
     references: set[str] = field(default_factory=set)
 
     def origin(self, key: KeyPath) -> str:
-        """Where `key` was written or, if it was not, the nearest key above it."""
+        """Place where `key` was written or, if it was not, the nearest key above it."""
         for length in range(len(key), 0, -1):
             if key[:length] in self.origins:
                 return self.origins[key[:length]]
@@ -66,7 +66,7 @@ def merge_file(path: str | os.PathLike[str], role: Role = "train") -> Merged:
 
     Args:
         path: A leaf, or a file without `_base_`.
-        role: What for.
+        role: Role that the file is read for.
 
     Raises:
         OptionError: A file is missing or malformed, a fragment has a `_base_`, two fragments set

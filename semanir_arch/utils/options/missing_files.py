@@ -34,10 +34,10 @@ def leave_out_missing(resolved: Resolved) -> dict[str, str]:
     """Drop the data sets whose folders or files are missing or empty.
 
     Args:
-        resolved: Changed in place.
+        resolved: Resolved options, changed in place.
 
     Returns:
-        By the name of each set that was dropped, what is wrong.
+        Fault of each set that was dropped, by its name.
 
     Raises:
         OptionError: No set is left.

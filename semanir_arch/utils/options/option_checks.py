@@ -31,27 +31,28 @@ _SECTIONS = ("path", "logger", "train", "val")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What may be named in an option file.
+    """Names that option files may use.
 
     Each mapping goes from a `type` to its options; None stands for a class that declares nothing,
     so that nothing can be refused.
 
     Args:
-        networks: `network_g` and `network_d`.
+        networks: Declarations of `network_g` and `network_d`.
         datasets: Blocks of `datasets`.
         models: `model_type`; options as `key`, `section.key` or `section.block.key`, for example
             `val.k`.
-        losses: `train.pixel_opt`, `train.perceptual_opt`, `train.gan_opt` and the blocks of
-            `train.losses`.
+        losses: Declarations of `train.pixel_opt`, `train.perceptual_opt`, `train.gan_opt` and the
+            blocks of `train.losses`.
         metrics: Blocks of `val.metrics`.
-        optimizers: `train.optim_g` and `train.optim_d`.
-        schedules: `train.scheduler`, beside those of BasicSR.
+        optimizers: Declarations of `train.optim_g` and `train.optim_d`.
+        schedules: Declarations of `train.scheduler`, in addition to those of BasicSR.
         ours: Names that belong to this package.
         swallowing: Names of networks and metrics that take any keyword, and ignore it.
-        input_channels: For a dataset, the channels of its inputs, from its complete options.
-        pixel_ratios: For a dataset, the target pixels per input pixel, from its complete options
-            and `scale`.
-        steps: For a dataset, what a side of a training patch must be a multiple of; as above.
+        input_channels: Function from a data set's complete options to the channels of its inputs.
+        pixel_ratios: Function from a data set's complete options and `scale` to the target pixels
+            per input pixel.
+        steps: Function from the same to the number that a side of a training patch must be a
+            multiple of.
     """
 
     networks: Mapping[str, Section | None]
@@ -73,12 +74,11 @@ def validate(resolved: Resolved, catalogue: Catalogue, is_train: bool) -> list[P
 
     Args:
         resolved: Complete options.
-        catalogue: What is allowed.
+        catalogue: Catalogue of what is allowed.
         is_train: Whether they will be used for training or for a test.
 
     Returns:
-        What is wrong with a plain BasicSR file and keeps it from nothing, such as keys that nobody
-        reads.
+        Harmless faults of a plain BasicSR file, such as keys that nobody reads.
 
     Raises:
         OptionError: Anything is wrong; lists everything that is.
@@ -143,7 +143,7 @@ class _Checker:
             self._typed_block(key, self._catalogue.losses)
 
     def _relation(self, wrong: set[KeyPath]) -> Report:
-        """Where contradictions go; of values that are wrong by themselves there is enough said."""
+        """Report a contradiction, unless one of its values is wrong by itself."""
 
         def report(key: KeyPath, text: str) -> None:
             if key not in wrong:

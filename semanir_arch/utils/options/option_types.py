@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.values import (
     Ascending,
     Bounds,
@@ -69,15 +70,15 @@ class Option:
     """One declared option.
 
     Args:
-        type: What a value may be; see the text of this module. `float` accepts an integer; `int`
-            does not accept a boolean; `None` is accepted where it is the default.
+        type: Type of the allowed values; see the text of this module. `float` accepts an integer;
+            `int` does not accept a boolean; `None` is accepted if it is the default.
         default: Value used when the option is left out.
-        help: One line with unit and range.
+        help: Description in one line, with unit and range.
         choices: The allowed values, where they can be listed.
-        evaluation: Of a data set's option: what a value may be in validation and tests, where that
-            is less; None for the same.
-        training_only: Of an option of a data set or at the top of a file: only training reads it,
-            and may require it.
+        evaluation: Type of the values that a data set's option may have in validation and tests, if
+            that is less; None for the same.
+        training_only: Restriction to training, for an option of a data set or at the top of a file:
+            only training reads it, and may require it.
     """
 
     type: Any
@@ -93,10 +94,10 @@ class Option:
         return self.default is REQUIRED
 
     def fault(self, value: Any, *, training: bool = True) -> str | None:
-        """What is allowed instead of a value, in words; None if the value is allowed.
+        """Describe what is allowed instead of a value; None if the value is allowed.
 
         Args:
-            value: As a file gives it.
+            value: Value as a file gives it.
             training: Whether a training uses it, or an evaluation.
         """
         if value is None and self.default is None:
@@ -128,5 +129,5 @@ def read_options(declared: Mapping[str, Option], given: Mapping[str, Any]) -> di
     """
     missing = [name for name, option in declared.items() if option.required and name not in given]
     if missing:
-        raise ValueError(f"missing option(s): {', '.join(missing)}")
+        raise InputError(f"missing option(s): {', '.join(missing)}")
     return {name: given.get(name, option.default) for name, option in declared.items()}

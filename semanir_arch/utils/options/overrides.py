@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options.inheritance import Merged
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, join
 from semanir_arch.utils.options.yaml_reading import parse_value
@@ -19,7 +20,7 @@ def apply_overrides(merged: Merged, entries: Iterable[str]) -> list[KeyPath]:
     may be set.
 
     Args:
-        merged: Changed in place.
+        merged: Merged options, changed in place.
         entries: `key:key=value`, BasicSR's syntax.
 
     Returns:
@@ -56,7 +57,7 @@ def _assign(merged: Merged, key: KeyPath, value: object) -> None:
             block[part] = {}
             merged.origins[key[:depth]] = COMMAND_LINE
         if not isinstance(block[part], dict):
-            raise ValueError(f"{join(key[:depth])} is {show(block[part])}, which has no keys")
+            raise InputError(f"{join(key[:depth])} is {show(block[part])}, which has no keys")
         block = block[part]
     block[key[-1]] = value
     merged.origins = {

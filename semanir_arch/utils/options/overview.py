@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from semanir_arch.utils.errors import InputError, MissingFileError
 from semanir_arch.utils.options.resolution import resolve
 
 __all__ = ["Header", "find_leaves", "overview", "read_header"]
@@ -29,14 +30,14 @@ _DATA = re.compile(r"# Data: (.*)$")
 
 @dataclass(frozen=True)
 class Header:
-    """What a leaf says about itself.
+    """Facts that a leaf states about itself.
 
     Args:
-        task: What is restored.
-        network: By which network.
+        task: Task that the file restores.
+        network: Network of the file.
         arxiv: Number of the network's paper.
-        published: Which values are the paper's.
-        data: How the images are prepared.
+        published: Values that are the paper's.
+        data: Commands that prepare the images.
     """
 
     task: str
@@ -58,7 +59,7 @@ def read_header(leaf: Path) -> Header | None:
     found = [rule.match(line) for rule, line in zip((_TITLE, _PAPER, _DATA), lines, strict=False)]
     matches = [match for match in found if match is not None]
     if len(matches) < 3:
-        raise ValueError(f"{leaf}: expected a title, '# Paper:' and '# Data:' in its first lines")
+        raise InputError(f"{leaf}: expected a title, '# Paper:' and '# Data:' in its first lines")
     return Header(*(text for match in matches for text in match.groups()))
 
 
@@ -74,7 +75,7 @@ def overview(root: Path) -> str:
     """
     leaves = sorted(find_leaves(root), key=lambda path: (path.parent, path.stem))
     if not leaves:
-        raise FileNotFoundError(f"{root}: expected option files in its folders")
+        raise MissingFileError(f"{root}: expected option files in its folders")
     rows = [_COLUMNS, ("---",) * len(_COLUMNS), *_rows(root, leaves)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

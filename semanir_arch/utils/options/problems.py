@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.suggestions import nearest
 
 KeyPath = tuple[str, ...]
@@ -22,9 +23,9 @@ class Problem:
     """One thing to correct.
 
     Args:
-        origin: Where the value was written: `file:line`, a file, or the command line.
-        key: Which value.
-        text: What was received and what is allowed.
+        origin: Place where the value was written: `file:line`, a file, or the command line.
+        key: Key of the value.
+        text: Received value and what is allowed.
     """
 
     origin: str
@@ -37,10 +38,13 @@ class Problem:
         return f"{where}{what}{self.text}"
 
 
-class OptionError(ValueError):
+class OptionError(InputError):
     """Everything that is wrong with an option file, one line per problem."""
 
-    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+    def __init__(self, problems: Problem | Sequence[Problem] | str) -> None:
+        if isinstance(problems, str):
+            # torch makes it anew from its text, where a loading process raised it
+            problems = Problem("", (), problems)
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         count = len(self.problems)
         headline = [f"{count} problems with the options:"] if count > 1 else []

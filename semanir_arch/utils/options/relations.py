@@ -27,9 +27,9 @@ def find_contradictions(
 
     Args:
         options: Complete options; any value may be of a wrong type, which is told elsewhere.
-        catalogue: What is allowed.
+        catalogue: Catalogue of what is allowed.
         is_train: Whether they will be used for training or for a test.
-        report: Is told every contradiction.
+        report: Function that is told every contradiction.
     """
     relations = _Relations(options, catalogue, report)
     relations.datasets(is_train)
@@ -52,7 +52,7 @@ class _Relations:
         self._scale: int = scale if matches(scale, int) and scale > 0 else 1
 
     def datasets(self, is_train: bool) -> None:
-        """There is a set to train with, names differ, sizes and scale fit."""
+        """Check that a set to train with exists, names differ, and sizes and scale fit."""
         blocks = dict(self._blocks(("datasets",)))
         if "datasets" in self._options and isinstance(self._options["datasets"], dict):
             if is_train and "train" not in self._options["datasets"]:
@@ -201,7 +201,7 @@ class _Relations:
         self._report(("train", "scheduler", "periods"), text)
 
     def losses(self) -> None:
-        """Something is minimised, and the log can hold its name."""
+        """Something is minimized, and the log can hold its name."""
         train = self._options.get("train")
         if not isinstance(train, dict) or self._options.get("model_type") != _OURS:
             return

@@ -24,8 +24,8 @@ class Resolved:
 
     Args:
         path: The file they come from.
-        options: What BasicSR sees; no `_base_`, no `vars`, no references.
-        merged: Where each value was written.
+        options: Options as BasicSR sees them; no `_base_`, no `vars`, no references.
+        merged: Origin of each value.
         inherits: Whether the file has a `_base_`, perhaps an empty one; one without is a plain
             BasicSR file, used as it is.
         overridden: Keys set on the command line.
@@ -94,7 +94,7 @@ def derive_set_name(block: Mapping[str, Any]) -> str | None:
         block: Options of the data set.
 
     Returns:
-        None where the options name no folder.
+        Name; None if the options name no folder.
     """
     roots = [value for key, value in block.items() if key.startswith("dataroot")]
     lists = [root if isinstance(root, list) else [root] for root in roots]

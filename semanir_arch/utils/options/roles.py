@@ -121,10 +121,10 @@ def leave_out_variables(
     Args:
         options: Merged options of a test, changed in place.
         written: All files, with what was left out.
-        left: What is left of them.
+        left: Options that are left.
 
     Returns:
-        The names that what is left refers to, if only by way of other variables.
+        Names that the remaining options refer to, if only by way of other variables.
     """
     variables = options.get("vars")
     known = variables if isinstance(variables, dict) else {}
@@ -146,7 +146,7 @@ def split_test(leaf: Source) -> Source | None:
     """Take the block `test` out of a leaf.
 
     Args:
-        leaf: Changed in place.
+        leaf: Leaf, changed in place.
 
     Returns:
         The block as a file of its own, or None.

@@ -43,7 +43,7 @@ def build_schema(catalogue: Catalogue) -> Schema:
     """Describe option files.
 
     Args:
-        catalogue: What may be named in them.
+        catalogue: Catalogue of the names that files may use.
 
     Returns:
         A schema of JSON Schema 2020-12.
@@ -120,7 +120,7 @@ def type_schema(kind: Any) -> Schema:
     """Describe what a value may be.
 
     Args:
-        kind: As `Option.type`: a type, an annotation, or a tuple of them.
+        kind: Type as in `Option.type`: a type, an annotation, or a tuple of them.
 
     Returns:
         A schema; `{}`, which accepts everything, for annotations that cannot be judged.
@@ -162,7 +162,7 @@ def _list(origin: Any, arguments: tuple[Any, ...]) -> Schema:
 
 
 def _mark(mark: Any, kind: Any) -> Schema:
-    """What a mark of `semanir_arch.utils.values` adds to the schema of its type."""
+    """Add what a mark of `semanir_arch.utils.values` says to the schema of its type."""
     if isinstance(mark, Bounds):
         limits = {
             "minimum": mark.least,

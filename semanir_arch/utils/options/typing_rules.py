@@ -57,8 +57,8 @@ def declare(
     """Options with the types and limits that a foreign signature does not tell.
 
     Args:
-        options: From `signature_options`.
-        types: By name; those of other options are not used.
+        options: Result of `signature_options`.
+        types: Types by name; those of other options are not used.
     """
     if options is None:
         return None
@@ -69,7 +69,7 @@ def declare(
 
 
 def _argument_texts(docstring: str) -> dict[str, str]:
-    """What a Google docstring says of every argument, in one line each."""
+    """Descriptions of the arguments in a Google docstring, one line each."""
     section = docstring.partition("Args:\n")[2]
     texts: dict[str, str] = {}
     name = ""

@@ -8,15 +8,18 @@ BasicSR's files expect.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 
+from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options.problems import KeyPath, OptionError, Problem, hint, shown
 from semanir_arch.utils.values import show
 
@@ -47,7 +50,7 @@ class Source:
 
     Args:
         path: The file.
-        data: Its content.
+        data: Content of the file.
         lines: Line number of every key, counted from 1.
     """
 
@@ -127,17 +130,16 @@ def load_file(path: str | os.PathLike[str]) -> Source:
         text = f"larger than {_MOST_BYTES // 1024} KiB; an option file has a few"
         raise OptionError(Problem(shown(path), (), text))
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        node = _compose(loader)
+        data, keys = _parse(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise OptionError(_explain_syntax(path, error)) from error
-    if not isinstance(node, yaml.MappingNode):
+    if not isinstance(data, dict):
         raise OptionError(
             Problem(shown(path), (), "expected keys and values at the top of the file")
         )
     lines: dict[KeyPath, int] = {}
     repeated = []
-    for key, line in _walk(node):
+    for key, line in keys:
         if key in lines:
             repeated.append(
                 Problem(
@@ -147,10 +149,22 @@ def load_file(path: str | os.PathLike[str]) -> Source:
         lines.setdefault(key, line)
     if repeated:
         raise OptionError(repeated)
-    try:
-        return Source(path, _construct(loader, node), lines)
-    except yaml.YAMLError as error:
-        raise OptionError(_explain_syntax(path, error)) from error
+    return Source(path, copy.deepcopy(data), lines)
+
+
+@lru_cache(maxsize=256)  # a fragment is read again with every leaf that names it
+def _parse(text: str) -> tuple[Any, list[tuple[KeyPath, int]]]:
+    """Content of a file, not to be changed, and its keys with their lines, in its order.
+
+    Raises:
+        yaml.YAMLError: See `_compose` and `_construct`.
+    """
+    loader = _Loader(text)
+    node = _compose(loader)
+    if not isinstance(node, yaml.MappingNode):
+        return None, []
+    keys = [*_walk(node)]
+    return _construct(loader, node), keys
 
 
 def _compose(loader: _Loader) -> yaml.Node | None:
@@ -238,14 +252,14 @@ def parse_value(text: str) -> Any:
         ValueError: Not YAML.
     """
     if len(text) > _MOST_BYTES:
-        raise ValueError(f"longer than {_MOST_BYTES // 1024} KiB")
+        raise InputError(f"longer than {_MOST_BYTES // 1024} KiB")
     try:
         loader = _Loader(text)
         node = _compose(loader)
         return None if node is None else _construct(loader, node)
     except yaml.YAMLError as error:
         reason = getattr(error, "problem", None)
-        raise ValueError(
+        raise InputError(
             f"{show(text)} is not a YAML value{f' ({reason})' if reason else ''}"
         ) from error
 

@@ -12,8 +12,10 @@ from torch.utils.data import DataLoader
 
 from semanir_arch.data import DATASETS
 from semanir_arch.data.datasets.clean_images import CleanImageDataset
+from semanir_arch.data.datasets.degraded import DEGRADED
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.sources.lmdb_store import LmdbWriter
+from tests.each import each
 from tests.helpers import make_image
 
 NEEDED = {
@@ -58,15 +60,15 @@ def build(name, root, phase="train", **options):
     return DATASETS[name]({**defaults, **NEEDED.get(name, {}), **options})
 
 
-def test_all_tasks_are_here():
-    assert len(CLEAN) == 15
+def test_every_data_set_of_a_damage_is_here():
+    assert {kind.__name__ for kind in DEGRADED} < set(CLEAN)
 
 
 @pytest.mark.parametrize("name", CLEAN)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_items_are_patches(name, folder, channels):
     if channels == 1 and name in COLOR_ONLY:
-        pytest.skip("colour by definition")
+        pytest.skip("color by definition")
     dataset = build(name, folder, channels=channels)
     assert len(dataset) == 2
     for index in range(2):
@@ -83,7 +85,7 @@ def test_training_items_are_patches(name, folder, channels):
             assert not torch.equal(item["lq"], item["gt"])
 
 
-@pytest.mark.parametrize("name", CLEAN)
+@each("name", CLEAN)
 def test_a_seed_reproduces_an_item_and_another_does_not(name, folder):
     dataset = build(name, folder)
     items = []
@@ -95,7 +97,7 @@ def test_a_seed_reproduces_an_item_and_another_does_not(name, folder):
     assert not torch.equal(items[0]["lq"], items[2]["lq"])
 
 
-@pytest.mark.parametrize("name", CLEAN)
+@each("name", CLEAN)
 def test_test_items_are_whole_images_and_the_same_each_time(name, folder):
     dataset = build(name, folder, "val")
     torch.manual_seed(1)
@@ -107,7 +109,7 @@ def test_test_items_are_whole_images_and_the_same_each_time(name, folder):
     assert torch.equal(first["lq"], second["lq"])
 
 
-@pytest.mark.parametrize("name", sorted(set(CLEAN) - DETERMINISTIC - {"GaussianDenoisingDataset"}))
+@each("name", sorted(set(CLEAN) - DETERMINISTIC - {"GaussianDenoisingDataset"}))
 def test_the_name_decides_the_degradation_of_a_test_image(name, tmp_path):
     for path in ("a/x.png", "b/x.png", "b/0.png"):
         write_image(tmp_path / path, make_image((40, 40, 3)))
@@ -116,7 +118,7 @@ def test_the_name_decides_the_degradation_of_a_test_image(name, tmp_path):
     assert not torch.equal(among[0]["lq"], among[1]["lq"])
 
 
-@pytest.mark.parametrize("name", CLEAN)
+@each("name", CLEAN)
 def test_the_patch_may_grow_while_training(name, folder):
     dataset = build(name, folder)
     dataset.patch_size = 32
@@ -126,7 +128,7 @@ def test_the_patch_may_grow_while_training(name, folder):
         dataset[0]
 
 
-@pytest.mark.parametrize("name", CLEAN)
+@each("name", CLEAN)
 def test_images_smaller_than_the_patch_are_extended(name, tmp_path):
     for number, size in enumerate([(1, 1, 3), (10, 70, 3)]):
         write_image(tmp_path / f"{number}.png", make_image(size))
@@ -166,8 +168,8 @@ def test_bad_files_are_reported_at_the_start(folder, options):
         build("JpegCompressionDataset", folder, **options)
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
+@each(
+    "name, options, message",
     [
         ("JpegCompressionDataset", {"quality": [0, 50]}, r"quality must lie in \[1, 100\]"),
         ("JpegCompressionDataset", {"quality": 40.5}, "quality must be whole, received 40.5"),
@@ -186,7 +188,7 @@ def test_bad_files_are_reported_at_the_start(folder, options):
         ("BicubicSRDataset", {"scale": 1}, "scale must be an integer of 2 or more, received 1"),
         ("BicubicSRDataset", {"scale": 3, "patch_size": 32}, "a multiple of 3, received 32"),
         ("BicubicSRDataset", {"rounding": "never"}, "rounding must be one of 'each_pass', 'once'"),
-        ("PhotographDataset", {"channels": 1}, "channels must be 3: .*colour only"),
+        ("PhotographDataset", {"channels": 1}, "channels must be 3: .*color only"),
         (
             "PhotographDataset",
             {"mixture": {"film": 1}},

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from semanir_arch.data import DATASETS, GaussianDenoisingDataset
 from semanir_arch.data.files.image_io import write_image
 from semanir_arch.metrics import psnr
+from tests.each import each
 from tests.helpers import ROOT, make_image
 
 CBSD68 = ROOT / "datasets" / "test" / "CBSD68"
@@ -193,8 +194,8 @@ def test_bad_file_is_named_by_the_worker_that_reads_it(folder):
         list(loader)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each(
+    "options, message",
     [
         ({"phase": "validation"}, "phase must be one of train, val, test, received 'validation'"),
         ({"channels": 2}, "channels must be one of 1, 3, received 2"),

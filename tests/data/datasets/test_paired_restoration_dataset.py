@@ -18,6 +18,7 @@ from semanir_arch.data import (
 )
 from semanir_arch.data.files.image_io import to_float, write_image
 from semanir_arch.data.sources.lmdb_store import write_lmdb
+from tests.each import each
 from tests.helpers import ROOT, make_image
 
 SAMPLES = ROOT / "datasets" / "test"
@@ -280,8 +281,8 @@ def test_checking_reports_its_progress(folder, caplog, monkeypatch):
     assert counts == ["2 of 3 items read", "3 of 3 items read"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "error", "message"),
+@each(
+    "changes, error, message",
     [
         ({"phase": "training"}, ValueError, "phase must be one of train, val, test"),
         ({"channels": 2}, ValueError, "channels must be one of 1, 3, received 2"),

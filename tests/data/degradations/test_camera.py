@@ -1,4 +1,4 @@
-"""The camera: its colours, what it does to noise, and what it is with and without."""
+"""The camera: its colors, what it does to noise, and what it is with and without."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from semanir_arch.data.degradations.camera import SETTINGS, Camera, draw_camera, photograph
+from semanir_arch.data.degradations.camera import (
+    SETTINGS,
+    Camera,
+    camera_noise,
+    draw_camera,
+    photograph,
+)
 from semanir_arch.data.degradations.camera_color import (
     Look,
     from_sensor,
@@ -48,7 +54,7 @@ def noise_of(camera, image=FLAT, seed=0):
 @pytest.mark.parametrize("has_curve", [True, False])
 def test_what_a_sensor_saw_gives_the_picture_again(has_curve):
     look = replace(LOOK, has_curve=has_curve)
-    # colours near gray, which every matrix can record
+    # colors near gray, which every matrix can record
     image = 0.5 + 0.2 * (scene() - 0.5)
     light = to_sensor(image, look)
     assert 0 < light.min() < light.max() < 1
@@ -192,3 +198,40 @@ def test_a_resized_picture_has_a_target_of_its_size():
     camera = Camera(LOOK, "rggb", NOISE, sharing=Sharing(0.7))
     assert photograph(scene(), camera, rng()).shape == (34, 34, 3)
     assert photograph(scene(), camera, None).shape == (34, 34, 3)
+
+
+@pytest.mark.parametrize(("gain", "strength"), [(0.01, 1), (0.01, 0.5), (0.0025, 1)])
+def test_as_one_step_the_noise_has_the_variance_of_counted_photons_and_bilinear_means(
+    gain, strength
+):
+    """Of red a quarter of the pixels is counted, the others are means of two or four."""
+    chances = {name: 0 for name in SETTINGS if name.endswith("_prob")}
+    linear = {"gamma": 1, "balance_red": 1, "balance_blue": 1, "crosstalk": 0, "exposure": 1}
+    given = {**chances, **linear, "gain": gain, "read_deviation": -4}
+    settings = parse_settings(SETTINGS, {**given, "demosaicking": {"bilinear": 1}})
+    noise = camera_noise(FLAT, strength, rng(), settings) - FLAT
+    counted = 0.4 * gain * strength**2
+    expected = [counted * (1 / 4 + 1 / 2 / 2 + 1 / 4 / 4), counted * (1 / 2 + 1 / 2 / 4)]
+    assert noise[..., 0].var() == pytest.approx(expected[0], rel=0.05)
+    assert noise[..., 1].var() == pytest.approx(expected[1], rel=0.05)
+    assert abs(noise.mean()) < 3 * noise.std() / 256
+
+
+def test_as_one_step_the_noise_is_spread_among_pixels():
+    means = [
+        np.mean([autocorrelation(field[..., c], 0, 1) for c in range(3)])
+        for field in (camera_noise(FLAT, 1, rng(seed)) - FLAT for seed in range(8))
+    ]
+    # white noise of this size stays below 0.02
+    assert min(means) > 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 7, 1), (40, 33, 1), (33, 40, 3)])
+def test_as_one_step_a_picture_of_any_size_keeps_its_shape_and_strength_0_its_values(shape):
+    image = rng().random(shape, np.float32)
+    for seed in range(3):
+        taken = camera_noise(image, 1, rng(seed))
+        assert (taken.shape, taken.dtype) == (shape, np.float32)
+        assert 0 <= taken.min() <= taken.max() <= 1
+        np.testing.assert_array_equal(taken, camera_noise(image, 1, rng(seed)))
+        np.testing.assert_array_equal(camera_noise(image, 0, rng(seed)), image)

@@ -12,6 +12,7 @@ from semanir_arch.data.degradations.camera_noise import (
     read_noise_of,
     sensor_noise,
 )
+from tests.each import each
 
 SIDE = 500
 FLAT = np.full((SIDE, SIDE), 0.3, np.float32)
@@ -21,8 +22,8 @@ def record(noise, plane=FLAT, seed=0):
     return sensor_noise(plane, noise, np.random.default_rng(seed)).astype(np.float64)
 
 
-@pytest.mark.parametrize("gain", [1e-4, 1e-3, 1e-2])
-@pytest.mark.parametrize("level", [0.02, 0.3, 0.6])
+@each("gain", [1e-4, 1e-3, 1e-2])
+@each("level", [0.02, 0.3, 0.6])
 def test_the_variance_is_gain_times_light_plus_that_of_reading(gain, level):
     read = 0.01
     recorded = record(SensorNoise(gain, read), np.full_like(FLAT, level))

@@ -1,4 +1,4 @@
-"""Ways from a mosaic to colours, against OpenCV and against a slow reading of the patent."""
+"""Ways from a mosaic to colors, against OpenCV and against a slow reading of the patent."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from semanir_arch.data.degradations.bayer import PHASES, mosaic
 from semanir_arch.data.degradations.demosaicking import METHODS, demosaic_bilinear, demosaic_edges
+from tests.each import each
 
 OPENCV = {
     "rggb": cv2.COLOR_BayerRGGB2RGB,
@@ -23,8 +24,8 @@ def noise(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).random(shape, np.float32))
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("method", METHODS)
+@each("phase", PHASES)
+@each("method", METHODS)
 def test_recorded_values_are_kept_and_flat_colours_are_exact(method, phase):
     image = noise(3, 12, 14)
     plane = mosaic(image, phase)

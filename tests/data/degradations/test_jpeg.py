@@ -15,11 +15,12 @@ from semanir_arch.data.degradations.jpeg import (
     compress_jpeg,
     compress_jpeg_region,
 )
+from tests.each import each
 from tests.helpers import make_image
 
 
 def picture(height=70, width=90, channels=3):
-    """Smooth colours with edges: what JPEG changes a little, differently in each channel."""
+    """Smooth colors with edges: what JPEG changes a little, differently in each channel."""
     rows, columns = np.mgrid[:height, :width]
     waves = [
         np.sin(rows / 5 + columns / (4 + c)) * 60 + 40 * (columns > 30 + 5 * c) for c in range(3)
@@ -84,8 +85,8 @@ def test_lower_quality_and_halved_chroma_lose_more():
     assert error(90) > error(90, "4:4:4")
 
 
-@pytest.mark.parametrize("quality", [40, 40.0, np.float32(40), np.int64(40)])
-@pytest.mark.parametrize("encoder", ENCODERS)
+@each("quality", [40, 40.0, np.float32(40), np.int64(40)])
+@each("encoder", ENCODERS)
 def test_quality_may_be_any_whole_number(quality, encoder):
     """BasicSR hands a float to OpenCV, which refuses it."""
     expected = compress_jpeg(picture(), 40)
@@ -101,8 +102,8 @@ def test_views_are_read_and_left_alone():
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize(
-    ("image", "options", "error", "message"),
+@each(
+    "image, options, error, message",
     [
         (np.zeros((4, 4, 3), np.uint16), {}, TypeError, "must be uint8, received uint16"),
         (np.zeros((4, 4), np.uint8), {}, ValueError, r"received \(4, 4\)"),

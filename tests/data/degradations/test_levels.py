@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from semanir_arch.data.degradations.levels import parse_level
+from tests.each import each
 
 
 def draws(value, count=200):
@@ -31,7 +32,7 @@ def test_list_gives_every_value_equally_often():
     assert all(400 < values.count(value) < 600 for value in set(values))
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         "25",

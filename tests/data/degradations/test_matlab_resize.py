@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from semanir_arch import host
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
 from semanir_arch.data.files.image_io import load_image
+from tests.each import each
 from tests.helpers import ROOT, make_image
 
 TEST_SETS = ROOT / "datasets" / "test"
@@ -77,8 +78,8 @@ def test_floats_are_those_of_basicsr(scale):
     np.testing.assert_allclose(matlab_resize(image, scale), expected, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
-@pytest.mark.parametrize("scale", [1 / 2, 2])
+@each("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@each("scale", [1 / 2, 2])
 def test_memory_order_changes_nothing_but_itself(dtype, scale):
     image = make_image((20, 24, 3), dtype)
     planar = np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0)

@@ -9,6 +9,7 @@ from semanir_arch.data.degradations.declaration import parse_settings
 from semanir_arch.data.degradations.old_photograph import SETTINGS, age, fade, grain, halftone, tone
 from semanir_arch.data.degradations.scratches import draw_dust, draw_scratches
 from tests.data.degradations.test_second_order import Watched, picture, rng
+from tests.each import each
 
 
 def flat(value, channels=3, side=128):
@@ -48,8 +49,8 @@ def test_grain_is_correlated_over_its_size():
         assert found == pytest.approx(np.exp(-(distance**2) / (4 * 1.5**2)), abs=0.05)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("value", [0.0, 0.2, 0.5, 0.8, 1.0])
+@each("channels", [1, 3])
+@each("value", [0.0, 0.2, 0.5, 0.8, 1.0])
 def test_dots_keep_the_tone(value, channels):
     assert halftone(flat(value, channels), 5, rng()).mean() == pytest.approx(value, abs=0.02)
 

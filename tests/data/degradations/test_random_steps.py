@@ -10,10 +10,11 @@ from semanir_arch.data.degradations import random_steps
 from semanir_arch.data.degradations.blur_kernels import gaussian_kernel, sinc_kernel
 from semanir_arch.data.degradations.levels import parse_level
 from semanir_arch.data.degradations.random_steps import add_noise, correlate, rescale
+from tests.each import each
 from tests.helpers import make_image
 
 SIGMA = parse_level(10, "sigma", 0, 255)
-COLOR = {"color": 1.0}
+NOISE = {"noise_sigma": SIGMA, "poisson_scale": SIGMA, "noise_colors": {"color": 1.0}}
 
 
 def rng(seed=0):
@@ -25,8 +26,8 @@ def lopsided():
     return kernel / kernel.sum()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(
+@each("channels", [1, 3])
+@each(
     "kernel",
     [
         gaussian_kernel(21, 0.4),
@@ -36,7 +37,6 @@ def lopsided():
         sinc_kernel(13, 1.2),
         lopsided(),
     ],
-    ids=["narrow", "round", "slanted", "plateau", "sinc", "lopsided"],
 )
 def test_filtering_is_scipys(kernel, channels):
     image = make_image((40, 33, channels), np.float32)
@@ -63,16 +63,16 @@ def test_sizes_follow_direction_range_and_strength():
 def test_strength_scales_the_noise():
     flat = np.full((128, 128, 3), 0.5, np.float32)
     for kind, factor in (("gaussian", 1), ("speckle", 0.5)):
-        noisy = add_noise(flat, kind, SIGMA, SIGMA, COLOR, 0.5, rng())
+        noisy = add_noise(flat, kind, NOISE, 0.5, rng())
         assert (noisy - flat).std() * 255 == pytest.approx(5 * factor, rel=0.03)
-        np.testing.assert_array_equal(add_noise(flat, kind, SIGMA, SIGMA, COLOR, 0, rng()), flat)
+        np.testing.assert_array_equal(add_noise(flat, kind, NOISE, 0, rng()), flat)
 
 
 def test_noise_of_other_modules_comes_through_the_hook_and_never_is_left_out(monkeypatch):
     image = make_image((8, 8, 3), np.float32)
     monkeypatch.setattr(random_steps, "NOISES", {})
     with pytest.raises(ValueError, match="kind 'camera' is not here; available: gaussian, "):
-        add_noise(image, "camera", SIGMA, SIGMA, COLOR, 0.5, rng())
+        add_noise(image, "camera", NOISE, 0.5, rng())
     seen = []
 
     def camera(picture, strength, random):
@@ -80,5 +80,5 @@ def test_noise_of_other_modules_comes_through_the_hook_and_never_is_left_out(mon
         return picture + 2
 
     random_steps.NOISES["camera"] = camera
-    assert (add_noise(image, "camera", SIGMA, SIGMA, COLOR, 0.5, rng()) == 1).all()
+    assert (add_noise(image, "camera", NOISE, 0.5, rng()) == 1).all()
     assert seen[0][:2] == ((8, 8, 3), 0.5)

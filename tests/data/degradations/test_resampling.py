@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from semanir_arch.data.degradations.resampling import resize
+from tests.each import each
 from tests.helpers import make_image
 
 
@@ -17,12 +18,11 @@ def with_torch(image, size, mode):
     return interpolate(tensor, size, mode=mode, **options)[0].permute(1, 2, 0).numpy()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@each("channels", [1, 3])
 # sizes of which no new pixel lies half way between two old ones
-@pytest.mark.parametrize("size", [(16, 22), (40, 56), (12, 60), (2, 2)])
-@pytest.mark.parametrize(
-    ("mode", "other"),
-    [("bilinear", "bilinear"), ("bicubic", "bicubic"), ("nearest", "nearest-exact")],
+@each("size", [(16, 22), (40, 56), (12, 60), (2, 2)])
+@each(
+    "mode, other", [("bilinear", "bilinear"), ("bicubic", "bicubic"), ("nearest", "nearest-exact")]
 )
 def test_interpolation_is_pytorchs(mode, other, size, channels):
     image = make_image((30, 42, channels), np.float32)

@@ -16,6 +16,7 @@ from semanir_arch.data.degradations.noise import gaussian_noise
 from semanir_arch.data.degradations.rain import rain_streaks
 from semanir_arch.data.degradations.raindrops import raindrops
 from semanir_arch.data.degradations.snow import snow
+from tests.each import each
 
 STRONG = {
     "noise": lambda image, generator: gaussian_noise(image, 25, generator),
@@ -46,8 +47,8 @@ def scene(channels=3, height=64, width=56):
     return torch.stack(waves).float()
 
 
-@pytest.mark.parametrize("name", STRONG)
-@pytest.mark.parametrize("channels", [1, 3])
+@each("name", STRONG)
+@each("channels", [1, 3])
 def test_the_generator_alone_decides(name, channels):
     image = scene(channels)
     before, state = image.clone(), torch.get_rng_state()
@@ -60,8 +61,8 @@ def test_the_generator_alone_decides(name, channels):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", [name for name in STRONG if name != "noise"])
-@pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 4), (64, 56)])
+@each("name", [name for name in STRONG if name != "noise"])
+@each("size", [(1, 1), (1, 30), (5, 4), (64, 56)])
 def test_every_size_stays_in_range(name, size):
     for image in (torch.zeros(3, *size), torch.ones(3, *size), torch.rand(3, *size)):
         degraded = STRONG[name](image, generator())

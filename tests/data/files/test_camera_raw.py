@@ -11,6 +11,7 @@ from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_io import decode_image, load_image, load_mosaic, write_image
 from semanir_arch.data.sources.source_opening import open_source
 from tests.data.files.made import DNG_WHITE, dng, saved, seen_through
+from tests.each import each
 
 resource = pytest.importorskip("resource", reason="not on Windows")
 pytest.importorskip("rawpy", reason="extra `formats`")
@@ -45,7 +46,7 @@ def upright(pixels, orientation):
     }[orientation]
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@each("orientation", range(1, 9))
 def test_raw_files_are_developed_upright_with_the_cameras_white_balance(orientation):
     data = dng(seen_through(SCENE), orientation=orientation)
     image = decode_image(data, "a.dng")
@@ -53,12 +54,12 @@ def test_raw_files_are_developed_upright_with_the_cameras_white_balance(orientat
     assert image.pixels.dtype == np.uint16
     assert image.pixels.shape == wanted.shape
     assert read_size(data, "a.dng") == wanted.shape[1::-1]
-    # the sensor has 3840 levels; at the border LibRaw has fewer neighbours
+    # the sensor has 3840 levels; at the border LibRaw has fewer neighbors
     np.testing.assert_allclose(image.pixels[4:-4, 4:-4], wanted[4:-4, 4:-4], atol=40)
     assert image.notes == ()
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@each("orientation", range(1, 9))
 def test_the_mosaic_becomes_the_picture_once_it_is_demosaicked(tmp_path, orientation):
     path = tmp_path / "a.dng"
     path.write_bytes(dng(seen_through(SCENE), orientation=orientation))

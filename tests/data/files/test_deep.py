@@ -13,6 +13,7 @@ import pytest
 from semanir_arch.data.files.image_io import decode_image, load_image
 from semanir_arch.data.sources.source_opening import open_source
 from tests.data.files.made import png, saved, with_opencv
+from tests.each import each
 from tests.helpers import make_image
 
 tifffile = pytest.importorskip("tifffile", reason="tifffile comes with scikit-image")
@@ -51,9 +52,8 @@ def deep_files():
             yield f"AVIF {bits} {channels}", data, scaled(values, 2**bits - 1)
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case[0]) for case in deep_files()])
-def test_every_level_is_kept(case):
-    name, data, expected = case
+@each("name, data, expected", deep_files)
+def test_every_level_is_kept(name, data, expected):
     image = decode_image(data, name)
     assert (image.pixels.dtype, image.notes) == (np.uint16, ())
     np.testing.assert_array_equal(image.pixels, expected)
@@ -95,14 +95,14 @@ def tiff(pixels, **settings):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
+@each(
+    "data, reason",
     [
         (tiff(np.zeros((4, 4), np.int16)), "signed ones; allowed: unsigned whole numbers"),
         (tiff(np.zeros((4, 4), np.uint32)), "32-bit whole numbers"),
         (tiff(np.zeros((4, 4), np.float32)), "32-bit floating-point numbers"),
         (tiff(np.zeros((4, 4, 4), np.uint16), photometric="separated"), "neither gray nor RGB"),
-        (saved("TIFF", "LAB"), "CIELAB colours"),
+        (saved("TIFF", "LAB"), "CIELAB colors"),
         (b"P5 2 1 65536\n\0\0\0\0", "maxval must be"),
         (b"P5 2 1 1000\n\xff\xff\0\0", "holds a value above 1000"),
         (b"P6 2 2 1000\n\0\0\0\0", "not enough"),
@@ -126,7 +126,7 @@ TRANSPARENT = [
 ]
 
 
-@pytest.mark.parametrize(("bits", "color_type", "palette"), TRANSPARENT)
+@each("bits, color_type, palette", TRANSPARENT)
 def test_the_transparent_level_or_colour_of_every_png(bits, color_type, palette):
     channels = 3 if color_type == 2 else 1
     largest = 2**bits - 1

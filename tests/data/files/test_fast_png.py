@@ -7,6 +7,7 @@ from PIL import Image
 
 from semanir_arch.data.files import fast_png
 from semanir_arch.data.files.image_io import decode_image
+from tests.each import each
 from tests.helpers import make_image
 
 SHAPES = [(1, 1, 1), (7, 1, 3), (1, 9, 3), (33, 20, 1), (16, 31, 2), (40, 24, 3), (13, 17, 4)]
@@ -19,8 +20,8 @@ def compressor(request, monkeypatch):
     monkeypatch.setattr(fast_png, "_HAS_ISAL", request.param)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("shape", SHAPES)
+@each("dtype", [np.uint8, np.uint16])
+@each("shape", SHAPES)
 def test_other_decoders_read_the_same_pixels(compressor, shape, dtype):
     pixels = make_image(shape, dtype)
     data = fast_png.encode_fast_png(pixels)

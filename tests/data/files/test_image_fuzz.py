@@ -20,6 +20,7 @@ from semanir_arch.data.files.image_io import decode_image, load_image
 from semanir_arch.data.sources.lmdb_values import summarize, unpack
 from semanir_arch.data.sources.source_opening import open_source
 from tests.data.files.made import dng, heic, plain_png, seen_through, with_opencv
+from tests.each import each
 from tests.helpers import make_image
 
 resource = pytest.importorskip("resource", reason="not on Windows")
@@ -113,7 +114,7 @@ def peak_megabytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-@pytest.mark.parametrize("name", FILES)
+@each("name", FILES)
 def test_files_cut_at_many_points(name):
     data = FILES[name]
     # some formats end with bytes that no decoder needs
@@ -126,7 +127,7 @@ def test_files_cut_at_many_points(name):
             assert pixels is None, f"{length} of {len(data)} bytes were enough"
 
 
-@pytest.mark.parametrize("name", FILES)
+@each("name", FILES)
 def test_files_with_random_bytes_changed(name):
     generator = np.random.default_rng(sum(map(ord, name)))
     before = peak_megabytes()
@@ -140,8 +141,8 @@ def test_files_with_random_bytes_changed(name):
     assert peak_megabytes() - before < MEGABYTES
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 100, 5000])
-@pytest.mark.parametrize("byte", [0, 255])
+@each("count", [0, 1, 7, 100, 5000])
+@each("byte", [0, 255])
 def test_files_of_one_byte_repeated(count, byte):
     assert refuse_or_decode(bytes([byte]) * count) is None
 
@@ -180,9 +181,7 @@ def huge_headers():
         yield f"jpeg {side}", bytes(jpeg)
 
 
-@pytest.mark.parametrize(
-    ("name", "data"), [pytest.param(*case, id=case[0]) for case in huge_headers()]
-)
+@each("name, data", huge_headers)
 def test_huge_headers_are_refused_in_little_memory(name, data):
     before = peak_megabytes()
     with pytest.raises(ValueError, match="the file: "):

@@ -15,12 +15,12 @@ from semanir_arch.data.files.image_io import (
     decode_image,
     load_image,
     read_image,
-    scan_images,
     to_float,
     to_integer,
     write_image,
 )
 from semanir_arch.data.files.image_metadata import Metadata
+from tests.each import each
 from tests.helpers import make_image, make_visible
 
 tifffile = pytest.importorskip("tifffile", reason="tifffile comes with scikit-image")
@@ -47,7 +47,7 @@ LOSSLESS = [
 ]
 
 
-@pytest.mark.parametrize(("suffix", "shape", "dtype"), LOSSLESS)
+@each("suffix, shape, dtype", LOSSLESS)
 def test_lossless_formats_keep_every_pixel(tmp_path, suffix, shape, dtype):
     pixels = make_image(shape, dtype)
     path = tmp_path / f"image{suffix}"
@@ -124,8 +124,8 @@ def test_palette_with_transparent_colour_has_alpha(tmp_path):
     np.testing.assert_array_equal(pixels, [[[255, 0, 0, 255], [0, 255, 0, 0]]])
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@each("orientation", range(1, 9))
+@each("file_format", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_camera_orientation_is_applied(tmp_path, file_format, orientation):
     exif = PIL.Image.Exif()
     exif[ORIENTATION] = orientation
@@ -346,29 +346,3 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
         write_image(path, make_image((4, 4, 3), seed=1))
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["image.png"]
-
-
-def test_scan_is_recursive_natural_and_passes_over_other_files(tmp_path):
-    images = ["img1.png", "img2.JPG", "img10.png", "sub/a.tif", "sub2/a.webp", "sub10/a.bmp"]
-    for name in [*images, "Thumbs.db", "notes.txt", ".hidden.png", "._img1.png", ".git/x.png"]:
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in scan_images(tmp_path)]
-    assert found == images
-
-
-def test_scan_follows_links_and_accepts_one_file(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real/a.png").touch()
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root/linked").symlink_to(tmp_path / "real")
-    assert scan_images(tmp_path / "root") == [tmp_path / "root/linked/a.png"]
-    assert scan_images(tmp_path / "real/a.png") == [tmp_path / "real/a.png"]
-
-
-def test_scan_names_missing_and_empty_folders(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
-        scan_images(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"holds no image \(looked for \.png"):
-        scan_images(tmp_path)

@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import IFDRational
 from semanir_arch.data.files.image_encoding import check_format, encode_image
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.data.files.image_metadata import Metadata, fit_to_format, read_metadata
+from tests.each import each
 from tests.helpers import make_image
 
 tifffile = pytest.importorskip("tifffile", reason="tifffile comes with scikit-image")
@@ -68,7 +69,7 @@ def written(photo, suffix, dtype, channels):
     return pixels, data
 
 
-@pytest.mark.parametrize(("suffix", "dtype", "channels"), TARGETS)
+@each("suffix, dtype, channels", TARGETS)
 def test_everything_is_kept_and_nothing_contradicts_the_pixels(suffix, dtype, channels):
     photo = camera_photo()
     assert photo.pixels.shape == (40, 30, 3)

@@ -9,6 +9,7 @@ import pytest
 
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_io import decode_image
+from tests.each import each
 from tests.helpers import make_image
 
 tifffile = pytest.importorskip("tifffile", reason="extra `train`")
@@ -28,11 +29,9 @@ def tiff(*pictures, order="<"):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("full", [FULL, DEEP], ids=["8 bit", "16 bit"])
-@pytest.mark.parametrize(
-    "settings", [{"subfiletype": 1}, {"subfiletype": 1, "subifds": 1}], ids=["behind", "below"]
-)
+@each("order", ["<", ">"])
+@each("full", [FULL, DEEP])
+@each("settings", [{"subfiletype": 1}, {"subfiletype": 1, "subifds": 1}])
 def test_a_full_picture_behind_its_small_copy_is_read(settings, full, order):
     data = tiff((SMALL, settings), (full, {"subfiletype": 0}), order=order)
     image = decode_image(data, "a.tif")

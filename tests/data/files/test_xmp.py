@@ -12,6 +12,7 @@ from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.data.files.xmp import current_xmp
 from tests.data.files.made import saved
+from tests.each import each
 
 SPACES = {
     "tiff": "http://ns.adobe.com/tiff/1.0/",
@@ -67,7 +68,7 @@ GONE = [
 ]
 
 
-@pytest.mark.parametrize(("attributes", "inside", "note"), GONE)
+@each("attributes, inside, note", GONE)
 def test_what_is_gone_is_not_spoken_of_and_the_rest_is_kept(attributes, inside, note):
     result, notes = current_xmp(packet(attributes, inside), turned=False)
     assert [note in said for said in notes] == [True] * (note is not None)

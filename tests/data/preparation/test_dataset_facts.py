@@ -4,6 +4,7 @@ import pytest
 
 from datasets_prep.prepare import CATALOGUE
 from semanir_arch.data.preparation.dataset_facts import Rule, load_catalogue
+from tests.each import each
 
 EXPECTED = {
     *("DIV2K", "Flickr2K", "WED", "BSD400", "Set5", "Set14", "BSD100", "Urban100", "Manga109"),
@@ -25,7 +26,7 @@ EXPECTED = {
 
 ENTRY = """
 Some:
-  task: t
+  tasks: [sr]
   page: https://example.org/
   licence: l
   serves: s
@@ -92,10 +93,15 @@ def test_rules_match_the_end_of_a_path(rule, member, name):
     assert rule.file_name(member) == name
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
+@each(
+    "old, new, message",
     [
-        ("task: t", "tusk: t", r"unknown \['tusk'\], missing \['task'\]"),
+        ("tasks: [sr]", "tusks: [sr]", r"unknown \['tusks'\], missing \['tasks'\]"),
+        (
+            "tasks: [sr]",
+            "tasks: [rs]",
+            r"tasks must be a list of names of tasks, received \['rs'\]",
+        ),
         ("https://example.org/", "example.org", "page must be an address"),
         ("limit_gib: 1", "limit_gib: 0", "limit_gib must be a number above 0"),
         ("bytes: 10", "bytes: ten", "bytes must be a number"),

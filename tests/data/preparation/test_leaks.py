@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from semanir_arch.data.files.image_io import load_image, scan_images
+from semanir_arch.data.files.image_io import load_image
 from semanir_arch.data.preparation.fingerprints import fingerprint
 from semanir_arch.data.preparation.leaks import Gallery
+from semanir_arch.data.sources.scanning import scan_images
 from tests.helpers import ROOT
 
 TEST, TRAIN = ROOT / "datasets/test", ROOT / "datasets/train"

@@ -14,11 +14,12 @@ import pytest
 from semanir_arch.data.preparation import parallel_jobs
 from semanir_arch.data.preparation.parallel_jobs import Progress, run_jobs
 from semanir_arch.utils.atomic import remove_leftovers, replacing
+from semanir_arch.utils.errors import InputError
 
 
 def square(number):
     if number < 0:
-        raise ValueError(f"{number} is negative")
+        raise InputError(f"{number} is negative")
     return number * number, os.getpid()
 
 
@@ -98,7 +99,7 @@ def write_for_ever(path):
 WORKERS = """
 import sys
 from pathlib import Path
-from semanir_arch.data.preparation import work
+from semanir_arch.data.preparation import parallel_jobs
 from semanir_arch.data.preparation.parallel_jobs import run_jobs
 from tests.data.preparation.test_parallel_jobs import write_for_ever
 list(run_jobs(write_for_ever, [Path(sys.argv[1], name) for name in "abc"], 3))

@@ -13,11 +13,12 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.preparation.presets import PRESETS
 from semanir_arch.data.sources.source_opening import open_source
 from semanir_arch.utils.protected_json import CHECKSUM, protect
+from tests.each import each
 from tests.helpers import make_image
 
 
-@pytest.mark.parametrize(
-    ("preset", "size", "count"),
+@each(
+    "preset, size, count",
     [
         ("gopro", (720, 1280), 8),
         ("dfwb", (1404, 2040), 20),

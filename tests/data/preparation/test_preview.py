@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from datasets_prep import generate_lq
+from semanir_arch.data.degradations.damages import DAMAGES
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.data.preparation.damages import DAMAGES
 from semanir_arch.data.preparation.preview import draw_sheet
+from tests.each import each
 from tests.helpers import make_image
 
 CELL = 192
@@ -32,12 +33,11 @@ def run(*arguments):
     return generate_lq.main([str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@each("damage", DAMAGES)
 def test_every_damage_has_a_sheet_from_weak_to_strong(damage, photo):
     picture = load_image(photo).pixels
     columns = [("photo.png", picture)] * 3
-    given = {} if DAMAGES[damage].examples or not DAMAGES[damage].limits else {"scale": 2}
-    sheet = draw_sheet(columns, damage, given)
+    sheet = draw_sheet(columns, damage, {})
     rows = 1 + max(1, len(DAMAGES[damage].examples))
     assert sheet.shape == (rows * (CELL + 20), 3 * CELL + 8, 3)
     clean = cells(sheet, 0)
@@ -50,7 +50,7 @@ def test_columns_are_other_draws_and_a_seed_repeats_them(photo, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 5)):
         file = tmp_path / f"{name}.png"
         extra = ("--seed", seed, "--set", "sigma=20")
-        assert run("--damage", "gaussian", "--preview", file, photo, *extra) == 0
+        assert run("--damage", "noise", "--preview", file, photo, *extra) == 0
         sheets.append(load_image(file).pixels)
     np.testing.assert_array_equal(sheets[0], sheets[1])
     assert (sheets[0] != sheets[2]).any()
@@ -64,7 +64,7 @@ def test_a_folder_shows_its_first_pictures(photo, tmp_path):
     for number in range(4):
         write_image(tmp_path / "more" / f"{number}.png", make_image((30, 40, 1), seed=number))
     file = tmp_path / "sheet.jpg"
-    assert run("--damage", "gaussian", "--preview", file, tmp_path / "more") == 0
+    assert run("--damage", "noise", "--preview", file, tmp_path / "more") == 0
     assert load_image(file).pixels.shape[1] == 3 * CELL + 8
 
 
@@ -75,12 +75,12 @@ def test_a_folder_shows_its_first_pictures(photo, tmp_path):
         (("--preview", "{}/s.png", "{}/photo.png", "{}/o.png"), "--preview writes nothing else"),
         (("{}/photo.png",), "an output is needed, or --preview FILE"),
         (("--preview", "{}/s.png", "{}/nothing.png"), "nothing.png"),
-        (("--preview", "{}/s.png", "{}/photo.png", "--set", "size=1"), "has no parameter size"),
+        (("--preview", "{}/s.png", "{}/photo.png", "--set", "size=1"), "no parameter size"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_in_one_line(photo, tmp_path, capsys, arguments, message):
     filled = [argument.format(tmp_path) for argument in arguments]
-    assert run("--damage", "gaussian", *filled) == 2
+    assert run("--damage", "noise", *filled) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -88,7 +88,7 @@ def test_what_cannot_be_drawn_is_said_in_one_line(photo, tmp_path, capsys, argum
 
 
 def test_the_former_name_of_damage_is_still_read(photo, tmp_path, capsys):
-    assert run("--task", "gaussian", "--sigma", 5, photo, tmp_path / "out.png") == 0
+    assert run("--task", "noise", "--sigma", 5, photo, tmp_path / "out.png") == 0
     assert capsys.readouterr().err == "--task is now called --damage; both are read\n"
     for arguments in (("--task", "rain", "--damage", "snow"), ()):
         with pytest.raises(SystemExit):

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.sources.lmdb_store import LmdbWriter, read_keys, reading, write_lmdb
 from semanir_arch.data.sources.source_opening import open_source
+from tests.each import each
 from tests.helpers import ROOT, make_image
 
 lmdb = pytest.importorskip("lmdb")
@@ -38,8 +39,8 @@ def images(count, shape=(6, 5, 3)):
     return [(f"{seed:04d}", make_image(shape, seed=seed)) for seed in range(count)]
 
 
-@pytest.mark.parametrize("raw", [True, False])
-@pytest.mark.parametrize("name", NAMES)
+@each("raw", [True, False])
+@each("name", NAMES)
 def test_keys_are_kept_verbatim(tmp_path, name, raw):
     pixels = make_image((6, 5, 3))
     write_lmdb(tmp_path / "a.lmdb", [(name, pixels)], raw=raw)
@@ -47,9 +48,9 @@ def test_keys_are_kept_verbatim(tmp_path, name, raw):
     np.testing.assert_array_equal(open_source(tmp_path / "a.lmdb").read(0), pixels)
 
 
-@pytest.mark.parametrize("kind", ["raw", "stored png", "compressed png"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@each("kind", ["raw", "stored png", "compressed png"])
+@each("dtype", [np.uint8, np.uint16])
+@each("channels", [1, 3, 4])
 def test_pixels_of_every_type_come_back(tmp_path, dtype, channels, kind):
     pixels = make_image((7, 5, channels), dtype)
     write_lmdb(
@@ -137,7 +138,7 @@ def test_an_error_keeps_what_was_written_and_leaves_the_lmdb_unfinished(tmp_path
 def test_a_key_is_written_once(tmp_path):
     with LmdbWriter(tmp_path / "a.lmdb") as writer:
         writer.put("a", make_image((4, 4, 3)))
-        with pytest.raises(ValueError, match="key 'a' is there already"):
+        with pytest.raises(ValueError, match="key 'a' exists already"):
             writer.put("a", make_image((4, 4, 3)))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from semanir_arch.data.sources.name_rules import NAME_RULES, parse_name_rule
+from tests.each import each
 
 PUBLISHED = [
     ("same", "low/1", "low/1"),
@@ -17,7 +18,7 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "name", "target"), PUBLISHED)
+@each("rule, name, target", PUBLISHED)
 def test_published_names_lead_to_their_targets(rule, name, target):
     assert parse_name_rule(rule, "{}").target(name) == target
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from semanir_arch.data.sources import scanning
-from semanir_arch.data.sources.scanning import scan_names
+from semanir_arch.data.sources.scanning import scan_images, scan_names
 
 
 def touch(root, *names):
@@ -98,3 +98,29 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     assert names[:1] == ["one/1.png"]
     assert "two/1.png" in names
     assert len(names) == len(set(names)) == 2
+
+
+def test_scan_is_recursive_natural_and_passes_over_other_files(tmp_path):
+    images = ["img1.png", "img2.JPG", "img10.png", "sub/a.tif", "sub2/a.webp", "sub10/a.bmp"]
+    for name in [*images, "Thumbs.db", "notes.txt", ".hidden.png", "._img1.png", ".git/x.png"]:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in scan_images(tmp_path)]
+    assert found == images
+
+
+def test_scan_follows_links_and_accepts_one_file(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/a.png").touch()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/linked").symlink_to(tmp_path / "real")
+    assert scan_images(tmp_path / "root") == [tmp_path / "root/linked/a.png"]
+    assert scan_images(tmp_path / "real/a.png") == [tmp_path / "real/a.png"]
+
+
+def test_scan_names_missing_and_empty_folders(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
+        scan_images(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"holds no image \(looked for \.png"):
+        scan_images(tmp_path)

@@ -14,6 +14,7 @@ from semanir_arch.data.files.image_io import Image
 from semanir_arch.restoring.diagnosis import choose, diagnose, diagnose_file
 from semanir_arch.restoring.diagnosis.blocks import quality_of_tables
 from semanir_arch.weights import TASKS
+from tests.each import each
 
 WITHOUT_PHOTO = [name for name in TASKS if not name.startswith("photo")]
 
@@ -55,8 +56,8 @@ def as_jpeg(image, quality):
     return buffer.getvalue(), np.asarray(PIL.Image.open(buffer)).reshape(image.shape)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("sigma", [8, 15, 25, 50])
+@each("channels", [1, 3])
+@each("sigma", [8, 15, 25, 50])
 def test_the_level_of_independent_noise_is_found(sigma, channels):
     found = diagnose(with_noise(scene(channels=channels), sigma))
     assert found.sigma == pytest.approx(sigma, rel=0.15)
@@ -65,13 +66,13 @@ def test_the_level_of_independent_noise_is_found(sigma, channels):
     assert found.compression is None
 
 
-def test_noise_that_neighbours_share_is_told_apart():
+def test_noise_that_neighbors_share_is_told_apart():
     assert diagnose(with_noise(scene(), 12, blur=1.0)).noise.correlation > 1.6
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("quality", [10, 40, 75, 88])
-@pytest.mark.parametrize("cut", [(0, 0), (3, 5)])
+@each("channels", [1, 3])
+@each("quality", [10, 40, 75, 88])
+@each("cut", [(0, 0), (3, 5)])
 def test_the_quality_of_a_file_is_found_in_its_pixels(quality, channels, cut):
     _, pixels = as_jpeg(scene(channels=channels), quality)
     found = diagnose(np.ascontiguousarray(pixels[cut[0] :, cut[1] :])).compression
@@ -105,15 +106,15 @@ def test_blur_and_darkness_are_seen():
     assert not diagnose(image).dark
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 200, 3), (40, 17, 4), (16, 16, 1)])
-@pytest.mark.parametrize("value", [0, 128, 255])
+@each("shape", [(1, 1), (3, 200, 3), (40, 17, 4), (16, 16, 1)])
+@each("value", [0, 128, 255])
 def test_tiny_and_flat_pictures_are_clean(shape, value):
     choice = choose(diagnose(np.full(shape, value, np.uint8)), TASKS)
     assert set(choice.tasks) <= {"sr_x2"}
 
 
-@pytest.mark.parametrize(
-    ("damage", "tasks"),
+@each(
+    "damage, tasks",
     [
         (lambda image: image, ()),
         (lambda image: with_noise(image, 25), ("denoise",)),
@@ -135,11 +136,11 @@ def test_what_helps_is_chosen(damage, tasks):
 @pytest.mark.parametrize(
     ("damage", "task"),
     [
-        # brightness and colour that neighbours share
+        # brightness and color that neighbors share
         (lambda image: with_noise(image, 20, blur=0.7), "photo"),
-        # colour alone, spread wide
+        # color alone, spread wide
         (lambda image: with_colors(image, 6, blur=2.0), "photo"),
-        # white noise whose colours a JPEG file has smoothed: not noise without colour
+        # white noise whose colors a JPEG file has smoothed: not noise without color
         (lambda image: as_jpeg(with_noise(image, 15), 80)[1], "photo"),
         (lambda image: with_noise(image, 20), "denoise"),
         (lambda image: with_noise(image, 20, gray=True), "denoise_gray"),

@@ -13,6 +13,7 @@ from semanir_arch.restoring.explain.explanation import explain
 from semanir_arch.restoring.explain.heat import PALETTE
 from semanir_arch.restoring.explain.output_files import explain_file, read_pixel
 from semanir_arch.restoring.explain.semantics import key_semantics
+from tests.each import each
 from tests.helpers import TINY, TINY_SR, TINY_UNET, make_image
 
 
@@ -66,9 +67,9 @@ def test_the_page_asks_for_nothing_from_outside(make_restorer, tmp_path):
     assert "default-src &#39;none&#39;" in page
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 40, 1), (30, 5, 3), (17, 23, 4), (9, 9, 2)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("options", [TINY_UNET, TINY_SR, TINY_SR | {"in_chans": 1}], ids=str)
+@each("shape", [(1, 1), (3, 40, 1), (30, 5, 3), (17, 23, 4), (9, 9, 2)])
+@each("dtype", [np.uint8, np.uint16])
+@each("options", [TINY_UNET, TINY_SR, TINY_SR | {"in_chans": 1}])
 def test_every_size_layout_and_network_is_drawn(make_restorer, tmp_path, shape, dtype, options):
     image = make_image(shape, dtype)
     pixel = (shape[1] - 1, shape[0] - 1)
@@ -85,7 +86,7 @@ def test_a_mosaic_is_what_a_demosaicking_network_sees(make_restorer, tmp_path):
 
 
 def test_the_picture_paints_the_kept_keys_alone(make_restorer, tmp_path):
-    """On a black photo, a colour of the palette shows where a key is."""
+    """On a black photo, a color of the palette shows where a key is."""
     restorer = make_restorer(TINY_UNET)
     photo = np.zeros((8, 8, 3), np.uint8)
     _, picture = explain(restorer, photo, (5, 6), "photo", tmp_path / "a.png")

@@ -3,14 +3,15 @@ from __future__ import annotations
 import pytest
 
 from semanir_arch.restoring.explain.pixel_grid import choose_area, choose_grid
+from tests.each import each
 
 
 def test_photos_up_to_a_megapixel_are_taken_whole():
     assert choose_area((1024, 1024), (5, 5), 64) == (slice(0, 1024), slice(0, 1024))
 
 
-@pytest.mark.parametrize("multiple", [16, 48, 256, 640])
-@pytest.mark.parametrize("pixel", [(0, 0), (1500, 2000), (2999, 3999), (700, 3000)])
+@each("multiple", [16, 48, 256, 640])
+@each("pixel", [(0, 0), (1500, 2000), (2999, 3999), (700, 3000)])
 def test_of_larger_photos_a_part_around_the_pixel_is_taken(pixel, multiple):
     area = choose_area((3000, 4000), pixel, multiple)
     for part, place, length in zip(area, pixel, (3000, 4000), strict=True):

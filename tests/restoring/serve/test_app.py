@@ -15,6 +15,7 @@ from semanir_arch.data.files.image_io import decode_image
 from semanir_arch.restoring.diagnosis import choose, diagnose
 from semanir_arch.restoring.serve import app, job_queue
 from tests.data.files.test_image_fuzz import FILES
+from tests.each import each
 from tests.helpers import make_image
 
 from .conftest import wait_until
@@ -154,7 +155,7 @@ def test_an_unknown_task_is_refused_with_those_that_exist(running):
 @pytest.mark.parametrize(
     ("task", "strength", "message"),
     [
-        ("large", "3", "Twice as large has no strength that could be bounded"),
+        ("large", "3", "Twice as large has no strength to bound"),
         ("same", "much", "'much' is no number"),
     ],
 )
@@ -212,7 +213,7 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
     assert running.request("DELETE", f"/api/jobs/{job}")[0] == 404
 
 
-@pytest.mark.parametrize(
+@each(
     "headers",
     [
         {"Host": "evil.example"},
@@ -232,9 +233,8 @@ def test_nothing_is_kept_of_a_result_that_is_dropped(running):
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors"},
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@each("method", ["GET", "POST"])
 def test_other_web_sites_cannot_use_the_server(running, headers, method):
     path = "/api/options" if method == "GET" else "/api/jobs?task=same&name=a.png"
     body = encoded("a.png") if method == "POST" else None

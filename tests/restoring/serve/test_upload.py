@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import pytest
-
 from semanir_arch.restoring.serve.upload import clean_name
+from tests.each import each
 
 
-@pytest.mark.parametrize(
-    ("name", "clean"),
+@each(
+    "name, clean",
     [
         ("photo.png", "photo.png"),
         ("../../etc/passwd", "passwd"),

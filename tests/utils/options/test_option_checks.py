@@ -14,6 +14,7 @@ from semanir_arch.utils.options import (
     to_yaml,
     validate,
 )
+from tests.each import each
 
 CATALOGUE = Catalogue(
     networks={
@@ -191,8 +192,8 @@ def test_a_plain_file_may_hold_keys_that_nothing_reads(check):
         check(changed("train:optim_g:lrr", 1.0), inherits=False)
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
+@each(
+    "key, value, message",
     [
         ("datasets:val:type", "HostSte", "did you mean 'HostSet'"),
         ("network_g:type", "HostNte", "did you mean 'HostNet'"),
@@ -226,9 +227,9 @@ def test_an_empty_base_makes_a_file_one_of_ours(check, write):
         validate(resolved, CATALOGUE, is_train=True)
 
 
-@pytest.mark.parametrize("inherits", [True, False])
-@pytest.mark.parametrize(
-    ("key", "message"),
+@each("inherits", [True, False])
+@each(
+    "key, message",
     [
         ("train:ema_decy", "train:ema_decy: unknown key; did you mean 'ema_decay'"),
         ("train:gan_opt", "train:gan_opt: unknown key"),

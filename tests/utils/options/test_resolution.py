@@ -6,6 +6,7 @@ import pytest
 
 from semanir_arch.utils.options import OptionError, derive_name, resolve
 from semanir_arch.utils.options.resolution import derive_set_name
+from tests.each import each
 
 
 @pytest.fixture
@@ -106,8 +107,8 @@ def test_a_folder_called_options_without_fragments_gives_no_name(tmp_path):
     assert derive_name(tmp_path / "options" / "mine" / "x.yml") == "x"
 
 
-@pytest.mark.parametrize(
-    ("roots", "name"),
+@each(
+    "roots, name",
     [
         ({"dataroot_gt": "datasets/photos/test"}, "photos_test"),
         ({"dataroot_gt": "/data/datasets/photos/train.lmdb"}, "photos_train"),

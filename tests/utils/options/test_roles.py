@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from semanir_arch.utils.options import OptionError, resolve
+from tests.each import each
 
 LEAF = """_base_:
   - ../_base_/runtime/${role}.yml
@@ -108,9 +109,9 @@ def test_origins_are_the_lines_of_the_block(leaf):
     assert merged.origin(("datasets", "val_B")) == "_base_/benchmark/large.yml:2"
 
 
-@pytest.mark.parametrize("role", ["train", "test"])
-@pytest.mark.parametrize(
-    ("block", "message"),
+@each("role", ["train", "test"])
+@each(
+    "block, message",
     [
         ("test: 3", r"x\.yml:14: test: expected what only tests read"),
         ("test: {train: {k: 1}}", r"x\.yml:14: test:train: only a training reads this"),

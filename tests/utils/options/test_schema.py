@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from semanir_arch.commands.options import main
 from semanir_arch.runs.class_schemas import build_catalogue
 from semanir_arch.utils.options.yaml_reading import load_file
+from tests.each import each
 from tests.helpers import ROOT
 
 FILES = sorted((ROOT / "options").rglob("*.yml"))
@@ -35,9 +36,9 @@ def test_every_option_file_fits_the_schema(validator):
 
 
 FAULTY = {
-    "a misspelt key": "trian: {total_iter: 5}",
-    "a misspelt key of a section": "train: {totl_iter: 5}",
-    "a misspelt key of a block of a model": "train: {mixing_augs: {mixup_bta: 1.0}}",
+    "a misspelled key": "trian: {total_iter: 5}",
+    "a misspelled key of a section": "train: {totl_iter: 5}",
+    "a misspelled key of a block of a model": "train: {mixing_augs: {mixup_bta: 1.0}}",
     "a text for a number": "train: {total_iter: many}",
     "a network that does not exist": "network_g: {type: SemanIRUnet}",
     "an argument that a network does not have": "network_g: {type: SemanIR, window: 8}",
@@ -56,7 +57,7 @@ FAULTY = {
 }
 
 
-@pytest.mark.parametrize("text", FAULTY.values(), ids=FAULTY.keys())
+@each("text", FAULTY.values())
 def test_what_the_toolkit_refuses_an_editor_marks(validator, text):
     assert not validator.is_valid(yaml.safe_load(text))
 

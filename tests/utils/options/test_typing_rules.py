@@ -12,10 +12,11 @@ from torch import Tensor
 from semanir_arch.utils.options import REQUIRED, read_options, signature_options
 from semanir_arch.utils.options.option_types import Option
 from semanir_arch.utils.values import describe, matches
+from tests.each import each
 
 
-@pytest.mark.parametrize(
-    ("expected", "good", "bad", "words"),
+@each(
+    "expected, good, bad, words",
     [
         (int, [1, -1], [1.0, True, "1", None, [1]], "int"),
         (float, [1, 1.5], [True, "1.5", None], "float"),

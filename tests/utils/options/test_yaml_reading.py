@@ -10,10 +10,11 @@ import yaml
 from semanir_arch.utils.options import resolve
 from semanir_arch.utils.options.problems import OptionError
 from semanir_arch.utils.options.yaml_reading import load_file, parse_value, to_yaml
+from tests.each import each
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
+@each(
+    "text, value",
     [
         ("2e-4", 2e-4),
         ("-1E+3", -1000.0),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from semanir_arch.ops.dictionary.packed_bits import num_words, pack, unpack
+from tests.each import each
 
 
-@pytest.mark.parametrize("num_keys", [1, 7, 31, 32, 33, 64, 100, 1024])
+@each("num_keys", [1, 7, 31, 32, 33, 64, 100, 1024])
 def test_unpack_undoes_pack(num_keys: int) -> None:
     mask = torch.rand(3, 5, num_keys) < 0.5
     bits = pack(mask)

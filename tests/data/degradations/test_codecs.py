@@ -8,7 +8,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from semanir_arch.data.degradations.recompression import compress
+from semanir_arch.data.degradations.codecs import Codec, through_file
+
+
+def compress(image, quality, codec="jpeg", chroma="4:2:0", shift=(0, 0)):
+    return through_file(image, Codec(codec, quality, chroma), shift)
 
 
 def ramp(height=64, width=72):
@@ -26,7 +30,7 @@ def with_pillow(image, suffix, **options):
 
 
 def blockiness(image):
-    """Mean step between neighbouring columns by their place in blocks of 8."""
+    """Mean step between neighboring columns by their place in blocks of 8."""
     steps = np.abs(np.diff(image, 2, axis=1)).mean(axis=(0, 2))
     # a second difference at index i is about column i + 1
     places = (np.arange(len(steps)) + 1) % 8
