@@ -32,7 +32,7 @@ _SMOOTH = 4.0
 """Second differences beyond it count no more: they are the picture's own."""
 
 _NOISE = 0.6
-"""What rounding pixels to 8 bits does to a coefficient of brightness, a standard deviation."""
+"""Noise of a brightness coefficient from rounding pixels to 8 bits, a standard deviation."""
 
 # Frequencies that pictures have enough of, row and column; the first, the mean, is left out.
 _FREQUENCIES = [(v, u) for v in range(6) for u in range(6) if 1 <= v + u <= 5]

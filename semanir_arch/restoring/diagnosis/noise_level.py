@@ -29,7 +29,7 @@ QUANTILES = (0.05, 0.30)
 """Shares of the blocks that show less; the first are flat, the second have a little texture."""
 
 _KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
-"""Of unit gain for independent noise."""
+"""Kernel of unit gain for independent noise."""
 
 _BLOCK = 16
 _QUIET = 0.15
