@@ -24,7 +24,7 @@ _QUALITIES = tuple(range(3, 98))
 _NEAR = 0.35
 """Errors of coefficients rounded to the right steps, as a share of those of any others."""
 
-_FEWEST = 40
+_NEARLY_LOSSLESS = 40
 """Coefficients that are not zero; with fewer, nothing can be told."""
 
 _MOST_BLOCKS = 6000
@@ -116,7 +116,7 @@ def _fit(luma: NDArray[np.float32]) -> tuple[float, int]:
         chosen, step = coefficients[:, coarse], steps[coarse]
         multiple = np.rint(chosen / step)
         present = multiple != 0
-        if present.sum() < _FEWEST:
+        if present.sum() < _NEARLY_LOSSLESS:
             continue
         error = np.square(chosen - multiple * step)[present].sum()
         chance = (np.square(step) / 12 * present).sum()
