@@ -8,6 +8,8 @@ COPY . .
 
 # BasicSR is built here; its build needs no compiler. The caches of pip would double the image.
 ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/opt/semanir/constraints.txt
+# constraints.txt pins the versions
+# hadolint ignore=DL3013
 RUN python -m pip install '.[train,serve,metrics]' \
     && python -m semanir_arch.doctor --repair
 

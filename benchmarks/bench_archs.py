@@ -54,7 +54,7 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     write = Report(arguments.output)
     write(header("Networks") + "\n")
-    write(f"One colour image per network, float32 unless stated, {device}. {NOTES}\n")
+    write(f"One color image per network, float32 unless stated, {device}. {NOTES}\n")
     write(markdown_rule(COSTS))
     chosen = [name for name in CANDIDATES if arguments.only.lower() in name.lower()]
     for name in chosen:

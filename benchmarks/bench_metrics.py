@@ -51,7 +51,7 @@ def main() -> None:
         parts.append("\n## GPU, eight images together\n\n")
         parts.append(markdown_table(["what", "ms per image"], time_gpu(*pair, arguments.rounds)))
     report = header("Metrics") + (
-        f"A colour image of {WIDTH} x {HEIGHT} pixels, uint8, with noise of sigma {SIGMA}.\n"
+        f"A color image of {WIDTH} x {HEIGHT} pixels, uint8, with noise of sigma {SIGMA}.\n"
     )
     report += "".join(parts)
     sys.stdout.write(report)

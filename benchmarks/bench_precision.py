@@ -2,7 +2,7 @@
 
 Random weights would not tell. So a narrow network of each kind is trained briefly to remove noise
 of sigma 25, and restores a photograph in float32 and under bfloat16 autocast; `--weights` adds
-colour denoisers that have been trained before.
+color denoisers that have been trained before.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def row(name: str, network: nn.Module, clean: Tensor) -> str:
 
 
 def _read(path: Path) -> Tensor:
-    """A colour photograph (1, 3, H, W) in [0, 1]."""
+    """A color photograph (1, 3, H, W) in [0, 1]."""
     return torch.from_numpy(load_image(path).pixels[..., :3]).permute(2, 0, 1)[None] / 255
 
 

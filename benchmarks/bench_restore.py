@@ -99,7 +99,7 @@ def report_speed(tasks: list[Task], side: int, rounds: int, processor: bool) -> 
         speeds = [f"{picture[..., 0].size / 1e3 / times[name].median:.3f}" for name in PRECISIONS]
         rows.append([task.name, *speeds, f"{times['fp32'].ratio(times['bf16']):.2f}"])
     return [
-        f"Megapixels of input per {seconds}, colour, {side} x {side} pixels, without files:\n",
+        f"Megapixels of input per {seconds}, color, {side} x {side} pixels, without files:\n",
         markdown_table(["task", *PRECISIONS, "bf16 to fp32"], rows),
     ]
 

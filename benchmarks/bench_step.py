@@ -57,7 +57,7 @@ def main() -> None:
     report = "\n".join(
         [
             header("A training step"),
-            f"{arguments.network}, {arguments.batch} colour patches of {arguments.patch} x "
+            f"{arguments.network}, {arguments.batch} color patches of {arguments.patch} x "
             f"{arguments.patch} pixels, Adam. Memory: peak of the process during the steps, less "
             "its peak before them.\n",
             markdown_table(["setting", "memory, MiB", "time, s"], rows),

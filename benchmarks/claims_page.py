@@ -29,7 +29,7 @@ def write_page(folder: Path) -> str:
     """The page in Markdown.
 
     Args:
-        folder: Of the records.
+        folder: Folder of the records.
     """
     records = load(folder)
     costs_file = folder / "costs.json"
@@ -128,7 +128,7 @@ short. They show what the method does early in training and at this size; they s
 published networks at full length.
 
 - **Data**: {BATCH} patches of {PATCH} x {PATCH} per iteration from CID22 and BSDS400, the same
-  patches in the same order for each seed. Tasks: {", ".join(TASKS)} (colour, noise of sigma 25;
+  patches in the same order for each seed. Tasks: {", ".join(TASKS)} (color, noise of sigma 25;
   JPEG of quality 10).
 - **Training**: AdamW at a constant {RATE:g}, Charbonnier loss, scores of the averaged weights. One
   run serves both comparisons: after {count} iterations, and after {minutes:g} minutes of processor

@@ -38,16 +38,17 @@ TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
 RATE, BETAS, CLIP, DECAY = 1e-3, (0.9, 0.99), 1.0, 0.995
 PATCH, BATCH = 64, 2
 SIDE = 128
-"""Of the middle of each test picture that is scored, in pixels."""
+"""Side of the scored middle of each test picture, in pixels."""
 HELD_OUT_PICTURES = 24
-"""Of those in HELD_OUT that are scored, the first by name: scoring is no part of the minutes."""
+"""Number of pictures in HELD_OUT that are scored, the first by name: scoring is no part of the
+minutes."""
 CURVE = (16, 32, 64, 128, 256)
 """Keys per token of the curve at test time."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train.
+    """Budget of a training.
 
     Args:
         iterations: Ascending numbers of iterations at which to score.
@@ -60,12 +61,12 @@ class Budget:
 
 @dataclass
 class Record:
-    """What is kept of a run.
+    """Data kept of a run.
 
     Attributes:
-        name: Of the variant.
-        task: One of `TASKS`.
-        seed: Of weights and data.
+        name: Name of the variant.
+        task: Task name, one of `TASKS`.
+        seed: Seed of weights and data.
         parameters: Number of trained values.
         at_iterations: PSNR on held-out pictures in dB, by iterations.
         at_minutes: The same, by minutes of processor time.
@@ -73,7 +74,7 @@ class Record:
         seconds: Processor seconds per iteration.
         cbsd68: PSNR on the middles of CBSD68, in dB, at the end.
         curve: Held-out PSNR at the end by keys per token, and the processor seconds it took.
-        overlap: See `dictionary_overlap`; for each stage, for each layer.
+        overlap: Overlap for each stage and layer; see `dictionary_overlap`.
         origin: Versions, processor and date.
     """
 
@@ -100,7 +101,7 @@ class Averaged:
     """The running average of a network's weights.
 
     Args:
-        network: Whose weights are followed.
+        network: Network whose weights are followed.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -121,9 +122,9 @@ def train(variant: Variant, task: str, seed: int, budget: Budget) -> Record:
 
     Args:
         variant: The network.
-        task: One of `TASKS`.
-        seed: Of weights, patches, damage and drawn k.
-        budget: When to score and to end.
+        task: Task to train.
+        seed: Seed of weights, patches, damage and drawn k.
+        budget: Budget that says when to score and to end.
     """
     data = _data(task, TRAINING, training=True)
     held_out = _pictures(_data(task, HELD_OUT), HELD_OUT_PICTURES)

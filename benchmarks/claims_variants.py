@@ -31,9 +31,10 @@ class Variant:
     """One network under comparison.
 
     Args:
-        name: In tables and file names.
-        what: In words.
-        build: Makes the network with fresh weights from PyTorch's global random state.
+        name: Name in tables and file names.
+        what: Description in words.
+        build: Function that builds the network with fresh weights from PyTorch's global random
+            state.
         keys: Keys per token in training, or numbers to draw from in each iteration; empty where
             the network has no dictionary.
     """
@@ -48,7 +49,7 @@ class ControlStage(nn.Module):
     """The layers of a stage, with keys that something else than the stage's features chooses.
 
     Args:
-        stage: Whose layers and convolution are used; same seed, same initial weights.
+        stage: Stage whose layers and convolution are used; same seed, same initial weights.
         choice: "layer" (a dictionary of each layer's own input), "random" (drawn anew each time),
             "near" (the nearest in space) or "grid" (every second row and column).
     """

@@ -60,7 +60,7 @@ def row(text: str, restorers: dict[str, Restorer], side: int) -> Picture:
 
 
 def cut(image: Picture, top: int, left: int, side: int) -> Picture:
-    """A square in colour, enlarged without smoothing; white where the picture ends."""
+    """A square in color, enlarged without smoothing; white where the picture ends."""
     square = np.full((side, side, 3), 255, np.uint8)
     part = image[top : top + side, left : left + side]
     square[: part.shape[0], : part.shape[1]] = part

@@ -104,7 +104,7 @@ EQUATIONS = ("Restormer, BiasFree", "RAMiT")
 
 
 def measure_network(name: str, side: int, device: str, rounds: int) -> dict[str, float | None]:
-    """Size, cost, milliseconds and MiB of one network on a colour image of `side` pixels."""
+    """Size, cost, milliseconds and MiB of one network on a color image of `side` pixels."""
     candidate = CANDIDATES[name]
     torch.manual_seed(0)
     network = candidate.build().to(device)

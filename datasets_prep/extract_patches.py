@@ -40,7 +40,7 @@ from semanir_arch.utils.same_names import folded
 from semanir_arch.utils.suggestions import did_you_mean
 
 SKIMAGE = "skimage"
-"""Name of the input that stands for scikit-image's colour photographs."""
+"""Name of the input that stands for scikit-image's color photographs."""
 
 SKIMAGE_PHOTOGRAPHS = (
     "astronaut.png",
@@ -53,7 +53,7 @@ SKIMAGE_PHOTOGRAPHS = (
     "retina.jpg",
     "rocket.jpg",
 )
-"""Colour photographs inside the scikit-image wheel; its `data/README.txt` has their licences."""
+"""Color photographs inside the scikit-image wheel; its `data/README.txt` has their licences."""
 
 
 def find_images(source: str) -> dict[str, Path]:
@@ -229,7 +229,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--input", metavar="DIR", help="folder, or skimage for its photographs")
     parser.add_argument("--output", type=Path, metavar="DIR")
     parser.add_argument("--size", type=int, help="edge of a patch in pixels")
-    parser.add_argument("--step", type=int, help="distance of patches in pixels")
+    parser.add_argument("--step", type=int, help="distance between patches in pixels")
     parser.add_argument(
         "--min-std",
         type=float,

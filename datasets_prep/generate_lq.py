@@ -43,6 +43,7 @@ from semanir_arch.data.preparation.patch_manifest import PatchManifest
 from semanir_arch.data.preparation.patches import patch_path
 from semanir_arch.data.preparation.preview import write_preview
 from semanir_arch.data.sources.scanning import IMAGE_SUFFIXES, scan_images
+from semanir_arch.tasks import TASKS
 from semanir_arch.utils.errors import InputError, UserError, message_of
 from semanir_arch.utils.options.yaml_reading import parse_value
 from semanir_arch.utils.same_names import first_clash
@@ -183,10 +184,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    damages = "\n".join(
-        f"  {name:<12} {damage.help} ({', '.join(damage.parameters)})"
-        for name, damage in DAMAGES.items()
-    )
+    damages = "\n".join(f"  {name:<18} {_explain(name)}" for name in DAMAGES)
     parser = argparse.ArgumentParser(
         description="Write degraded versions of clean images as PNG. Run again to continue.",
         epilog=f"damages and their parameters:\n{damages}\n\n"
@@ -206,13 +204,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="write a contact sheet of the damage from weak to strong (PNG or JPEG) instead",
     )
     parser.add_argument("--sigma", type=float, help="noise standard deviation, 0-255 scale")
-    parser.add_argument("--scale", type=int, help="of bicubic, 2 or more")
-    parser.add_argument("--quality", type=int, help="of jpeg, 1 to 100")
+    parser.add_argument("--scale", type=int, help="scale of bicubic, 2 or more")
+    parser.add_argument("--quality", type=int, help="quality of jpeg, 1 to 100")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="any parameter of the damage"
     )
     parser.add_argument(
-        "--template", default="{}", help="name of a result, {} is its image's (default: {})"
+        "--template",
+        default="{}",
+        help="name of a result, with {} for its image's name (default: {})",
     )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
@@ -221,6 +221,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     _take_former_name(parser, arguments)
     return arguments
+
+
+def _explain(name: str) -> str:
+    """Explain a damage, which tasks repair it, and its parameters."""
+    repairing = ", ".join(task.name for task in TASKS.values() if name in task.damages)
+    parameters = ", ".join(DAMAGES[name].parameters)
+    return f"{DAMAGES[name].help} ({parameters}); repaired by {repairing}"
 
 
 def _damage(text: str) -> str:

@@ -120,7 +120,7 @@ def _progress_table(data_set: DataSet, root: Path) -> str:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Lay archives of a data set out as the option files expect. "
+        description="Unpack a data set's archives into the folders that the option files expect. "
         "Run again to continue."
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="data set; --list shows all")

@@ -51,7 +51,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("restored", type=Path, help="folder of images named like the blocks")
     parser.add_argument("output", type=Path, help="folder of the submission")
     parser.add_argument(
-        "--template", default="{}", help="name of an image, {} is the block's (default: {})"
+        "--template",
+        default="{}",
+        help="name of an image, with {} for the block's name (default: {})",
     )
     parser.add_argument("--method", default="", help="name of the method; SIDD's file holds it")
     parser.add_argument(

@@ -172,7 +172,8 @@ class _Alias(InspectLoader):
 
     def get_source(self, fullname: str) -> str:  # noqa: ARG002
         """Code that `python -m` runs for the old name."""
-        return f"import runpy\nrunpy.run_module({self._present!r}, run_name='__main__')\n"
+        run = f"runpy.run_module({self._present!r}, run_name='__main__', alter_sys=True)"
+        return f"import runpy\n{run}\n"
 
     def get_code(self, fullname: str) -> CodeType:
         """`get_source`, compiled."""

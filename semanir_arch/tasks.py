@@ -20,17 +20,17 @@ __all__ = ["NETWORK_TASKS", "TASKS", "Task", "find_task", "get_task", "suggest_t
 
 @dataclass(frozen=True)
 class Task:
-    """What one kind of network does.
+    """Task of one kind of network.
 
     Args:
         name: The word that commands, files and messages use.
-        title: One line for people.
+        title: Title in one line.
         looks: Sight of a picture that needs it, in plain words.
         folder: Folder below `options` with its option files; empty where there are none yet.
         damages: Names of the damages that it repairs, as `semanir-data degrade --damage` takes
             them.
-        channels: Number of input channels: 1 for gray, 3 for RGB, 6 for both views of a dual-pixel
-            sensor.
+        channels: Number of channels that the network sees: 1 for gray, 3 for RGB, 6 for both views
+            of a dual-pixel sensor.
         scale: Factor by which the result is larger; 0 where `strength` says it.
         strength: Option of the damage that tables list and commands bound ("sigma", "quality",
             "scale"); None where there is no such number.
@@ -77,8 +77,8 @@ _JPEG = "artifacts of JPEG compression at a quality from 10 to 90, unknown to it
 _ALL = (
     Task(
         name="denoise",
-        title="Colour denoising",
-        looks="grainy, colour",
+        title="Color denoising",
+        looks="grainy, color",
         folder="denoising",
         damages=("noise",),
         strength="sigma",
@@ -117,8 +117,8 @@ _ALL = (
     ),
     Task(
         name="jpeg",
-        title="Colour JPEG artifact removal",
-        looks="blocky, colour (JPEG)",
+        title="Color JPEG artifact removal",
+        looks="blocky, color (JPEG)",
         folder="jpeg",
         damages=("jpeg",),
         strength="quality",
@@ -303,7 +303,7 @@ TASKS: dict[str, Task] = {task.name: task for task in _ALL}
 """All tasks by name, in the order in which lists show them."""
 
 NETWORK_TASKS: dict[str, Task] = {name: task for name, task in TASKS.items() if task.has_network}
-"""Those for which the package ships a network, or has an option file to train one."""
+"""Tasks for which the package ships a network, or has an option file to train one."""
 
 _ALIASES = {alias: task for task in _ALL for alias in (task.name, *task.aliases)}
 

@@ -92,7 +92,7 @@ def make_image(
 def make_visible(
     shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8, seed: int = 0
 ) -> npt.NDArray[Any]:
-    """As `make_image`, without pixels so transparent that their colours are hidden."""
+    """As `make_image`, without pixels so transparent that their colors are hidden."""
     image = make_image(shape, dtype, seed)
     if len(shape) == 3 and shape[2] in (2, 4):
         white = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1

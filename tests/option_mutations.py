@@ -115,7 +115,7 @@ def mutations(options: dict[str, Any], above: Key = ()) -> Iterator[tuple[Key, s
             and name not in ("psnr", "ssim", "lpips", "niqe")
             and above != ("datasets",)
         ):
-            yield key, "misspelt key", value
+            yield key, "misspelled key", value
         yield key, "left out", value
         if isinstance(value, dict):
             yield key, "text for a block", "abc"
@@ -136,7 +136,7 @@ def wrong_values(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         if name not in MAY_BE_LIST:
             yield "list for a text", [value]
         if name not in FREE_TEXTS:
-            yield "misspelt", value + "x"
+            yield "misspelled", value + "x"
         if name in FOLDERS:
             yield from (("path", "a/b"), ("path up", ".."), ("path back", "a\\b"), ("empty", " "))
     elif isinstance(value, list):
@@ -194,7 +194,7 @@ def mutated(options: dict[str, Any], key: Key, kind: str, value: Any) -> Mutatio
     block = changed
     for part in key[:-1]:
         block = block[part]
-    if kind == "misspelt key":
+    if kind == "misspelled key":
         del block[key[-1]]
         block[key[-1] + "x"] = value
     elif kind == "left out":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 
 import pytest
 
@@ -42,6 +43,12 @@ TEST = COMMON | {
     "datasets": {"test": DATASET},
     "val": {"save_img": False, "protocol": "denoise_rgb"},
 }
+
+
+def forget_the_log() -> None:
+    """Let the next run open its own log, as in a process of its own."""
+    host.load("basicsr.utils.logger").initialized_logger.clear()
+    logging.getLogger("basicsr").handlers.clear()
 
 
 @pytest.fixture

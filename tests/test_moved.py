@@ -38,8 +38,10 @@ def test_names_that_never_existed_are_not_found():
         importlib.import_module("semanir_arch.engine.nothing")
 
 
-def test_an_old_name_runs_as_a_command():
-    command = [sys.executable, "-m", "semanir_arch.inference.export", "--help"]
+@pytest.mark.parametrize("name", ["inference.export", "engine.train"])
+def test_an_old_name_runs_as_a_command(name):
+    """The second takes its own name from `sys.argv`."""
+    command = [sys.executable, "-m", f"semanir_arch.{name}", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout

@@ -13,6 +13,7 @@ from semanir_arch.data.preparation.dataset_facts import load_catalogue
 from semanir_arch.data.preparation.presets import PRESETS
 from semanir_arch.runs.arguments import parse_arguments
 from semanir_arch.runs.prepare import complete_options
+from semanir_arch.tasks import TASKS
 from semanir_arch.utils.options import overview, read_header
 from tests.helpers import ROOT
 from tests.leaves import (
@@ -32,11 +33,8 @@ PAPERS = {
 }
 PAGE = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 CATALOGUE = load_catalogue(prepare.CATALOGUE)
-TASKS = {
-    *("deblurring", "defocus", "demosaicking", "denoising", "deraining", "jpeg", "lowlight"),
-    *("realnoise", "realworld", "sr", "weather"),
-}
-OURS = [leaf for leaf in LEAVES if read_header(leaf) or leaf.parent.name in TASKS]
+FOLDERS = {task.folder for task in TASKS.values()} - {""}
+OURS = [leaf for leaf in LEAVES if read_header(leaf) or leaf.parent.name in FOLDERS]
 
 # SemanIR: https://github.com/Amazingren/SemanIR, figures of its tables (in millions).
 # Restormer: 26.13 M in its paper; digits by the layers' sizes. RAMiT: of the released models.
@@ -307,7 +305,7 @@ def preparation_faults(leaf):
 def test_every_task_has_the_three_networks():
     missing = {
         (task, network)
-        for task in TASKS
+        for task in FOLDERS
         for network in ("SemanIR", "Restormer", "RAMiT")
         if not {*(OPTIONS / task).glob(f"{network}*.yml")} & {*TRAIN_LEAVES}
     }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import re
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from tests.leaves import (
     name_of,
     options_of,
 )
+from tests.small_runs import forget_the_log
 
 
 def choose():
@@ -56,12 +56,6 @@ def choose():
 
 
 SMALL = {**TINY, "SwinIR": {"embed_dim": 8, "depths": [1], "num_heads": [2]}}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_logger(monkeypatch):
-    """BasicSR opens its log file once per process."""
-    monkeypatch.setattr(host.load("basicsr.utils.logger"), "initialized_logger", {})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -176,12 +170,6 @@ def start(options):
     return path
 
 
-def forget_the_log():
-    """The next run opens its own, as in a process of its own."""
-    host.load("basicsr.utils.logger").initialized_logger.clear()
-    logging.getLogger("basicsr").handlers.clear()
-
-
 def run(main, leaf, changed):
     """Exit code of a command with overrides."""
     overrides = [f"{key}={json.dumps(value)}" for key, value in changed.items()]
@@ -267,7 +255,7 @@ def test_a_leaf_without_a_training_of_its_own_tests_the_weights_of_another(leaf,
 
 def test_a_training_is_not_made_of_a_leaf_that_only_tests(capsys):
     assert engine_train.main(["-opt", str(TEST_ONLY[0])]) == 2
-    assert "train: missing; the file describes a test alone" in capsys.readouterr().err
+    assert "train: missing; this file describes only a test" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

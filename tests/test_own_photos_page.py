@@ -7,7 +7,6 @@ page's, with a handful of iterations.
 from __future__ import annotations
 
 import json
-import logging
 import re
 import shlex
 import signal
@@ -28,6 +27,7 @@ from semanir_arch.data.files.image_io import write_image
 from semanir_arch.models.restoration_model import RestorationModel
 from semanir_arch.utils.shipped import shipped_folder
 from tests.helpers import ROOT, TINY_SR, TINY_UNET
+from tests.small_runs import forget_the_log
 
 PAGE = (ROOT / "docs" / "own_photos.md").read_text(encoding="utf-8")
 LEAVES = ("denoise", "jpeg", "x2", "pairs")
@@ -78,8 +78,7 @@ def run(words):
     if program == "tensorboard":
         TensorBoard().configure(argv=words)
         return 0
-    host.load("basicsr.utils.logger").initialized_logger.clear()
-    logging.getLogger("basicsr").handlers.clear()
+    forget_the_log()
     return launch.run(program.removeprefix("semanir-"), arguments)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from semanir_arch.commands import quickstart
 from semanir_arch.data.files.image_io import load_image
 from tests.helpers import ROOT
 from tests.tiny_quickstart import NETWORK, TRAINING, write_photographs
+from tests.training.trainings import WARM
 
 pytestmark = pytest.mark.slow
 
@@ -31,35 +35,56 @@ def folder(tmp_path_factory):
     return folder
 
 
-def start(folder, script, *arguments):
-    return subprocess.Popen(
+def run(folder, script, *arguments):
+    """Run a script in a process of its own, and return what it has printed."""
+    done = subprocess.run(
         [sys.executable, str(ROOT / script), *map(str, arguments)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
-def run(folder, script, *arguments):
-    process = start(folder, script, *arguments)
-    printed, _ = process.communicate(timeout=6000)
-    assert process.returncode == 0, printed
-    return printed
+@dataclass
+class Training:
+    """A run of train.py whose process has torch and BasicSR imported already."""
+
+    process: Any
+    output: Path
+
+    def finish(self):
+        """Exit code, and what it has printed."""
+        self.process.join(6000)
+        return self.process.exitcode, self.output.read_text()
+
+
+def train_in(folder, output, arguments):
+    os.chdir(folder)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    sys.argv = ["train.py", *arguments]
+    runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
 
 
 def start_training(folder, total_iter):
     leaf = ROOT / "options" / "quickstart" / f"{NAME}.yml"
     length = (f"train:total_iter={total_iter}", f"train:scheduler:periods=[{total_iter}]")
-    overrides = (*NETWORK, *TRAINING, *length)
-    return start(folder, "train.py", "-opt", leaf, "--auto_resume", "--force_yml", *overrides)
+    words = ["-opt", str(leaf), "--auto_resume", "--force_yml", *NETWORK, *TRAINING, *length]
+    output = folder / "printed.txt"
+    process = WARM.Process(target=train_in, args=(folder, output, words))
+    process.start()
+    return Training(process, output)
 
 
 def finish_training(folder, total_iter):
-    process = start_training(folder, total_iter)
-    printed, _ = process.communicate(timeout=6000)
-    assert process.returncode == 0, printed
+    code, printed = start_training(folder, total_iter).finish()
+    assert code == 0, printed
     return printed
 
 
@@ -83,13 +108,14 @@ def patches(folder):
 @pytest.fixture(scope="module")
 def interrupted(folder, patches):
     """The iteration that is saved after Ctrl-C, and what the interrupted training printed."""
-    process = start_training(folder, total_iter=100_000)
+    training = start_training(folder, total_iter=100_000)
     deadline = time.monotonic() + 600
-    while newest_state(folder) == 0 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=600)
-    assert process.returncode == 130, printed
+    while newest_state(folder) == 0 and training.process.is_alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(training.process.pid, signal.SIGINT)
+    code, printed = training.finish()
+    assert code == 130, printed
     return newest_state(folder), printed
 
 

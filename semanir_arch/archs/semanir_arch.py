@@ -76,7 +76,8 @@ class SemanIR(KeySemanticNetwork):
         reconstructor: "pixelshuffle" (classical), "pixelshuffledirect" (lightweight). With
             `upscale` 1 a single
             convolution takes its place, and the input is added where channels match.
-        backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
+        backend: Implementation of the attention: "auto", or a name in
+            `semanir_arch.ops.backend.ATTENTION_BACKENDS`.
         use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
             the backward pass.
 

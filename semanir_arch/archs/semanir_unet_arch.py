@@ -81,7 +81,8 @@ class SemanIRUNet(KeySemanticNetwork):
             for each; 0 in the paper. Stages with blocks may have no layers.
         unshuffle: Side of the squares of pixels that become channels before the network and pixels
             again behind it, as in FFDNet (arXiv 1710.04026); 1, as in the paper, leaves them.
-        backend: Implementation of the attention: "auto", "dense", "gather", "masked" or "naive".
+        backend: Implementation of the attention: "auto", or a name in
+            `semanir_arch.ops.backend.ATTENTION_BACKENDS`.
         use_checkpoint: Whether to trade time for memory in training: each layer is recomputed in
             the backward pass.
 

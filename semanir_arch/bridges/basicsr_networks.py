@@ -79,7 +79,7 @@ def build_basicsr(checkpoint: Checkpoint, entry: Callable[..., nn.Module]) -> Fo
             )
     raise InputError(
         f"{checkpoint.source}: BasicSR's {name} does not turn an image of {in_chans} channels into "
-        "an image, as networks that restore here must"
+        "an image, so it cannot be used here"
     )
 
 

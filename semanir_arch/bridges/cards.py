@@ -64,7 +64,7 @@ class Publication:
 
     @property
     def task(self) -> Task | None:
-        """What the record says it is for, if that is the name of a task."""
+        """Task that the record names, if it is one of ours."""
         return find_task(self.record.get("task"))
 
     @property
@@ -164,7 +164,7 @@ def _summary(publication: Publication) -> str:
         if task.demonstration:
             lines.append("Trained on synthetic damage only, to show the task.")
     if not publication.license:
-        lines.append("No licence is stated.")
+        lines.append("No license is stated.")
     return " ".join(lines)
 
 

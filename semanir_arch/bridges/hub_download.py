@@ -55,7 +55,7 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise InputError(
-            f"{address!r} is no address; expected hf:USER/REPO, hf:USER/REPO@REVISION or "
+            f"{address!r} is not an address; expected hf:USER/REPO, hf:USER/REPO@REVISION or "
             "hf:USER/REPO/FILE"
         )
     require_hub(address)
@@ -87,7 +87,7 @@ def fetch(address: str, *, cache: Path | None = None, offline: bool = False) -> 
             local_files_only=offline,
         )
     except HFValidationError as error:
-        raise InputError(f"{address!r} is no address: {error}") from error
+        raise InputError(f"{address!r} is not an address: {error}") from error
     except kinds as error:
         text = next(text for kind, text in absent.items() if isinstance(error, kind))
         raise MissingFileError(f"{address}: {text}") from error

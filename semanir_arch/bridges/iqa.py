@@ -4,7 +4,7 @@
       musiq: {type: semanir_pyiqa, metric: musiq, better: higher}
 
 pyiqa is never required, and never taken for PSNR, SSIM and LPIPS of a protocol: its defaults for
-colour and rounding are others than those of papers.
+color and rounding are others than those of papers.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _measure(name: str) -> Any:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise InputError(f"metric={name!r} is none of pyiqa's {len(known)} measures{hint}")
+        raise InputError(f"metric={name!r} is not one of pyiqa's {len(known)} metrics{hint}")
     device = devices.accelerator()
     if device in (None, "mps"):
         # Apple's lacks float64, which measures of this kind use

@@ -25,7 +25,7 @@ _EXAMPLES = {
     "Restormer": "{type: Restormer}",
     "RAMiT": "{type: RAMiT, task: low_light}",
 }
-"""What names a network, by the family of its weights."""
+"""Option blocks that name a network, by the family of its weights."""
 
 
 def find_weights(given: str | Path) -> Path:
@@ -110,7 +110,7 @@ def check_usable(checkpoint: Checkpoint) -> Checkpoint:
     if broken:
         raise CheckpointError(
             f"{checkpoint.source}: {len(broken)} of {len(checkpoint.params)} weights are not "
-            f"finite (first: {broken[0]}); is it the file of a finished training?"
+            f"finite (first: {broken[0]}); did its training finish?"
         )
     if _type_of(checkpoint) not in NETWORKS:
         _open_foreign(checkpoint)
@@ -132,7 +132,7 @@ def _build(checkpoint: Checkpoint) -> RestorationNetwork:
         return build_network(checkpoint.network or {})
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{checkpoint.source}: its network is not known to this version: {error}"
+            f"{checkpoint.source}: its network is unknown to this version: {error}"
         ) from error
 
 
@@ -163,7 +163,7 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
         try:
             build_network(checkpoint.network or {})
         except (TypeError, ValueError) as error:
-            text = f"{source}: its network is not known to this version: {error}"
+            text = f"{source}: its network is unknown to this version: {error}"
         if not spandrel_reader.is_installed():
             text += f". Networks of BasicSR and others need spandrel: {spandrel_reader.INSTALL}"
         return text
@@ -171,14 +171,14 @@ def _explain(checkpoint: Checkpoint, name: object) -> str:
     if family is not None:
         return (
             f"{source}: {checkpoint.layout}, which does not say which network it belongs to. The "
-            f"names are {family}'s; what they do not tell must be said: python -m "
+            f"names are {family}'s; give the missing facts with: python -m "
             f"semanir_arch.commands.convert {source} NEW.safetensors --network "
             f"'{_EXAMPLES[family]}'"
         )
     if spandrel_reader.is_installed():
         known = "no architecture of this package or of spandrel has such weights"
     else:
-        known = f"networks of others are recognised by spandrel: {spandrel_reader.INSTALL}"
+        known = f"other projects' networks are recognized by spandrel: {spandrel_reader.INSTALL}"
     option_file = _find_option_file(source)
     network = option_file if option_file is not None else "'{type: NAME, ...}'"
     return (

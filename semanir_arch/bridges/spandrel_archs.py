@@ -63,7 +63,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
         block = record.get("network_g") or _find_shipped(weights)
         if block is None:
             raise InputError(
-                f"these weights of {self.name} do not tell all about their network; write them "
+                f"these weights of {self.name} lack facts about their network; write them "
                 "anew: python -m semanir_arch.commands.convert FILE NEW.safetensors"
             )
         network = build_network(block).eval()
@@ -92,7 +92,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
 
 
 ARCHITECTURES = tuple(KeyGraphArchitecture(name) for name in sorted(stamp.STAMPED))
-"""What `install` adds."""
+"""Architectures that `install` adds."""
 
 
 def install(registry: ArchRegistry = MAIN_REGISTRY) -> None:

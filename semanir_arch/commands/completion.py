@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from semanir_arch.commands.launch import COMMANDS
+from semanir_arch.tasks import NETWORK_TASKS
 from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.errors import MissingPackageError
 
 __all__ = ["build_parser", "main"]
 
 SHELLS = ("bash", "zsh", "tcsh")
+
+_VALUES: dict[str, Sequence[str]] = {"--task": ("auto", *NETWORK_TASKS)}
+"""Completions offered for options that take more than fixed words."""
+
+_BASH = "complete -o bashdefault -F"
+_BASH_WITH_FILES = "complete -o bashdefault -o default -o filenames -F"
+"""Registration of a function by shtab, and one that offers files if the function finds nothing."""
 
 
 def build_parser() -> Parser:
@@ -55,7 +65,29 @@ def _print(shell: str, name: str | None) -> None:
         if COMMANDS[each].is_script:
             parser = COMMANDS[each].build_parser()
             parser.prog = f"semanir-{each}"
-            sys.stdout.write(shtab.complete(parser, shell=shell) + "\n")
+            _offer(parser, shtab.FILE)
+            script: str = shtab.complete(parser, shell=shell)
+            sys.stdout.write(script.replace(_BASH, _BASH_WITH_FILES) + "\n")
+
+
+def _offer(parser: argparse.ArgumentParser, files: Mapping[str, Any]) -> None:
+    """Say what each value is: shtab offers files only where it is told to.
+
+    Args:
+        parser: Changed in place, with its subparsers.
+        files: The mark of shtab for names of files.
+    """
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                _offer(subparser, files)
+            continue
+        values = next((_VALUES[name] for name in action.option_strings if name in _VALUES), None)
+        if values is not None:
+            action.choices = values
+        elif action.nargs != 0 and action.choices is None and action.type not in (int, float):
+            shown: Any = action
+            shown.complete = files
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def _convert(arguments: argparse.Namespace) -> None:
         task=arguments.task,
     )
     sys.stdout.write(
-        f"{path}: recognised as {read.layout}; {len(read.params)} weights of "
+        f"{path}: recognized as {read.layout}; {len(read.params)} weights of "
         f"{describe_network(read.network)} -> {arguments.target}\n"
     )
 

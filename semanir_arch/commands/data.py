@@ -17,7 +17,7 @@ SCRIPTS = {
     "patches": ("extract_patches.py", "cut images into patches for training"),
     "degrade": ("generate_lq.py", "make degraded copies of clean images"),
     "check": ("check.py", "look for damaged, unpaired and leaked images"),
-    "submission": ("write_submission.py", "write results as benchmarks want them"),
+    "submission": ("write_submission.py", "bundle results for the servers of DND and SIDD"),
 }
 """Script and purpose of each job."""
 
@@ -33,6 +33,7 @@ def build_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("job", choices=[*SCRIPTS], metavar="JOB", help=", ".join(SCRIPTS))
+    parser.add_argument("argument", nargs="*", help="of the job")
     return parser
 
 

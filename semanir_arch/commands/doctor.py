@@ -202,7 +202,7 @@ def check_basicsr() -> Iterator[Defect]:
     elif failure("torch") is None and (reason := failure("semanir_arch.plugin")):
         yield Defect(
             f"BasicSR in {folder} cannot be used ({reason})",
-            "repair what is named above or in the message; else make the environment anew: "
+            "repair the problems above; if that fails, recreate the environment: "
             "rm -r .venv; make install",
         )
 
@@ -292,13 +292,13 @@ def build_parser() -> Parser:
     """The arguments of `semanir-doctor`."""
     parser = Parser(
         prog="semanir-doctor",
-        description="Say what is installed, what works, what clashes, and how to repair it.",
+        description="Report what is installed, what works, what conflicts, and how to repair it.",
         epilog="exit code: 0, or 1 if something is broken; see docs/installation.md",
     )
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="install BasicSR with what training needs, and remove packages that clash",
+        help="install BasicSR with what training needs, and remove conflicting packages",
     )
     return parser
 

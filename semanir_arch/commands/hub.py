@@ -57,9 +57,11 @@ def build_parser() -> Parser:
         "weights", help="file with weights, a task with shipped ones, or hf:USER/REPO[@REVISION]"
     )
     parser.add_argument("target", help="pack: a folder; push: USER/REPO")
-    parser.add_argument("--name", help="of the model; default: the file's name")
-    parser.add_argument("--author", help="who publishes it, for OpenModelDB")
-    parser.add_argument("--license", help="of the weights, such as Apache-2.0; default: none")
+    parser.add_argument("--name", help="name name name of the model; default: the file's name")
+    parser.add_argument("--author", help="publisher, for OpenModelDB")
+    parser.add_argument(
+        "--license", help="license of the weights, such as Apache-2.0; default: none stated"
+    )
     parser.add_argument("--repo", help="pack: USER/REPO, for the addresses in the texts")
     parser.add_argument("--private", action="store_true", help="push: hide a new repository")
     parser.add_argument("--overwrite", action="store_true", help="pack: replace files that exist")

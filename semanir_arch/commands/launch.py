@@ -56,14 +56,14 @@ COMMANDS: dict[str, Command] = {
     "train": Command("semanir_arch.commands.train", "train a network from an option file"),
     "test": Command("semanir_arch.commands.test", "score a network on test sets"),
     "options": Command(
-        "semanir_arch.commands.options", "list, print and copy option files; their schema"
+        "semanir_arch.commands.options", "list, print and copy option files, and write their schema"
     ),
     "score": Command("semanir_arch.commands.score", "score one folder of images against another"),
     "data": Command("semanir_arch.commands.data", "prepare, cut, degrade and check images"),
     "quickstart": Command(
         "semanir_arch.commands.quickstart", "train, test and restore a photograph, in minutes"
     ),
-    "doctor": Command("semanir_arch.commands.doctor", "say what works here, and repair it"),
+    "doctor": Command("semanir_arch.commands.doctor", "check this installation, and repair it"),
     "weights": Command(
         "semanir_arch.commands.weights", "train, score and list shipped networks", is_script=False
     ),
@@ -99,7 +99,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 def overview() -> str:
     """All commands with their purpose, one per line."""
-    lines = ["Commands of the SemanIR toolkit; each explains itself with --help:", ""]
+    lines = ["Commands of the SemanIR toolkit. Add --help to any of them:", ""]
     for name, command in COMMANDS.items():
         spelled = f"semanir-{name}" if command.is_script else f"python -m semanir_arch {name}"
         lines.append(f"  {spelled:36} {command.purpose}")

@@ -42,19 +42,22 @@ def build_parser() -> Parser:
         nargs="?",
         const="",
         metavar="WORD",
-        help="option files of the package, or those of a task, or with this word in their path",
+        help="list the package's option files, or those of a task or with this word in their path",
     )
     what.add_argument("--copy", type=Path, metavar="FOLDER", help="copy all of them to FOLDER")
     what.add_argument(
-        "--schema", action="store_true", help="JSON schema of option files, for editors"
+        "--schema", action="store_true", help="print a JSON schema of option files, for editors"
     )
     what.add_argument(
-        "--table", type=Path, metavar="FOLDER", help="tasks and networks of all files, in Markdown"
+        "--table",
+        type=Path,
+        metavar="FOLDER",
+        help="print the tasks and networks of all files, in Markdown",
     )
     parser.add_argument(
         "--test",
         action="store_true",
-        help="complete it for a test; without this for a training, where the file has one",
+        help="print what a test reads; by default what a training reads, if the file has one",
     )
     parser.add_argument("--force_yml", nargs="+", default=[], metavar="KEY:KEY=VALUE")
     return parser

@@ -30,7 +30,7 @@ def build_parser() -> Parser:
         prog="semanir-quickstart",
         description="Train a small denoising network on scikit-image's photographs, test it on two "
         "that it never saw, and restore a noisy one. Minutes on a CPU. Everything is written below "
-        "datasets/, experiments/ and results/ of this folder; a repeated call continues.",
+        "datasets/, experiments/ and results/ of this folder. Run it again to continue.",
     )
     parser.add_argument(
         "--force_yml",

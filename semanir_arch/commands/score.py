@@ -51,7 +51,7 @@ ALSO: dict[str, Callable[..., float]] = {"lpips": semanir_lpips, "niqe": _niqe}
 """Scores that no protocol includes, of 8-bit images (H, W, C) in BGR order and their targets."""
 
 NEED_NO_TARGET = ("niqe",)
-"""Those of them whose target may be None."""
+"""Metrics whose target may be None."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Scorer:
     def __call__(
         self, restored: NDArray[Any], target: NDArray[Any] | None = None
     ) -> dict[str, float]:
-        """Score one image; gray and colour images are compared as the target is.
+        """Score one image; gray and color images are compared as the target is.
 
         Args:
             restored: (H, W, C) as stored, uint8 or uint16, RGB order or gray, perhaps with alpha.
@@ -185,7 +185,7 @@ def find_places(
         if not len(pairs.lq):
             # says what is missing, and what is spelled alike
             find_pairs(restored, target, rule)
-    except ValueError as error:
+    except UserError as error:
         hint = "" if partly or "have no" not in str(error) else "; --part scores those that have"
         raise InputError(f"{error}{hint}") from error
     missing = {
@@ -294,12 +294,14 @@ def build_parser() -> Parser:
         help="folder of clean images, *.lmdb, SIDD's *.mat, or a file; none for --also niqe alone",
     )
     parser.add_argument("--protocol", choices=PROTOCOLS, metavar="NAME", help=", ".join(PROTOCOLS))
-    parser.add_argument("--scale", type=int, help="of super-resolution: sr_y cuts so many pixels")
+    parser.add_argument(
+        "--scale", type=int, help="scale of super-resolution; sr_y cuts a border of so many pixels"
+    )
     parser.add_argument(
         "--filename-tmpl",
         default="{}",
         metavar="TEXT",
-        help="name of a restored image, {} standing for that of its target: '{}_x4'",
+        help="name of a restored image, with {} for its target's name: '{}_x4'",
     )
     parser.add_argument(
         "--part", action="store_true", help="leave out images without partner, and say how many"
@@ -341,7 +343,7 @@ def _is_image_file(path: Path) -> bool:
 
 
 def _stored_colors(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The colours of a file as they are, also those that its alpha hides."""
+    """The colors of a file as they are, also those that its alpha hides."""
     return pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels
 
 

@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
             with raise_signals():
                 sweep = prepare_sweep(arguments)
                 testing = Testing(sweep, Path.cwd(), arguments.fresh)
-                measurements = testing()
+                measurements = testing.test()
                 # Models of BasicSR log their means and keep no scores.
                 if measurements and testing.rank == 0:
                     seconds = time.monotonic() - start

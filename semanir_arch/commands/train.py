@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
             name = run.name
             if arguments.profile:
                 return _profile(run, arguments.profile)
-            stopped = Training(run, [ProgressLine(), TensorBoardPictures()])()
+            stopped = Training(run, [ProgressLine(), TensorBoardPictures()]).train()
         except KeyboardInterrupt:
             stopped = signal.SIGINT
         return 0 if stopped is None else explain_stop(argv, name, stopped)
@@ -92,7 +92,7 @@ def _profile(run: Run, iterations: int) -> int:
     """Train for a moment in a folder that is then deleted, and print the table."""
     with tempfile.TemporaryDirectory(prefix="semanir_profile_") as folder:
         try:
-            Training(replace(run, root=Path(folder)), [Profile(iterations)])()
+            Training(replace(run, root=Path(folder)), [Profile(iterations)]).train()
         except ProfileFinished as finished:
             sys.stdout.write(str(finished))
     return 0

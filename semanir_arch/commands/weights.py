@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_guarded(
         "weights",
         lambda: int(arguments.run(arguments)),
-        interrupted="interrupted; the same command continues",
+        interrupted="interrupted; run the same command again to continue",
     )
 
 
@@ -45,7 +45,10 @@ def build_parser() -> Parser:
         epilog="See docs/weights.md.",
     )
     parser.add_argument(
-        "--folder", type=Path, default=FOLDER, help="of the shipped files; default: the package's"
+        "--folder",
+        type=Path,
+        default=FOLDER,
+        help="folder folder folder of the shipped files; default: the package's",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="show what is shipped, with scores and origin")
@@ -55,7 +58,7 @@ def build_parser() -> Parser:
     training = commands.add_parser("train", help="train a network, and ship it if it is better")
     training.add_argument("task", metavar="TASK", help=", ".join(NETWORK_TASKS))
     training.add_argument(
-        "--minutes", type=float, default=25, help="to train, with a schedule that ends then"
+        "--minutes", type=float, default=25, help="time to train; the schedule ends with it"
     )
     training.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     training.add_argument(
@@ -145,7 +148,7 @@ def _publish_training(task: Task, experiment: Path, attempt: Attempt, folder: Pa
     sys.stdout.write(
         f"Shipped. Measure it: python -m semanir_arch.weights score {task.name}\n"
         if replaced
-        else "Not better than what is shipped, which stays.\n"
+        else "Not better than the shipped weights, which stay.\n"
     )
     return 0
 

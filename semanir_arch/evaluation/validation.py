@@ -84,7 +84,7 @@ class Validation(SRModel):
             str,
             default=None,
             choices=(*PROTOCOLS, None),
-            help="colour space, rounding, border and averaging",
+            help="color space, rounding, border and averaging",
         ),
         **{f"val.{name}": option for name, option in Restoring.OPTIONS.items()},
     }

@@ -31,7 +31,7 @@ _OFFSETS_AND_SCALES = {
     "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
-"""What is subtracted from, and then divides, RGB in [0, 1]."""
+"""Values that are subtracted from, and then divide, RGB in [0, 1]."""
 
 
 def feature_distance(
@@ -61,7 +61,7 @@ class VGGFeatureLoss(nn.Module):
     Args:
         weights: File with the state dict of that network, as torchvision publishes it.
         loss_weight: Factor.
-        vgg: "vgg11", "vgg13", "vgg16" or "vgg19", without batch normalisation.
+        vgg: "vgg11", "vgg13", "vgg16" or "vgg19", without batch normalization.
         layers: Layers whose outputs are compared: "relu3_3" is the third ReLU of the third block,
             "conv5_4" a convolution before its ReLU, "pool2" a pooling.
         criterion: "mse" or "l1".
@@ -170,7 +170,7 @@ def _load(layers: nn.ModuleDict, file: str | os.PathLike[str], vgg: str) -> None
     if not Path(file).is_file():
         raise MissingFileError(
             f"no such file: {str(file)!r}. It must hold torchvision's weights of {vgg}; make it "
-            "once, where there is a connection: import torch, torchvision; torch.save("
+            "once on a computer with internet access: import torch, torchvision; torch.save("
             f"torchvision.models.{vgg}(weights='IMAGENET1K_V1').state_dict(), {str(file)!r})"
         )
     given: Mapping[str, Tensor] = load_state(file)

@@ -73,7 +73,7 @@ def select_color(x: Tensor, color: str, data_range: float) -> Tensor:
     luma = rgb_to_y(x, data_range)
     if color == "y":
         return luma
-    # MATLAB rounds halves up; torch.round takes the even neighbour.
+    # MATLAB rounds halves up; torch.round takes the even neighbor.
     return (luma * (255 / data_range) + 0.5).floor() * (data_range / 255)
 
 

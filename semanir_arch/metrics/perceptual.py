@@ -75,8 +75,9 @@ def _network(net: str, device: str) -> Any:
             network = LPIPS(net=net, verbose=False)
     except (OSError, RuntimeError) as error:
         raise MissingFileError(
-            f"LPIPS needs torchvision's weights of {net!r}, which cannot be fetched ({error}); "
-            f"where there is a network, python -c \"import lpips; lpips.LPIPS(net='{net}')\" "
+            f"LPIPS needs torchvision's weights of {net!r}, which cannot be downloaded ({error}); "
+            "on a computer with internet access, "
+            f"python -c \"import lpips; lpips.LPIPS(net='{net}')\" "
             f"writes them to {torch.hub.get_dir()}/checkpoints"
         ) from error
     return network.to(device)

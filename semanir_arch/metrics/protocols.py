@@ -1,6 +1,6 @@
 """How published tables are measured, as named presets.
 
-A figure means little without its protocol: colour space, rounding, border and the kind of SSIM move
+A figure means little without its protocol: color space, rounding, border and the kind of SSIM move
 it by more than most papers gain (`docs/metrics.md`).
 """
 
@@ -222,7 +222,7 @@ _ALL = (
         "jpeg",
         "rgb",
         "zero_padded",
-        "GRL's code, with which SemanIR's colour JPEG tables were measured",
+        "GRL's code, with which SemanIR's color JPEG tables were measured",
         extras=("psnr_b",),
     ),
     Protocol("demosaick_rgb", "demosaic", "rgb", "wang", "GRL, SemanIR (PSNR): Kodak24, McMaster"),

@@ -2,7 +2,7 @@
 
 C. Yim, A. C. Bovik, Quality Assessment of Deblocked Images, IEEE Transactions on Image Processing
 20(1), 2011: the mean squared error grows by the blocking effect factor, which compares differences
-between neighbouring pixels across the edges of 8 x 8 blocks with those inside.
+between neighboring pixels across the edges of 8 x 8 blocks with those inside.
 """
 
 from __future__ import annotations

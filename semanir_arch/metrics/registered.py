@@ -87,7 +87,7 @@ def semanir_ssim(
 ) -> float:
     """Structural similarity, at most 1; arguments and errors as `semanir_psnr`.
 
-    `kind` is 'wang' (valid region), 'matlab' (across colours), 'skimage' (its default) or
+    `kind` is 'wang' (valid region), 'matlab' (across colors), 'skimage' (its default) or
     'zero_padded'. `nan` for images below 11 x 11 pixels inside the border, for 'skimage' 7 x 7.
     """
     window = find_kind(kind).window

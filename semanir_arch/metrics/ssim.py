@@ -3,7 +3,7 @@
 Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, Image Quality Assessment: From Error
 Visibility to Structural Similarity, IEEE Transactions on Image Processing 13(4), 2004: means,
 variances and covariance under a window, K1 = 0.01, K2 = 0.03. The implementations that papers used
-differ in the window, in what they do at the edge, and in whether the window reaches across colours;
+differ in the window, in what they do at the edge, and in whether the window reaches across colors;
 on one pair of images that moves the value by more than most papers gain.
 """
 
@@ -66,7 +66,7 @@ class SsimKind:
         return pixels / (pixels - 1) if self.sample_covariance else 1.0
 
     def color_mixing(self, channels: int) -> NDArray[np.float64]:
-        """Weights (channels, channels) of the window along the colours, edges replicated."""
+        """Weights (channels, channels) of the window along the colors, edges replicated."""
         if not self.across_colors or channels == 1:
             return np.eye(channels)
         mixing = np.zeros((channels, channels))

@@ -13,7 +13,7 @@ __all__ = ["decay_at", "update_average"]
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the averaged parameters towards the current ones.
 
-    Buffers, such as the statistics of batch normalisation, are copied: BasicSR forgets them, and
+    Buffers, such as the statistics of batch normalization, are copied: BasicSR forgets them, and
     they are averages already.
 
     Args:

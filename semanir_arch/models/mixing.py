@@ -18,7 +18,7 @@ from semanir_arch.utils.options import Bounds, Option, read_options
 __all__ = ["OPTIONS", "Mixup", "blend"]
 
 OPTIONS = {
-    "mixup": Option(bool, default=False, help="blend every batch with itself in another order"),
+    "mixup": Option(bool, default=False, help="blend every batch with a shuffled copy of itself"),
     "mixup_beta": Option(
         Annotated[float, Bounds(above=0, most=1000)],
         default=1.2,

@@ -1,4 +1,4 @@
-"""What a training minimises: the sum of all losses that an option file names."""
+"""What a training minimizes: the sum of all losses that an option file names."""
 
 from __future__ import annotations
 

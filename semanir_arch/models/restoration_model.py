@@ -129,7 +129,7 @@ class RestorationModel(TrainingStep, Validation):
         count = len(network.state_dict())
         self.loaded = len(loaded), count
         if len(loaded) < count:
-            text = "%s: %d of %d weights are taken from it, the others begin anew."
+            text = "%s: %d of %d weights are taken from it, the others stay random."
             host.load("basicsr.utils").get_root_logger().info(text, load_path, len(loaded), count)
 
     def print_network(self, net: nn.Module) -> None:

@@ -75,7 +75,7 @@ class TrainingSetup(SRModel):
             str,
             default="fp32",
             choices=PRECISIONS,
-            help="of convolutions and matrix products in training; fp16 needs a GPU",
+            help="precision of convolutions and matrix products in training; fp16 needs a GPU",
             training_only=True,
         ),
         **{f"train.{name}": option for name, option in _STEP.items()},

@@ -56,7 +56,7 @@ class TrainingStep(TrainingSetup):
         if self._frozen and self._warm_start and current_iter > self._warm_start.iters:
             self._thaw()
         lq, gt = self._mixup(self.lq, self.gt) if self._mixup else (self.lq, self.gt)
-        # A forward pass that overflows spoils the statistics of batch normalisation.
+        # A forward pass that overflows spoils the statistics of batch normalization.
         buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
         self.optimizer_g.zero_grad(set_to_none=True)
         losses = self._accumulate_gradients(lq, gt)

@@ -22,7 +22,7 @@ class Band:
 
     Args:
         rows: The rows, in the image.
-        reach: The rows and their neighbours, in the image.
+        reach: The rows and their neighbors, in the image.
         inner: The rows, in `reach`.
     """
 

@@ -125,7 +125,7 @@ def _project(x: Tensor, layers: list[tuple[Tensor, Tensor | None]]) -> Tensor:
 class _Products:
     """Sums over pixels from which the cosine of every query channel with every key channel follows.
 
-    Normalising the sums gives what normalising queries and keys first would give, without writing
+    Normalizing the sums gives what normalizing queries and keys first would give, without writing
     them again.
     """
 

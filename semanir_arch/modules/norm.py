@@ -1,4 +1,4 @@
-"""Normalisation of image-shaped features."""
+"""Normalization of image-shaped features."""
 
 from __future__ import annotations
 

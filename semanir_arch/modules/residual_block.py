@@ -1,6 +1,6 @@
 """Two convolutions beside a skip: what CPUs and GPUs compute at their highest rate.
 
-EDSR (arXiv 1707.02921), Section 3.1: a residual block without normalisation.
+EDSR (arXiv 1707.02921), Section 3.1: a residual block without normalization.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class KeySemanticLayer(nn.Module):
         window_size: Side of the windows in pixels.
         mlp_ratio: Hidden channels of the feed-forward per channel.
         score: "dot" or "cosine"; see `KeySemanticAttention`.
-        norm: "pre" normalises what enters attention and feed-forward, "post" what leaves them.
+        norm: "pre" normalizes what enters attention and feed-forward, "post" what leaves them.
         bias_dim: Hidden width of the position bias.
     """
 

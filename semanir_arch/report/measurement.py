@@ -46,7 +46,7 @@ class Subject:
         if self.weights is None:
             return (
                 "The weights are random, because path:pretrain_network_g names no file: these "
-                "scores tell nothing about a trained network."
+                "scores say nothing about a trained network."
             )
         if self.fresh[0]:
             return (

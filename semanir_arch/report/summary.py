@@ -95,7 +95,7 @@ class Report:
                 for s in subjects
             )
             or "random",
-            "recognised as": _listed(s.layout for s in subjects if s.layout),
+            "recognized as": _listed(s.layout for s in subjects if s.layout),
             "network": _listed(f"{s.network}, {s.parameters:,d} parameters" for s in subjects),
             "k": _listed(str(s.k) for s in subjects if s.k is not None),
             "protocol": _listed(one.evaluation.protocol or "none" for one in self.measurements),
@@ -126,7 +126,7 @@ class Report:
         return [*missing, *self._random_weights(), *unmeasured, *self.notes]
 
     def _random_weights(self) -> list[str]:
-        """What was measured with random weights, and under which settings."""
+        """Sentences on what was measured with random weights, and under which settings."""
         settings: dict[str, dict[str, None]] = {}
         for one in self.measurements:
             if one.subject.warning:

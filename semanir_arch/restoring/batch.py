@@ -207,7 +207,7 @@ def _warn(demonstrations: Iterable[str], reporter: Reporter) -> None:
     """Say what a network was made for, once each."""
     for task in sorted(demonstrations):
         reporter.complain(
-            f"note: {task} is a demonstration, trained on artificial damage alone; it can make "
+            f"note: {task} is a demonstration, trained only on artificial damage; it can make "
             "real photos worse: look at the result before you keep it"
         )
 
@@ -223,5 +223,5 @@ def _write_page(arguments: argparse.Namespace, done: list[Job], reporter: Report
             raise
         complain_of(path, error, reporter)
         return False
-    reporter.say(f"all to compare in a browser: {path}")
+    reporter.say(f"compare all in a browser: {path}")
     return True

@@ -38,7 +38,7 @@ __all__ = ["Exported", "export", "main"]
 SUFFIXES = (".onnx", ".pt2", ".safetensors")
 
 TOLERANCE = 1e-3
-"""Of a file's result, in units of the image range, before it is written."""
+"""Largest error of a file's result, in units of the image range, before it is written."""
 
 TIES = 1e-4
 """Share of values beyond it that key-semantic networks may have: of two keys that are as similar to
@@ -112,8 +112,8 @@ def export(
         return Exported({}, None)
     if isinstance(built, ForeignNetwork) and tile is None:
         raise InputError(
-            f"{target}: {built.name} is a network of others, whose graph has one size: give it "
-            "with --tile 256"
+            f"{target}: {built.name} is another project's network, whose graph has one size: "
+            "set it with --tile 256"
         )
     program = trace(built, tile)
     least = tile or smallest_side(built, checked=suffix != ".onnx")

@@ -17,7 +17,7 @@ def speaks_for_itself(error: Exception) -> bool:
     """Whether an error tells the user what to change; everything else is a fault of this package.
 
     Args:
-        error: What was raised; torch and NumPy say of memory what is enough.
+        error: Error that was raised; errors of PyTorch and NumPy about memory say enough.
     """
     return is_users(error) or is_out_of_memory(error)
 
@@ -27,7 +27,7 @@ def complain_of(source: Path, error: Exception, reporter: Reporter) -> None:
 
     Args:
         source: Named, unless the message names it.
-        error: What was raised.
+        error: Error that was raised.
         reporter: Shows it.
     """
     reporter.finish()

@@ -23,12 +23,12 @@ from semanir_arch.restoring.chain import Chain, Chooser, change_in_words
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.errors import ExistingFileError, InputError
+from semanir_arch.utils.errors import ExistingFileError, InputError, UserError
 
 __all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
 
 _DEEPER = 257
-"""What turns 8 bits into the same share of 16."""
+"""Factor that turns 8 bits into the same share of 16."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _refuse_long(paths: list[Path]) -> None:
             (_nearest_existing(path.parent) / path.name).lstat()
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
-                raise InputError(f"{path} cannot be written, its name is too long") from error
+                raise InputError(f"{path} cannot be written: its name is too long") from error
 
 
 def _nearest_existing(folder: Path) -> Path:
@@ -247,7 +247,7 @@ def _refuse_closed(folder: Path) -> None:
     if not nearest.is_dir():
         raise InputError(f"the result needs a folder {folder}, but {nearest} is a file")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"the result cannot be written, the folder {nearest} is read-only")
+        raise InputError(f"the result cannot be written: the folder {nearest} is read-only")
 
 
 def _check_result(target: Path, image: Image, restorer: Chain | None, settings: Settings) -> None:
@@ -259,7 +259,7 @@ def _check_result(target: Path, image: Image, restorer: Chain | None, settings: 
     depth = settings.depth or image.bit_depth
     try:
         check_format(target, shape, np.uint16 if depth == 16 else np.uint8)
-    except ValueError as error:
+    except UserError as error:
         raise InputError(f"{error} (see --format and --depth)") from error
 
 

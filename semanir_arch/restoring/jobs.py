@@ -27,14 +27,14 @@ from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 __all__ = ["Job", "JobList", "is_address", "list_jobs"]
 
 _HINTS = {
-    HEIC_SUFFIXES: f"HEIC photos are read after {INSTALL}",
-    RAW_SUFFIXES: f"camera raw files are read after {INSTALL}",
+    HEIC_SUFFIXES: f"to read HEIC photos: {INSTALL}",
+    RAW_SUFFIXES: f"to read camera raw files: {INSTALL}",
     (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".3gp"): (
-        "take pictures out of films first (ffmpeg -i FILM frames/%06d.png)"
+        "extract pictures from videos first (ffmpeg -i FILM frames/%06d.png)"
     ),
     (".pdf",): "save pages of PDF documents as PNG first",
 }
-"""What to do with files that people take for photos, by suffix."""
+"""Advice on files that people take for photos, by suffix."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -129,7 +129,7 @@ def list_jobs(inputs: Sequence[str], output: Path, suffix: str | None = None) ->
     found = _each_once(named)
     if any(_real(output) == _real(folder) for folder in _folders(inputs)):
         job_list.problems.append(
-            f"{output}: the results would lie among the photos; name another folder, such as "
+            f"{output}: the results would mix with the photos; choose another folder, such as "
             f"-o {output / 'restored'}"
         )
         return job_list
@@ -205,7 +205,7 @@ def _clash(job: Job, twin: Job) -> str:
     text = f"{job.source}: its result would replace that of {twin.source}, {job.target}"
     if _real(job.target) == _real(twin.target):
         return text
-    return f"{text}: on some systems, names that differ only in case or accents are one"
+    return f"{text}: on some systems, names that differ only in case or accents are the same"
 
 
 def _with_own_pictures(jobs: Sequence[Job], taken: set[str]) -> Iterator[Job]:
@@ -240,9 +240,9 @@ def _search(given: str, output: Path, problems: list[str]) -> Sequence[tuple[Pat
         OSError: The name cannot be looked up.
     """
     if is_address(given):
-        raise InputError(f"{given}: addresses are not fetched; download the file and name it")
+        raise InputError(f"{given}: web addresses are not downloaded; download the file yourself")
     if not given:
-        raise InputError("'': an empty name is no file or folder")
+        raise InputError("'': a name must not be empty")
     path = Path(given)
     if path.is_file():
         return [(path, Path(path.name))]

@@ -19,12 +19,12 @@ def list_tasks(folder: Path = FOLDER) -> str:
         folder: Folder of the shipped networks.
     """
     shipped = {weights.task.name for weights in available(folder)}
-    lines = [f"{'auto':13} any picture: looks at it and takes what helps (the default)"]
+    lines = [f"{'auto':13} any picture: inspects it and chooses (the default)"]
     for task in NETWORK_TASKS.values():
         line = f"{task.name:13} {task.looks}: {_title(task)}"
         lines.append(line if task.name in shipped else f"{line}; no weights are shipped")
-    lines.append("Several in order: --task jpeg+sr_x2. A network of your own: --weights FILE.")
-    lines.append("--list --scores: what was measured. --diagnose: what a picture needs.")
+    lines.append("Several in order: --task jpeg+sr_x2. Your own network: --weights FILE.")
+    lines.append("--list --scores: test scores. --diagnose: what a picture needs.")
     return "\n".join(lines)
 
 

@@ -17,7 +17,7 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["choose_device", "describe", "load_network", "network_of", "set_attention", "task_of"]
 
 _CHANNELS = ((1, 1), (3, 3), (1, 3))
-"""Gray to gray, colour to colour, and a Bayer mosaic to colour."""
+"""Gray to gray, color to color, and a Bayer mosaic to color."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -69,8 +69,8 @@ def network_of(checkpoint: Checkpoint) -> RestorationNetwork:
         if channels not in _CHANNELS:
             raise InputError(
                 f"{checkpoint.source}: its network turns {channels[0]} channels into "
-                f"{channels[1]}; allowed: gray into gray (1) or colour into colour (3), or a "
-                "mosaic (1) into colour (3)"
+                f"{channels[1]}; allowed: gray into gray (1) or color into color (3), or a "
+                "mosaic (1) into color (3)"
             )
 
     return open_network(checkpoint, accept)

@@ -147,7 +147,7 @@ def _resized(image: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[An
 def candidates(
     part: npt.NDArray[Any], chosen: tuple[str, ...], shipped: Sequence[str]
 ) -> list[tuple[str, ...]]:
-    """Tasks and chains that fit a picture's colour and have networks; the chosen ones first.
+    """Tasks and chains that fit a picture's color and have networks; the chosen ones first.
 
     Args:
         part: Part of the picture, (H, W, 1) or (H, W, 3).

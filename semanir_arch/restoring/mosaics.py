@@ -1,6 +1,6 @@
 """What a demosaicking network is given of a person's file.
 
-A gray image is taken as the mosaic itself, a colour image as the scene, of which the mosaic is
+A gray image is taken as the mosaic itself, a color image as the scene, of which the mosaic is
 recorded first. Beside the mosaic runs a plane that marks red, so that a mosaic may be turned and
 cut and still tells its phase. The network sees only the phase `rggb`, for which it was trained:
 other phases are brought to it by a mirrored row or column, cut off afterwards.
@@ -25,7 +25,7 @@ OVERLAP = 4 * REACH
 
 
 def check_mosaic(pixels: Pixels) -> None:
-    """Refuse what is too small to know all colours.
+    """Refuse what is too small to know all colors.
 
     Raises:
         ValueError: Saying how large a mosaic must be.

@@ -48,17 +48,17 @@ class Pixels:
 
     @property
     def channels(self) -> int:
-        """Channels of the colour: 1 (gray) or 3 (RGB)."""
+        """Channels of the color: 1 (gray) or 3 (RGB)."""
         return 1 if self.layers.shape[2] <= 2 else 3
 
     @property
     def has_alpha(self) -> bool:
-        """Whether there is opacity beside the colour."""
+        """Whether there is opacity beside the color."""
         return self.layers.shape[2] > self.channels
 
     @property
     def color(self) -> Tensor:
-        """The whole colour; see `read_color`."""
+        """The whole color; see `read_color`."""
         return self.read_color(_ALL, _ALL)
 
     @property
@@ -67,7 +67,7 @@ class Pixels:
         return self.read_alpha(_ALL, _ALL) if self.has_alpha else None
 
     def read_color(self, rows: slice, columns: slice) -> Tensor:
-        """A part of the colour, shape (1, `channels`, h, w), float32 in [0, 1]."""
+        """A part of the color, shape (1, `channels`, h, w), float32 in [0, 1]."""
         return _to_tensor(self.layers[rows, columns, : self.channels])
 
     def read_alpha(self, rows: slice, columns: slice) -> Tensor:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from semanir_arch.tasks import NETWORK_TASKS, get_task
 from semanir_arch.utils.command_line import Parser
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
 __all__ = ["FORMATS", "build_parser", "parse_arguments"]
 
 FORMATS = ("png", "jpg", "tif", "webp", "bmp")
-"""What results may be written as, by the suffix."""
+"""Formats of results, by the suffix."""
 
 _ONLY_READ = (
     *("gif", "ppm", "pgm", "jp2", "avif"),
@@ -26,12 +26,12 @@ _NOT_EXPLAINED = (
     *("compare", "precision", "tile", "overlap", "ensemble", "strength", "force", "diagnose"),
     "sheet",
 )
-"""What means nothing beside --explain: it reads the network once, in float32 and without tiles."""
+"""Options without effect on --explain: it reads the network once, in float32 and without tiles."""
 
 _DESCRIPTION = """\
 Restore images with a trained network: files, folders with their sub-folders, and patterns such as
-'photos/**/*.jpg'. Any size, 8 or 16 bit, gray or colour, with or without alpha. Results keep name,
-format, depth, colour profile and metadata of the input; see docs/restoring.md."""
+'photos/**/*.jpg'. Any size, 8 or 16 bit, gray or color, with or without alpha. Results keep name,
+format, depth, color profile and metadata of the input; see docs/restoring.md."""
 
 _EXIT = """\
 exit code: 0 all restored; 1 some failed, each with one message; 2 nothing could be done; 130
@@ -70,11 +70,11 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--task",
         metavar="NAME",
-        help="auto (default): look at every picture and take what helps it; or one of "
+        help="auto (default): inspect every picture and choose; or one of "
         f"{', '.join(NETWORK_TASKS)}, or several in order, as in jpeg+sr_x2; --list explains them",
     )
     group.add_argument(
-        "--force", action="store_true", help="restore pictures with nothing to repair as well"
+        "--force", action="store_true", help="restore even pictures with nothing to repair"
     )
     group.add_argument(
         "--strength",
@@ -86,7 +86,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="a network of your own, experiments/NAME/models/net_g_latest.pth; one of others that "
+        help="your own network, experiments/NAME/models/net_g_latest.pth; somebody else's that "
         "spandrel knows; or hf:USER/REPO[@REVISION]",
     )
     group.add_argument(
@@ -102,7 +102,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--bayer",
         metavar="PHASE",
-        help="demosaicking: colours of the first two rows and columns; rggb (default), bggr, grbg, "
+        help="demosaicking: colors of the first two rows and columns; rggb (default), bggr, grbg, "
         "gbrg",
     )
 
@@ -110,13 +110,13 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 def _add_results(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("results")
     group.add_argument(
-        "--format", choices=FORMATS, help="of all results; default: as the input, else png"
+        "--format", choices=FORMATS, help="format of all results; default: as the input, else png"
     )
     group.add_argument(
         "--depth", type=int, choices=(8, 16), help="bits per sample; default: as the input"
     )
     group.add_argument(
-        "--save-quality", type=int, default=95, metavar="1-100", help="of JPEG; default: 95"
+        "--save-quality", type=int, default=95, metavar="1-100", help="quality of JPEG; default: 95"
     )
     group.add_argument(
         "--compare",
@@ -149,7 +149,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
         "megapixel, and smaller where the memory is short",
     )
     group.add_argument(
-        "--overlap", type=int, metavar="PIXELS", help="what tiles share; default: 64"
+        "--overlap", type=int, metavar="PIXELS", help="overlap of tiles in pixels; default: 64"
     )
     group.add_argument(
         "--ensemble",
@@ -161,7 +161,7 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
 def _add_other(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("instead of restoring")
     group.add_argument(
-        "--list", action="store_true", help="show the tasks; with --scores all that was measured"
+        "--list", action="store_true", help="list the tasks; with --scores also their test scores"
     )
     group.add_argument("--scores", action="store_true", help=argparse.SUPPRESS)
     group.add_argument(
@@ -169,7 +169,9 @@ def _add_other(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say what is wrong with the pictures and what would help; write nothing",
     )
-    group.add_argument("--json", action="store_true", help="--diagnose: a line of JSON each")
+    group.add_argument(
+        "--json", action="store_true", help="--diagnose: print one line of JSON per picture"
+    )
     group.add_argument(
         "--try",
         dest="sheet",
@@ -177,7 +179,7 @@ def _add_other(parser: argparse.ArgumentParser) -> None:
         help="write NAME_try.png and NAME_try.html: a part of each picture under every task",
     )
     group.add_argument(
-        "--serve", action="store_true", help="a page in the browser, for this computer alone"
+        "--serve", action="store_true", help="serve a page for the browser, on this computer only"
     )
     group.add_argument("--host", default="127.0.0.1", help="--serve: address to listen on")
     group.add_argument("--port", type=int, default=7860, help="--serve: default: 7860; 0: any")
@@ -205,7 +207,10 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
     suffix = output.suffix.lower().removeprefix(".")
     suffix = {"jpeg": "jpg", "tiff": "tif"}.get(suffix, suffix)
     if suffix in _ONLY_READ:
-        parser.error(f"-o {output}: not written; allowed: {', '.join(FORMATS)}, or a folder")
+        parser.error(
+            f"-o {output}: this format cannot be written; allowed: {', '.join(FORMATS)}, "
+            "or a folder"
+        )
     if arguments.format and suffix in FORMATS and suffix != arguments.format:
         parser.error(f"-o {output} and --format {arguments.format} contradict each other")
 
@@ -214,7 +219,7 @@ def _check_values(parser: argparse.ArgumentParser, arguments: argparse.Namespace
     if arguments.task is not None:
         try:
             _check_task(arguments)
-        except ValueError as error:
+        except UserError as error:
             parser.error(str(error))
     if arguments.strength is not None and not 0 <= arguments.strength <= 1:
         parser.error(f"--strength {arguments.strength:g}: allowed: 0 to 1")
@@ -251,7 +256,7 @@ def _check_auto(parser: argparse.ArgumentParser, arguments: argparse.Namespace) 
         name for name in ("sigma", "quality", "bayer", "k") if vars(arguments)[name] is not None
     ]
     if given:
-        parser.error(f"--{given[0]} needs a --task: it is not chosen for every picture")
+        parser.error(f"--{given[0]} needs a --task, because it does not apply to every picture")
 
 
 def _check_explain(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
@@ -259,12 +264,12 @@ def _check_explain(parser: argparse.ArgumentParser, arguments: argparse.Namespac
     unused = [name for name in _NOT_EXPLAINED if given[name] != parser.get_default(name)]
     if unused:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        parser.error(f"--explain restores nothing and has no use for {options}")
+        parser.error(f"--explain restores nothing; leave out {options}")
 
 
 def _read_output(text: str) -> Path:
     if not text:
-        raise argparse.ArgumentTypeError("'': an empty name is no file or folder")
+        raise argparse.ArgumentTypeError("'': a name must not be empty")
     return Path(text)
 
 

@@ -164,8 +164,8 @@ class Restorer:
         Args:
             image: Gray (H, W) or (H, W, 1), gray and alpha (H, W, 2), RGB (H, W, 3) or RGBA
                 (H, W, 4), of any size; uint8 in 0-255, uint16 in 0-65535, or floating point in
-                [0, 1]. A network for colour restores a gray image as three equal channels, of
-                which the mean is returned; a network for gray restores the channels of a colour
+                [0, 1]. A network for color restores a gray image as three equal channels, of
+                which the mean is returned; a network for gray restores the channels of a color
                 image one by one.
             sigma: Bound for denoising: the removed part is scaled down so that its standard
                 deviation does not exceed this, on the 0-255 scale; None for no bound.
@@ -180,7 +180,7 @@ class Restorer:
 
         Returns:
             The restored image in the same layout, type and range, `upscale` times larger; alpha is
-            kept (resized bicubically where the size changes), and colours that it hides are made
+            kept (resized bicubically where the size changes), and colors that it hides are made
             of visible ones. Demosaicking makes gray RGB.
 
         Raises:
@@ -206,7 +206,7 @@ class Restorer:
         if quality is not None:
             limit_to_quality(*self._colors(image, restored), quality, end)
         if strength is not None and strength < 1:
-            # hidden colours are the input's as well, where all of it is wanted back
+            # hidden colors are the input's as well, where all of it is wanted back
             before = given if strength == 0 else pixels
             mosaic = (bayer or "rggb") if self.demosaics else None
             keep_share(before, restored, strength, self.upscale, mosaic)
@@ -230,7 +230,7 @@ class Restorer:
         network = self.network
         if network.in_chans != network.out_chans and not self.demosaics:
             raise InputError(
-                f"{source}: its network turns a mosaic into colour; allowed: task 'demosaic'"
+                f"{source}: its network turns a mosaic into color; allowed: task 'demosaic'"
             )
         if self.demosaics and network.out_chans != 3:
             raise InputError(f"{source}: its network makes gray images and cannot demosaic")
@@ -298,8 +298,8 @@ class Restorer:
         for band in bands:
             if not torch.isfinite(band).all():
                 raise NonFiniteError(
-                    f"the network's output is not finite in {self.precision}; are the weights of a "
-                    "finished training?"
+                    f"the network's output is not finite in {self.precision}; did the training of "
+                    "these weights finish?"
                 )
             canvas.add(band)
 

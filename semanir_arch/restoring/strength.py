@@ -40,7 +40,7 @@ __all__ = [
 
 _BLOCK = 8
 _ROWS = 16 * _BLOCK
-"""Rows in work at once; a multiple of the blocks of subsampled colour."""
+"""Rows in work at once; a multiple of the blocks of subsampled color."""
 
 _LARGEST_SIGMA = 255.0
 
@@ -84,7 +84,7 @@ def check_strength(
         if not lowest <= value <= highest:
             raise InputError(f"{name}={value:g}; allowed: {lowest:g} to {highest:g}")
     if sigma is not None and quality is not None:
-        raise InputError("sigma and quality exclude each other")
+        raise InputError("give sigma or quality, not both")
 
 
 def _check_number(name: str, value: object) -> None:
@@ -175,7 +175,7 @@ def limit_noise(
     """Scale the removed part down to a standard deviation of `sigma`, where it has a larger one.
 
     Args:
-        before: (H, W, C) colour, uint8, uint16 or floating point in [0, 1].
+        before: (H, W, C) color, uint8, uint16 or floating point in [0, 1].
         after: Restored version, of the same shape and type; changed in place.
         sigma: Standard deviation on the 0-255 scale.
         tick: Function called now and then; an error it raises ends the work.
@@ -203,9 +203,9 @@ def limit_to_quality(
 ) -> None:
     """Keep each DCT coefficient of the correction within half a quantisation step.
 
-    Blocks are those of a JPEG file that begins at the first pixel. Colour is taken as most files
+    Blocks are those of a JPEG file that begins at the first pixel. Color is taken as most files
     store it, at half the resolution in both directions; where a file keeps full resolution, the
-    bound of the colour is weaker than it could be.
+    bound of the color is weaker than it could be.
 
     Args:
         before: (H, W, 1) or (H, W, 3), gray or RGB, uint8, uint16 or floating point in [0, 1].

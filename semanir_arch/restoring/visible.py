@@ -32,7 +32,7 @@ def visible(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def with_visible_colors(pixels: Pixels, tick: Callable[[], None] = lambda: None) -> Pixels:
-    """Give hidden pixels the colours of visible ones; opacity stays.
+    """Give hidden pixels the colors of visible ones; opacity stays.
 
     Args:
         pixels: An image.
@@ -40,7 +40,7 @@ def with_visible_colors(pixels: Pixels, tick: Callable[[], None] = lambda: None)
 
     Returns:
         The same object where nothing is hidden or nothing visible; else a copy, of the same layout
-        and type, in which pixels that are visible beside their neighbours are unchanged.
+        and type, in which pixels that are visible beside their neighbors are unchanged.
     """
     if not pixels.has_alpha:
         return pixels

@@ -59,7 +59,7 @@ def build_parser(description: str, is_train: bool = True) -> Parser:
         "--launcher",
         choices=("none", "pytorch", "slurm"),
         default="none",
-        help="how several processes were started; torchrun is recognised without it",
+        help="how several processes were started; torchrun is recognized without it",
     )
     parser.add_argument(
         "--debug", action="store_true", help="log, validate and save every few iterations"

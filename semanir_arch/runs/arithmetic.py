@@ -64,7 +64,9 @@ class Arithmetic:
                 dict(content["facts"]),
             )
         except (KeyError, TypeError) as error:
-            raise InputError(f"received {content!r}, which is no arithmetic") from error
+            raise InputError(
+                f"received {content!r}, which is not a record of arithmetic"
+            ) from error
 
     def write_to(self, logger: logging.Logger) -> None:
         """Log what is computed with, and what differs."""
@@ -120,7 +122,7 @@ def agree(options: Mapping[str, Any], recorded: Mapping[str, Any] | None = None)
         raise InputError(_refusal(problems))
     if problems:
         choose_freely()
-    notes = [f"{problem}. Going on, as other_arithmetic says." for problem in problems]
+    notes = [f"{problem}. Continuing, as other_arithmetic is set." for problem in problems]
     return replace(observe(options), notes=(*notes, *_compare_facts(model, origin, everywhere)))
 
 
@@ -138,8 +140,8 @@ def _refusal(problems: list[str]) -> str:
     lines = "\n".join(f"  {problem}" for problem in problems)
     return (
         f"the last digits of the results would differ:\n{lines}\n"
-        f"Where the native library is not compiled: {native.COMMAND}. To go on with what there "
-        f"is: {_GO_ON}"
+        f"Where the native library is not compiled: {native.COMMAND}. To continue "
+        f"anyway: {_GO_ON}"
     )
 
 

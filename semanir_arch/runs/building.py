@@ -22,7 +22,8 @@ _COMPLAINTS = (
     *(AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     cv2.error,
 )
-"""What BasicSR's data sets raise of folders, names, sizes and damaged images: they check little."""
+"""Errors of BasicSR's data sets about folders, names, sizes and damaged images: they check
+little."""
 
 _MISFIT = "Error(s) in loading state_dict"
 
@@ -31,8 +32,8 @@ def build_dataset(phase: str, block: dict[str, Any]) -> Any:
     """A data set.
 
     Args:
-        phase: Its key in `datasets`, for messages.
-        block: Its options, complete.
+        phase: Key in `datasets`, for messages.
+        block: Complete options of the data set.
 
     Raises:
         ValueError: It cannot be built with these options, or from these files.
@@ -86,7 +87,7 @@ class _DatasetOfBasicSR(Dataset[Any]):
 
     Args:
         dataset: The data set.
-        place: What it is, for messages.
+        place: Description of its place, for messages.
     """
 
     def __init__(self, dataset: Any, place: str) -> None:

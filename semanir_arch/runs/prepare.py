@@ -41,7 +41,7 @@ def complete_options(file: str, overrides: Sequence[str], is_train: bool) -> Res
     """
     resolved = resolve(file, overrides, "train" if is_train else "test")
     if is_train and resolved.inherits and "train" not in resolved.options:
-        text = "missing; the file describes a test alone, without a training: test.py takes it"
+        text = "missing; this file describes only a test; run it with test.py"
         raise OptionError(Problem(shown(resolved.path), ("train",), text))
     # Imported here, because it imports BasicSR: a wrong file name should be told at once.
     from semanir_arch.runs.class_schemas import build_catalogue

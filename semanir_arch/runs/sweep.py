@@ -228,7 +228,7 @@ def _read_axis(flag: str, entry: str, merged: Merged) -> _Axis:
     elif ":" not in key and key not in {*merged.options, *ROOT, *TEST_ROOT}:
         names = list(variables) if isinstance(variables, dict) else []
         place = shown(merged.path)
-        text = f"{key!r} is no entry of vars in {place}"
+        text = f"{key!r} is not in vars of {place}"
         has = f"; it has {', '.join(names)}" if names else ", which has no vars"
         advice = "an option is named with the keys above it, as in datasets:val:sigma=15,25"
         near = f" ({hint(key, names)})" if names else ""

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,30 +40,32 @@ _EXAMPLES, _FEWEST_EXAMPLES = 120, 1
 """Images kept for the page in all, and of one set under one setting at least."""
 
 
-@dataclass
 class Testing:
     """All tests of one command.
 
     Args:
-        sweep: Sweep to test.
+        sweep: Sweep to be tested.
         root: Folder in which results/ is.
         fresh: Whether to start over where an earlier run was interrupted.
-        rank: Number of this process, set by the run.
-        arithmetic: Arithmetic of the run, which sets it.
+
+    Attributes:
+        rank: Number of this process, once `test` runs.
+        arithmetic: Arithmetic that the test computes with, once `test` runs.
     """
 
-    sweep: Sweep
-    root: Path
-    fresh: bool = False
-    rank: int = 0
-    arithmetic: Arithmetic = field(default_factory=lambda: Arithmetic("cpu"))
+    def __init__(self, sweep: Sweep, root: Path, fresh: bool = False) -> None:
+        self.sweep = sweep
+        self.root = root
+        self.fresh = fresh
+        self.rank = 0
+        self.arithmetic = Arithmetic("cpu")
 
     @property
     def folder(self) -> Path:
         """Folder of all results."""
         return self.root / "results" / self.sweep.name
 
-    def __call__(self) -> list[Measurement]:
+    def test(self) -> list[Measurement]:
         """Run the tests.
 
         Returns:
@@ -148,10 +149,7 @@ class Testing:
             return None if _read_begun(self.folder) == ours else ""
         other = [title for title in shared if ours[title] != found[title]]
         if other:
-            return (
-                f"weights, options, data, code or attention backends of {other[0]} are not the "
-                "same any more"
-            )
+            return f"weights, options, data, code or attention backends of {other[0]} have changed"
         return None
 
     def _run(

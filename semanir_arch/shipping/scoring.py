@@ -47,7 +47,7 @@ def score(task: Task, folder: Path = FOLDER) -> list[Score]:
     if task.sweep:
         argv += ["--sweep", task.sweep]
     sweep = prepare_sweep(parse_arguments(argv, "", is_train=False))
-    scores = [_summarize(measurement) for measurement in Testing(sweep, Path.cwd())()]
+    scores = [_summarize(measurement) for measurement in Testing(sweep, Path.cwd()).test()]
     record: dict[str, Any] = {key: shipped.record[key] for key in shipped.record if key != "task"}
     record["scores"] = [asdict(entry) for entry in scores]
     record["scored"] = {

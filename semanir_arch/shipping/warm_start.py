@@ -51,7 +51,7 @@ def prepare_start(
         folder: Folder of the shipped weights.
 
     Returns:
-        Weights to start from; None for random weights.
+        File to start from; None for random weights.
 
     Raises:
         FileNotFoundError: `wanted` does not exist.
@@ -82,7 +82,7 @@ def prepare_start(
 def fit(given: Tensor | None, own: Tensor) -> Tensor | None:
     """A tensor of a trained network in the shape of another network's, if there is a way.
 
-    Between colour and gray, the first convolution sees the sum of three equal channels, and the
+    Between color and gray, the first convolution sees the sum of three equal channels, and the
     last one gives their mean. Before a pixel-shuffle of twice the factor, every pixel becomes four
     equal ones.
 
@@ -99,7 +99,7 @@ def fit(given: Tensor | None, own: Tensor) -> Tensor | None:
         return None
     for dim in range(min(given.ndim, 2)):
         if given.shape[dim] == _COLOUR * own.shape[dim]:
-            # colours come first, then the pixels of a square that pixel-unshuffle made channels
+            # colors come first, then the pixels of a square that pixel-unshuffle made channels
             summed = given.unflatten(dim, (_COLOUR, -1)).sum(dim=dim)
             given = summed if dim == 1 else summed / _COLOUR
     if given.shape[0] % _COLOUR == 0 and own.shape[0] == 4 * given.shape[0]:

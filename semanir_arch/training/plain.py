@@ -99,7 +99,7 @@ def check(opt: dict[str, Any]) -> None:
     unread = list(_find_unread(given))
     if unread:
         _LOGGER.warning(
-            "BasicSR's own pipeline does without %s. `python train.py -opt %s` of semanir_arch "
+            "BasicSR's own pipeline ignores %s. `python train.py -opt %s` of semanir_arch "
             "reads them.",
             *(", ".join(unread), file),
         )

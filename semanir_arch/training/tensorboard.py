@@ -119,7 +119,7 @@ def _enlarge(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArr
 
 
 def _color(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """RGB as it is; gray, or channels that are no colours, as gray."""
+    """RGB as it is; gray, or channels that are no colors, as gray."""
     if image.shape[2] == 3:
         return image
     gray = image.mean(axis=2, keepdims=True).round().astype(np.uint8)

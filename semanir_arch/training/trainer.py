@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -41,21 +41,23 @@ __all__ = ["Training"]
 _LOGGER = logging.getLogger("basicsr")
 
 
-@dataclass
 class Training:
     """One training.
 
     Args:
         run: Run that the command line asks for.
         observers: Objects that are told what happens.
-        model: Model that the run built; set by the run.
+
+    Attributes:
+        model: Model that `train` built; None before.
     """
 
-    run: Run
-    observers: Sequence[Observer] = ()
-    model: Any = None
+    def __init__(self, run: Run, observers: Sequence[Observer] = ()) -> None:
+        self.run = run
+        self.observers = observers
+        self.model: Any = None
 
-    def __call__(self) -> Signals | None:
+    def train(self) -> Signals | None:
         """Train to the end, or until a signal.
 
         Returns:

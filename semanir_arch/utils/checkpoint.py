@@ -38,14 +38,15 @@ PARAM_KEYS = (
     *("params_ema", "params-ema", "params", "state_dict", "model_state_dict"),
     *("model", "net", "net_g", "network", "generator"),
 )
-"""Where a file may keep its weights; `param_key='auto'` takes the first that holds any."""
+"""Keys under which a file may keep its weights; `param_key='auto'` takes the first that holds
+any."""
 
 _SHOWN = 8
 
 _MOST_STRUCTURE = 2**24
 _MOST_VALUES = 10_000
 _DEEPEST = 16
-"""What the record of a network may hold; those of this package have fewer than 100 values."""
+"""Limits of a network's record; those of this package have fewer than 100 values."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def load_checkpoint(
             str(name) for name, value in params.items() if not isinstance(value, Tensor)
         )
         raise CheckpointError(
-            f"{path}: the weights are not a dictionary of tensors; no tensors: {others}"
+            f"{path}: the weights are not a dictionary of tensors; not tensors: {others}"
         )
     _check_tensors(path, params)
     layout = describe_layout(params, filled[0] if filled else None, set(state))
@@ -278,7 +279,7 @@ def check_fit(network: nn.Module, checkpoint: Checkpoint) -> None:
     if any(problems.values()):
         lines = [f"{checkpoint.source}: these weights do not fit {type(network).__name__}."]
         lines += [f"  {len(n)} {what}: {_names(n)}" for what, n in problems.items() if n]
-        lines.append(f"  The file was recognised as {checkpoint.layout}.")
+        lines.append(f"  The file was recognized as {checkpoint.layout}.")
         lines.append(f"  It was saved from {describe_network(checkpoint.network)}.")
         lines += _prefix_hint(checkpoint, own)
         raise CheckpointError("\n".join(lines))

@@ -41,7 +41,7 @@ def find_family(params: Mapping[str, Any]) -> str | None:
 def describe_layout(
     params: Mapping[str, Any], param_key: str | None, file_keys: Collection[str]
 ) -> str:
-    """Say in words what a file was recognised as.
+    """Say in words what a file was recognized as.
 
     Args:
         params: The weights by name, as they are in the file.
@@ -59,7 +59,7 @@ def describe_layout(
     if param_key == "params_ema":
         details.append("with averaged weights (params_ema)")
     elif "params_ema" in file_keys:
-        details.append(f"of which {param_key} was taken, not the averaged weights (params_ema)")
+        details.append(f"from which {param_key} was taken, not the averaged weights (params_ema)")
     if family in _OFFICIAL:
         details.append(f"with the names of {family}'s authors")
     return ", ".join([layout, *details])

@@ -58,11 +58,11 @@ class MissingPackageError(UserError, ModuleNotFoundError):
 
 
 class UnavailableError(UserError, NotImplementedError):
-    """What was asked for cannot run on this machine."""
+    """Error of something that cannot run on this machine."""
 
 
 class SaveError(UserError, RuntimeError):
-    """Nothing was saved; the message names the file and the reason, and what is still there."""
+    """Error of a save; the message names the file and the reason, and what is still there."""
 
 
 class NonFiniteError(UserError, FloatingPointError):
@@ -70,11 +70,11 @@ class NonFiniteError(UserError, FloatingPointError):
 
 
 class OutOfMemoryError(UserError, MemoryError):
-    """There is too little memory; the message says what needs less."""
+    """Error of too little memory; the message says what needs less."""
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says, without what Python and torch put around it.
+    """Message of an error, without what Python and PyTorch put around it.
 
     Torch hands on the type of an error of a loading process, and one text with the whole traceback.
 
@@ -87,7 +87,8 @@ def message_of(error: BaseException) -> str:
     if not (text.startswith("Caught ") and " in DataLoader worker process" in text):
         return text
     kind = type(error)
-    return text.rpartition(f"\n{kind.__module__}.{kind.__qualname__}: ")[2].strip()
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return text.rpartition(f"\n{module}{kind.__qualname__}: ")[2].strip()
 
 
 def is_users(error: BaseException) -> bool:
@@ -96,4 +97,7 @@ def is_users(error: BaseException) -> bool:
     These are a `UserError`, and what the operating system refused: a file that is missing, a disk
     that is full. Everything else is a fault of this package.
     """
-    return isinstance(error, UserError) or (isinstance(error, OSError) and bool(error.errno))
+    if not isinstance(error, OSError):
+        return isinstance(error, UserError)
+    # of an error of a loading process only the text is left
+    return isinstance(error, UserError) or bool(error.errno) or "[Errno " in message_of(error)

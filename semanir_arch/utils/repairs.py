@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 COMMAND = "python -m semanir_arch.doctor --repair"
-"""What a message tells the user to type."""
+"""Command that messages tell the user to type."""
 
 BASICSR = "basicsr==1.4.2"
 """The newest release, of August 2022."""
@@ -85,8 +85,7 @@ def install_basicsr() -> Repair:
 
     Without build isolation, which would download a second torch; without dependencies, which name
     the abandoned tb-nightly and a second build of OpenCV; and with a bare `exec` that works on
-    Python 3.13, see `basicsr_build/sitecustomize.py`. The wheel is not taken from pip's cache,
-    where an older BasicSR of the same version may lie.
+    Python 3.13, see `basicsr_build/sitecustomize.py`.
     """
     missing = [_BUILD_TOOLS, *missing_requirements("train")]
     flags = ("--no-build-isolation", "--no-deps")

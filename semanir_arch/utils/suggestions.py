@@ -1,4 +1,4 @@
-"""The nearest allowed name, for messages about a misspelt one."""
+"""The nearest allowed name, for messages about a misspelled one."""
 
 from __future__ import annotations
 

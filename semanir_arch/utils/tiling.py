@@ -19,7 +19,7 @@ class Tiling:
 
     Args:
         tile: Side of a tile in pixels of the input; rounded up to a multiple of the network's.
-        overlap: Pixels that neighbouring tiles share at least; less than a tile. The outer quarter
+        overlap: Pixels that neighboring tiles share at least; less than a tile. The outer quarter
             of it is thrown away, because there the network saw the cut, and over the inner half one
             tile fades into the next.
 

@@ -59,7 +59,7 @@ CHANNELS: dict[str, Callable[[int], dict]] = {
     "SemanIR": lambda channels: {"in_chans": channels, "out_chans": 3},
     "SemanIRUNet": lambda channels: {"in_chans": channels, "out_chans": 3},
     "Restormer": lambda channels: {"inp_channels": channels, "dual_pixel_task": True},
-    # the input is added, and normalised like the output: as many channels out as in
+    # the input is added, and normalized like the output: as many channels out as in
     "RAMiT": lambda channels: {"in_chans": channels, "task": "denoising_real"},
 }
 

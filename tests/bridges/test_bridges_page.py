@@ -30,7 +30,7 @@ from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
 
 PAGE = (ROOT / "docs" / "bridges.md").read_text()
 
-READER, WRITER, HUB = ("test_spandrel_reader", "test_spandrel_archs", "test_hub")
+READER, WRITER, HUB = ("test_spandrel_reader", "test_spandrel_archs", "test_hub_repository")
 CONVERT, IQA, TRAINED, HERE = (
     *("test_convert", "test_iqa", "test_restoring_trained"),
     "test_bridges_page",

@@ -71,10 +71,10 @@ def test_the_command_restores_with_an_address(cache, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("hf:someone", "'hf:someone' is no address; expected hf:USER/REPO"),
-        ("hf:someone/a b", "is no address"),
-        ("hf:a/b@", "is no address"),
-        ("hf:a--b/c..d", "is no address"),
+        ("hf:someone", "'hf:someone' is not an address; expected hf:USER/REPO"),
+        ("hf:someone/a b", "is not an address"),
+        ("hf:a/b@", "is not an address"),
+        ("hf:a--b/c..d", "is not an address"),
         ("hf:someone/denoiser@v9", "not in the cache"),
         ("hf:someone/denoiser/gone.pth", "not in the cache"),
     ],
@@ -213,7 +213,7 @@ def test_little_is_said_of_a_file_that_says_little(tmp_path, capsys):
     assert main(["pack", str(tmp_path / "net.pth"), str(folder)]) == 0
     card = (folder / "README.md").read_text()
     assert "The file says nothing about it." in card
-    assert "No licence is stated." in card
+    assert "No license is stated." in card
     assert "Scores" not in card
     entry = json.loads((folder / "openmodeldb.json").read_text())
     assert (entry["license"], entry["author"]) == (None, "unknown")

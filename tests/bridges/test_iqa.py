@@ -57,7 +57,7 @@ def test_measures_without_reference_get_one_image_and_gray_becomes_three_channel
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metric": "dist"}, "'dist' is none of pyiqa's 2 measures; did you mean 'dists'"),
+        ({"metric": "dist"}, "'dist' is not one of pyiqa's 2 metrics; did you mean 'dists'"),
         ({"metric": "dists"}, "compares with a target, and there is none"),
         ({"metric": "dists", "img2": make_image((9, 9, 3))}, "shapes differ"),
         ({"metric": "musiq", "crop_border": 6}, "crop_border=6 leaves nothing of"),

@@ -168,16 +168,34 @@ def test_option_files_are_listed_and_copied_whole(tmp_path, capsys):
     assert (copy / "mine.yml").exists()
 
 
-def test_bash_accepts_the_completion_of_all_commands(capsys, tmp_path):
+TRY_COMPLETION = """
+source completion.bash
+try() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 ))
+    registered=$(complete -p "$1"); after=${registered#* -F }; COMPREPLY=()
+    [[ $registered == *"-o default "* ]] && "${after% *}"
+    echo "${COMPREPLY[@]}"
+}
+try semanir-restore --tas
+try semanir-restore --task dem
+try semanir-restore pho
+try semanir-train --auto
+try semanir-train -opt mine/
+try semanir-data pat
+"""
+
+
+def test_bash_completes_options_words_and_files(capsys, tmp_path):
     assert completion.main(["bash"]) == 0
-    script = tmp_path / "completion.bash"
-    script.write_text(capsys.readouterr().out)
-    wanted = "source completion.bash; complete -p semanir-restore semanir-train semanir-data"
+    (tmp_path / "completion.bash").write_text(capsys.readouterr().out)
+    (tmp_path / "mine").mkdir()
+    for name in ("photo.jpg", "mine/x.yml"):
+        (tmp_path / name).touch()
     result = subprocess.run(
-        ["bash", "-c", wanted], cwd=tmp_path, capture_output=True, text=True, check=True
+        ["bash", "-c", TRY_COMPLETION], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert result.stdout.count("complete ") == 3
-    assert "--task" in script.read_text()
+    expected = ["--task", "demosaic", "photo.jpg", "--auto_resume", "mine/x.yml", "patches"]
+    assert result.stdout.splitlines() == expected, result.stderr
 
 
 def test_the_list_of_commands_needs_no_torch():

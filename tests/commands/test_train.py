@@ -247,5 +247,5 @@ def test_the_script_stops_at_ctrl_c_and_continues(work):
     assert "Continue with: python" in error
     assert "Traceback" not in error
     reached = max(int(state.stem) for state in states.glob("*.state"))
-    subprocess.run([*command, f"train:total_iter={reached + 1}"], env=environment, check=True)
+    assert train("--auto_resume", "--force_yml", f"train:total_iter={reached + 1}") == 0
     assert (states / f"{reached + 1}.state").is_file()

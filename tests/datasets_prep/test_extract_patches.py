@@ -115,7 +115,7 @@ def test_interrupted_run_continues_to_the_same_result(photos, monkeypatch, capsy
     with monkeypatch.context() as patched:
         patched.setattr(extraction, "run_jobs", interrupt)
         assert run(photos) == 130
-    assert "the same command continues" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     manifest = json.loads((photos.parent / "patches/manifest.json").read_text())
     assert list(manifest["images"]) == ["a.png"]
     assert run(photos) == 0

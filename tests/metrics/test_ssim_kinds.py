@@ -83,7 +83,7 @@ def test_devices_without_opencv_give_the_same(kind, channels):
 
 
 def test_kinds_order_as_published():
-    """On one pair of noisy colour images MATLAB's value is far above the others."""
+    """On one pair of noisy color images MATLAB's value is far above the others."""
     pair = [to_tensor(image) for image in photograph()]
     values = {kind: ssim(*pair, data_range=255, kind=kind).item() for kind in KINDS}
     assert values["matlab"] > values["wang"] + 0.02

@@ -154,7 +154,7 @@ def test_layers_that_the_file_does_not_have_start_alike_in_network_and_average(o
 
 @pytest.mark.parametrize("strict", [True, False])
 def test_modules_can_begin_anew_although_the_file_has_them(options, tmp_path, strict):
-    """RAMiT's warm start initialises all of its reconstruction, also what fits another scale."""
+    """RAMiT's warm start initializes all of its reconstruction, also what fits another scale."""
     options["network_g"] = copy.deepcopy(TINY_SR)
     del options["train"]["freeze"]
     saved = build(options)

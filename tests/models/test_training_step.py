@@ -28,7 +28,7 @@ FILES = [f"/x/{index}.png" for index in range(BATCH)]
 
 @host.load("basicsr.utils.registry").ARCH_REGISTRY.register()
 class NormalisedNet(nn.Sequential):
-    """A network whose forward pass changes it: batch normalisation keeps statistics."""
+    """A network whose forward pass changes it: batch normalization keeps statistics."""
 
     def __init__(self):
         super().__init__(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 1))

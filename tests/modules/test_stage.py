@@ -48,7 +48,7 @@ def test_dictionary_comes_from_the_input_of_the_stage(built: list) -> None:
 
 
 def test_shifted_windows_do_not_look_across_the_border(built: list) -> None:
-    """The roll makes opposite borders neighbours; they must not influence each other."""
+    """The roll makes opposite borders neighbors; they must not influence each other."""
     stage = make_stage(shifted=True)
     x = torch.rand(1, 12, 8, 8, requires_grad=True)
     stage(x)[0, :, 0, 0].sum().backward()

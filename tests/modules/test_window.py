@@ -23,7 +23,7 @@ def test_windows_are_crops_in_reading_order() -> None:
 def test_regions_are_the_parts_that_were_neighbours_before_the_roll() -> None:
     height, width, window, shifts = 8, 12, 4, (2, 2)
     labels = region_labels(height, width, window, shifts, torch.device("cpu"))
-    # Positions before the roll: two pixels of a window were neighbours if they are as far apart as
+    # Positions before the roll: two pixels of a window were neighbors if they are as far apart as
     # they are now.
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     before = torch.stack((rows, columns)).roll((-2, -2), (1, 2))[None].float()

@@ -68,7 +68,7 @@ def psnr():
 
 
 def test_levels_of_one_set_stand_side_by_side(psnr):
-    assert psnr.title == "PSNR: Colour denoising (protocol: denoise_rgb)"
+    assert psnr.title == "PSNR: Color denoising (protocol: denoise_rgb)"
     columns = ["CBSD68 sigma 15", "CBSD68 sigma 25", "Kodak24 sigma 15", "Kodak24 sigma 25"]
     assert psnr.header == ["network", *columns]
     rows = rows_of(psnr)

@@ -41,9 +41,9 @@ def test_every_picture_gets_what_it_needs(pictures, capsys):
     ]
     assert errors[0] < errors[1] / 4
     out = capsys.readouterr().out
-    assert "nothing to repair, colour -> left as it is" in out
+    assert "nothing to repair, color -> left as it is" in out
     assert "grainy (noise of about 2" in out
-    assert "colour -> denoise\n" in out
+    assert "color -> denoise\n" in out
     assert "levels on average (2" in out
 
 
@@ -63,8 +63,8 @@ def test_a_diagnosis_writes_nothing(pictures, capsys):
     assert run("in", "missing.png", "--diagnose") == 1
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [
-        "in/clean.png: nothing to repair, colour -> left as it is",
-        "in/deep/grainy.png: grainy (noise of about 24 levels), colour -> denoise",
+        "in/clean.png: nothing to repair, color -> left as it is",
+        "in/deep/grainy.png: grainy (noise of about 24 levels), color -> denoise",
     ]
     assert "missing.png" in captured.err
     assert run("in", "--diagnose", "--json") == 0
@@ -130,7 +130,7 @@ def test_strength_is_exact_at_its_ends_and_between(networks, dtype, channels):
     np.testing.assert_array_equal(network.restore(image, strength=1), whole)
     white = 1.0 if dtype == np.float32 else float(np.iinfo(dtype).max)
     if channels == 4:
-        # weak pixels are restored without the colours that they hide
+        # weak pixels are restored without the colors that they hide
         image[..., 3] = white
         whole = network.restore(image)
     half = network.restore(image, strength=0.5).astype(float)

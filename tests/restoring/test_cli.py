@@ -177,7 +177,7 @@ def test_a_read_only_output_is_said_before_the_network_works(weights, capsys, mo
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != Path("out"))
     assert run("photo.png", "-o", "out/new", "--weights", weights) == 1
     assert capsys.readouterr().err == (
-        "semanir-restore: photo.png: the result cannot be written, the folder out is read-only\n"
+        "semanir-restore: photo.png: the result cannot be written: the folder out is read-only\n"
     )
 
 
@@ -187,11 +187,11 @@ def test_a_name_too_long_is_said_before_the_network_works(weights, capsys, monke
     monkeypatch.setattr(restorer.Restorer, "restore", None)
     assert run(f"{long}.png", "-o", "out/new", "--weights", weights, "--compare") == 1
     assert capsys.readouterr().err == (
-        f"semanir-restore: {long}.png: out/new/{long}_compare.png cannot be written, its name is "
+        f"semanir-restore: {long}.png: out/new/{long}_compare.png cannot be written: its name is "
         "too long\n"
     )
     assert run(f"{long}.png", "-o", "out", "--weights", weights, "--format", "webp") == 1
-    assert f"out/{long}.webp cannot be written, its name is too" in capsys.readouterr().err
+    assert f"out/{long}.webp cannot be written: its name is too" in capsys.readouterr().err
     assert not Path("out").exists()
 
 
@@ -305,7 +305,7 @@ def test_compare_writes_one_page_for_all(weights, capsys):
     for name in ("a.png", "deep/b.jpg"):
         write_image(Path("in", name), make_image((40, 60, 3)))
     assert run("in", "-o", "out", "--weights", weights, "--compare") == 0
-    assert "all to compare in a browser: out/compare.html" in capsys.readouterr().out
+    assert "compare all in a browser: out/compare.html" in capsys.readouterr().out
     page = Path("out/compare.html").read_text()
     assert f"({Path(weights).name})" in page
     assert "a.png" in page
@@ -334,18 +334,21 @@ def test_damage_outside_the_pixels_is_no_reason_to_fail(weights, capsys):
     [
         (("photo.png", "--explain", "1,1", "-o", "x.html"), "say which network to explain"),
         (("photo.png", "--weights", "net.pth"), "say where results go with -o FOLDER"),
-        (("photo.png", "-o", "", "--task", "jpeg"), "-o/--output: '': an empty name is no file or"),
+        (("photo.png", "-o", "", "--task", "jpeg"), "-o/--output: '': a name must not be empty"),
         (("-o", "out", "--weights", "net.pth"), "name images, folders or patterns"),
         (("photo.png", "-o", "out", "--task", "denoize"), "did you mean 'denoise'?"),
         (("photo.png", "-o", "out.png", "--task", "jpeg", "--format", "tif"), "contradict"),
         (("photo.png", "-o", "o.tiff", "--task", "jpeg", "--format", "png"), "contradict"),
-        (("photo.png", "-o", "o.GIF", "--task", "jpeg"), "-o o.GIF: not written; allowed: png"),
+        (
+            ("photo.png", "-o", "o.GIF", "--task", "jpeg"),
+            "-o o.GIF: this format cannot be written; allowed: png",
+        ),
         (("photo.png", "-o", "out", "--task", "jpeg", "--tile", "0"), "allowed: auto, none"),
         (("photo.png", "-o", "out", "--task", "jpeg", "--save-quality", "0"), "allowed: 1 to 100"),
-        (("a.png", "--task", "jpeg", "--explain", "1,1", "--list"), "has no use for --list"),
+        (("a.png", "--task", "jpeg", "--explain", "1,1", "--list"), "leave out --list"),
         (
             ("a.png", "--task", "jpeg", "--explain", "1,1", "--sigma", "0", "--ensemble"),
-            "--explain restores nothing and has no use for --sigma, --ensemble (",
+            "--explain restores nothing; leave out --sigma, --ensemble (",
         ),
     ],
 )
@@ -361,7 +364,7 @@ def test_arguments_that_make_no_sense_are_one_line(weights, capsys, arguments, m
 @each(
     "arguments, message",
     [
-        (("--sigma", "5", "--quality", "50"), "sigma and quality exclude each other"),
+        (("--sigma", "5", "--quality", "50"), "give sigma or quality, not both"),
         (("--sigma", "-5"), "sigma=-5; allowed: 0 to 255"),
         (("--quality", "0.5"), "quality=0.5; allowed: 1 to 100"),
         (("--bayer", "rggb"), "bayer='rggb': only for task 'demosaic'"),

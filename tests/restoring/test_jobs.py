@@ -62,7 +62,7 @@ def test_results_of_an_earlier_call_are_no_inputs(photos):
 
 def test_an_empty_name_is_not_the_current_folder(photos):
     job_list = jobs_of([""], Path("out"))
-    assert (job_list.jobs, job_list.problems) == ([], ["'': an empty name is no file or folder"])
+    assert (job_list.jobs, job_list.problems) == ([], ["'': a name must not be empty"])
 
 
 def test_photos_of_formats_that_are_only_read_are_found(photos):
@@ -175,8 +175,8 @@ def test_a_pattern_without_match_and_an_address_are_problems(photos):
     assert [job.source.name for job in job_list.jobs] == ["img2.png"]
     assert job_list.problems == [
         "photos/*.bmp: no image matches this pattern",
-        "https://host/a.png: addresses are not fetched; download the file and name it",
-        "file:///a.png: addresses are not fetched; download the file and name it",
+        "https://host/a.png: web addresses are not downloaded; download the file yourself",
+        "file:///a.png: web addresses are not downloaded; download the file yourself",
     ]
 
 
@@ -237,7 +237,7 @@ def test_results_are_never_laid_among_the_photos(photos, given):
     job_list = jobs_of([given], photos, ".png")
     assert job_list.jobs == []
     assert job_list.problems == [
-        "photos: the results would lie among the photos; name another folder, such as "
+        "photos: the results would mix with the photos; choose another folder, such as "
         "-o photos/restored"
     ]
 
@@ -255,10 +255,9 @@ def test_what_is_passed_over_is_counted_by_suffix(photos, monkeypatch, is_there)
     extra = {} if is_there else {".heic": 2, ".dng": 1}
     assert job_list.skipped == {**others, **extra}
     assert len(job_list.jobs) == (6 if is_there else 3)
-    install = "are read after pip install 'semanir-arch[formats]'"
-    assert (
-        f"; HEIC photos {install}; camera raw files {install}; take" in job_list.note
-    ) != is_there
+    install = "pip install 'semanir-arch[formats]'"
+    told = f"; to read HEIC photos: {install}; to read camera raw files: {install}; extract"
+    assert (told in job_list.note) != is_there
     assert jobs_of([photos / "img2.png"], Path("out")).note == ""
 
 
@@ -278,4 +277,4 @@ def test_results_that_are_one_file_on_some_systems_are_refused(photos, one, othe
     assert len(job_list.jobs) == 2
     (problem,) = job_list.problems
     assert "its result would replace that of photos/trip/" in problem
-    assert problem.endswith("names that differ only in case or accents are one")
+    assert problem.endswith("names that differ only in case or accents are the same")

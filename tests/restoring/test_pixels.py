@@ -13,7 +13,7 @@ LAYOUTS = [(5, 7), (5, 7, 1), (5, 7, 2), (5, 7, 3), (5, 7, 4), (1, 1), (1, 1, 4)
 
 
 def joined(image, color=None, scale=1):
-    """An image whose colour was replaced, painted in one band."""
+    """An image whose color was replaced, painted in one band."""
     pixels = split(image)
     color = pixels.color if color is None else color
     canvas = Canvas(pixels, color.shape[1], scale)

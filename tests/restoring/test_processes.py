@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.restoring import cli
 from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
+from tests.processes import needs_fork, run_processes
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +36,7 @@ def test_the_command_starts_within_five_seconds(folder):
         "sys.stderr.write(str(time.process_time())); sys.exit(code)"
     )
     command = [sys.executable, "-c", code, "photo.png", "--weights", "net.pth", "-o"]
-    # Busy neighbours take caches and memory too: the best of some attempts is the command's own.
+    # Busy neighbors take caches and memory too: the best of some attempts is the command's own.
     for attempt in range(5):
         result = subprocess.run(
             [*command, f"out{attempt}"],
@@ -82,11 +84,15 @@ def test_two_processes_share_a_folder_and_a_bad_file_stops_neither(folder):
         assert (load_image(f"out/{number}.png").pixels == expected).all()
 
 
-def test_processes_that_lack_weights_say_so_once(folder):
+def restore_in(rank):
+    return cli.main(["photo.png", "-o", "out", "--weights", "nothing.pth", "--device", "cpu"])
+
+
+@needs_fork
+def test_processes_that_lack_weights_say_so_once(folder, capfd):
     write_image("photo.png", make_image((4, 6, 3)))
-    result = start_together("photo.png", "-o", "out", "--weights", "nothing.pth")
-    assert result.returncode != 0
-    ours = [line for line in result.stderr.splitlines() if line.startswith("semanir-restore: ")]
+    assert 0 not in run_processes(2, restore_in)
+    ours = [line for line in capfd.readouterr().err.splitlines() if "semanir-restore: " in line]
     assert ours == ["semanir-restore: nothing.pth: no such checkpoint file"]
 
 

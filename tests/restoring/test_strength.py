@@ -97,7 +97,7 @@ def test_in_colour_the_original_of_a_file_with_halved_colour_may_be_restored_ful
     limit_to_quality(before, after, 20)
     error = np.abs(after.astype(int) - clean)
     assert np.abs(before.astype(int) - clean).max() > 15
-    # libjpeg's integer arithmetic rounds colour before and after its DCT
+    # libjpeg's integer arithmetic rounds color before and after its DCT
     assert error.max() <= 4
     assert error.mean() < 0.5
 
@@ -120,6 +120,6 @@ def test_any_size_is_limited(shape):
     before, after = make_image(shape, seed=1), make_image(shape, seed=2)
     limit_to_quality(before, after, 100)
     assert after.shape == shape
-    # a whole step of 1 for each of 64 coefficients, and colour that is not stored
+    # a whole step of 1 for each of 64 coefficients, and color that is not stored
     if shape[2] == 1:
         assert np.abs(after.astype(int) - before).max() <= 8

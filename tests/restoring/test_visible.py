@@ -24,7 +24,7 @@ EDGES = {
 
 
 def disc(edge, hidden, dtype, channels=3):
-    """A white disc; what is hardly visible around it has colours that are not white."""
+    """A white disc; what is hardly visible around it has colors that are not white."""
     alpha = EDGES[edge]
     noise = np.random.default_rng(0).random((*alpha.shape, channels))
     around = noise if hidden == "noise" else np.zeros_like(noise)

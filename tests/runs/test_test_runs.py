@@ -353,7 +353,7 @@ def test_at_least_one_set_must_be_there(bench, capsys):
         (["--k", "4,4"], "--k: received '4,4'; a value is given twice"),
         (["--sweep", "sigma"], "--sweep: expected name=value,value, received 'sigma'"),
         (["--sweep", "sigma=15", "--sweep", "sigma=25"], "sigma is given more than once"),
-        (["--sweep", "gamma=1,2"], "'gamma' is no entry of vars in leaf.yml; it has sigma"),
+        (["--sweep", "gamma=1,2"], "'gamma' is not in vars of leaf.yml; it has sigma"),
         (["--sweep", "sigma=15,-3"], "sigma: received -3; allowed: float from 0 to 255"),
         (["--tile", "big"], "val:tile: received 'big'; allowed: int from 1 to"),
         (["--tile", "0"], "val:tile: received 0; allowed: int from 1 to"),

@@ -34,7 +34,7 @@ SMALL = [
 
 
 def photograph(side, seed):
-    """Smooth colours, so that noise can be told from them."""
+    """Smooth colors, so that noise can be told from them."""
     small = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
     large = torch.nn.functional.interpolate(small, size=(side, side), mode="bicubic")
     return (255 * large.clamp(0, 1)[0].permute(1, 2, 0)).round().byte().numpy()
@@ -94,13 +94,13 @@ def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
     # a training that can only do harm
     kept = shipped.path.read_bytes()
     assert train(1, "train:optim_g:lr=3", "train:optim_g:adam_lr=3") == 0
-    assert "Not better than what is shipped" in capsys.readouterr().out
+    assert "Not better than the shipped weights" in capsys.readouterr().out
     assert shipped.path.read_bytes() == kept
     note = json.loads(Path("experiments/shipped_denoise/attempt.json").read_text())
     assert note["started_from"].startswith("denoise.safetensors (")
 
     assert main(["--folder", "shipped", "list"]) == 0
-    assert "denoise: Colour denoising" in capsys.readouterr().out
+    assert "denoise: Color denoising" in capsys.readouterr().out
 
 
 def _without_task(record):
@@ -115,7 +115,7 @@ def test_an_interrupted_training_is_continued(checkout, monkeypatch, capsys):
 
     monkeypatch.setattr(training, "run_paced", interrupted)
     assert train(1) == 130
-    assert "the same command continues" in capsys.readouterr().err
+    assert "un the same command again to continue" in capsys.readouterr().err
     note = json.loads(Path("experiments/shipped_denoise/attempt.json").read_text())
     assert not note["is_finished"]
     assert not available(Path("shipped"))

@@ -71,7 +71,7 @@ def test_what_has_no_counterpart_is_left_alone():
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
-    """Working folder, and a folder with the weights of colour denoising."""
+    """Working folder, and a folder with the weights of color denoising."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "shipped"
     folder.mkdir()

@@ -41,7 +41,7 @@ def run(tmp_path, monkeypatch):
         for change in changes:
             options = merge(options, change)
         training = Training(Run(tmp_path, "run.yml", options, auto_resume=auto_resume))
-        training()
+        training.train()
         return training.model
 
     return train

@@ -82,7 +82,7 @@ def test_a_file_without_weights_names_its_keys(tmp_path):
 
 def test_entries_that_are_no_weights_are_named(tmp_path):
     torch.save({"params": {"a": torch.zeros(1), "extra": None, "lr": 0.1}}, tmp_path / "x.pth")
-    with pytest.raises(CheckpointError, match="no tensors: extra, lr"):
+    with pytest.raises(CheckpointError, match="not tensors: extra, lr"):
         load_checkpoint(tmp_path / "x.pth")
 
 
@@ -139,7 +139,7 @@ def test_weights_of_another_network_give_one_message_and_change_nothing(saved):
     assert "1 unknown to the network: 1.bias" in message
     assert "2 of another shape: 0.weight (4, 3, 3, 3) instead of (8, 3, 3, 3)" in message
     assert "saved from Example(depths=[1, 2])" in message
-    assert "recognised as BasicSR's layout, with averaged weights (params_ema)" in message
+    assert "recognized as BasicSR's layout, with averaged weights (params_ema)" in message
     torch.testing.assert_close(dict(other.state_dict()), before)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
-import pytest
 
+from semanir_arch.commands.test import main as measure
 from semanir_arch.data.files.image_io import load_image, write_image
+from semanir_arch.restoring.cli import main as restore
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.tile_policy import WHOLE_PIXELS, attempts, count_pixels, make_tiling
-from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
+from tests.each import each
+from tests.helpers import TINY_UNET, make_image, save_weights
+from tests.small_runs import forget_the_log
 
 
 def sides(*arguments, **keywords):
@@ -44,9 +44,10 @@ def test_tiles_share_no_less_than_is_needed():
     assert (tiling.tile, tiling.overlap) == (48, 24)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("tile", ["auto", "24"])
-def test_a_test_and_semanir_restore_write_the_same_pixels(tmp_path, tile):
+@each("tile", ["auto", "24"])
+def test_a_test_and_semanir_restore_write_the_same_pixels(tmp_path, monkeypatch, tile):
+    monkeypatch.chdir(tmp_path)
+    forget_the_log()
     write_image(tmp_path / "images" / "a.png", make_image((41, 67, 3)))
     save_weights(tmp_path / "net.pth", TINY_UNET)
     options = {
@@ -71,13 +72,9 @@ def test_a_test_and_semanir_restore_write_the_same_pixels(tmp_path, tile):
         },
     }
     (tmp_path / "same.yml").write_text(to_yaml(options))
-    test = [sys.executable, str(ROOT / "test.py"), "-opt", "same.yml"]
-    restore = [
-        *(sys.executable, "-m", "semanir_arch.restoring.cli", "images/a.png", "-o", "out"),
-        *("--weights", "net.pth", "--device", "cpu", "--precision", "fp32", "--tile", tile),
-    ]
-    for command in (test, restore):
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert measure(["-opt", "same.yml"]) == 0
+    words = ("images/a.png", "-o", "out", "--weights", "net.pth", "--device", "cpu")
+    assert restore([*words, "--precision", "fp32", "--tile", tile]) == 0
     (tested,) = tmp_path.glob("results/same/visualization/**/*.png")
     restored = load_image(tmp_path / "out" / "a.png").pixels
     np.testing.assert_array_equal(load_image(tested).pixels, restored)

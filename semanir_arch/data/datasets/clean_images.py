@@ -35,7 +35,7 @@ from semanir_arch.data.randomness import item_generator, named_generator
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.reading import read_all
 from semanir_arch.data.sources.source_opening import open_source
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 from semanir_arch.utils.options import Option, Strength, read_options
 
 Pair = tuple[Tensor, Tensor]
@@ -59,7 +59,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
     """
 
     DAMAGE: ClassVar[Damage | None] = None
-    """What is made of the images, as `semanir_arch.data.degradations` declares it."""
+    """Degradation of the images, as `semanir_arch.data.degradations` declares it."""
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "dataroot_gt": Option(
@@ -215,7 +215,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
     def _open(self) -> ImageSource:
         try:
             return open_source(self.options["dataroot_gt"], self.options["index_cache"])
-        except (FileNotFoundError, ValueError) as error:
+        except UserError as error:
             raise type(error)(f"dataroot_gt: {error}") from error
 
     def _image(self, index: int) -> AbstractContextManager[NDArray[Any]]:

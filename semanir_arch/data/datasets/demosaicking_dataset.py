@@ -1,4 +1,4 @@
-"""Demosaicking: clean colour images, seen through a Bayer filter."""
+"""Demosaicking: clean color images, seen through a Bayer filter."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
     "mosaic": mosaic,
     "packed": lambda image, phase: pack(mosaic(image, phase), phase),
 }
-"""What a network may be given, from the clean image (3, H, W) and the phase."""
+"""Inputs that a network may get, from the clean image (3, H, W) and the phase."""
 
 
 class DemosaickingDataset(CleanImageDataset):
-    """Clean colour images and what a sensor with a Bayer filter records of them.
+    """Clean color images and what a sensor with a Bayer filter records of them.
 
     Patches are recorded after they are cropped and turned, so that every item has the same phase.
     `lq` has the size of `gt`, or half of it for `packed`. See `CleanImageDataset`.
@@ -45,7 +45,7 @@ class DemosaickingDataset(CleanImageDataset):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         **CleanImageDataset.OPTIONS,
-        "channels": Option(int, default=3, choices=(3,), help="of the clean images: RGB"),
+        "channels": Option(int, default=3, choices=(3,), help="channels of the clean images: RGB"),
         "bayer": PHASE.option(),
         "input": Option(
             str,

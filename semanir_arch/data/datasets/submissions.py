@@ -62,7 +62,7 @@ class Submission:
             block: (H, W, 3) float, RGB; clipped to [0, 1] here, not rounded.
 
         Raises:
-            ValueError: The source has no such block, or this one is no colour image of its size and
+            ValueError: The source has no such block, or this one is no color image of its size and
                 of numbers.
         """
         if name not in self._numbers:

@@ -1,6 +1,6 @@
-"""Colour filter arrays: mosaics of colour images, and the linear way back.
+"""Color filter arrays: mosaics of color images, and the linear way back.
 
-A sensor with a Bayer filter records one colour per pixel, in cells of 2 x 2. The phase names the
+A sensor with a Bayer filter records one color per pixel, in cells of 2 x 2. The phase names the
 cell row by row: `rggb` has red and green above green and blue. Rows and columns count from the
 image's first pixel, so a crop keeps its phase where it starts at even positions; elsewhere
 `shifted_phase` tells the new one.
@@ -22,13 +22,13 @@ from semanir_arch.utils.errors import InputError
 PHASES = ("rggb", "bggr", "grbg", "gbrg")
 """The four places that the cell of 2 x 2 pixels may start at."""
 
-PHASE = Choice("rggb", PHASES, "colours of the first two rows and columns")
+PHASE = Choice("rggb", PHASES, "colors of the first two rows and columns")
 """The one setting of a mosaic."""
 
 REACH = 2
 """Pixels around a place from which `demosaic_linear` takes its value."""
 
-# The filters of the paper, times 8: what a colour at a place is made of.
+# The filters of the paper, times 8: what a color at a place is made of.
 _GREEN = (
     (0, 0, -1, 0, 0),
     (0, 0, 2, 0, 0),
@@ -36,7 +36,7 @@ _GREEN = (
     (0, 0, 2, 0, 0),
     (0, 0, -1, 0, 0),
 )
-# red or blue at green, neighbours of that colour to the left and right
+# red or blue at green, neighbors of that color to the left and right
 _BESIDE = (
     (0, 0, 0.5, 0, 0),
     (0, -1, 0, -1, 0),

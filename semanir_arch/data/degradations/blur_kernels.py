@@ -1,11 +1,11 @@
 """Blur kernels of real-world super-resolution: Gaussians of several shapes, and sinc filters.
 
-X. Wang et al., Real-ESRGAN, arXiv 2107.10833, section 3.1 and appendix A; generalised Gaussian and
+X. Wang et al., Real-ESRGAN, arXiv 2107.10833, section 3.1 and appendix A; generalized Gaussian and
 plateau-shaped kernels are those of Y.-Q. Liu et al., Estimating Generalized Gaussian Blur Kernels,
 IEEE TMM 2020. With the covariance S and r2 = x' S^-1 x:
 
 - Gaussian: exp(-r2 / 2)
-- generalised: exp(-r2^b / 2); b below 1 has long tails, above 1 it is box-like
+- generalized: exp(-r2^b / 2); b below 1 has long tails, above 1 it is box-like
 - plateau: 1 / (1 + r2^b)
 - sinc: the ideal circular low-pass c J1(c r) / (2 pi r), cut off at the edge, which rings
 """

@@ -1,16 +1,16 @@
 """A camera: from light to a file, with the noise that this makes.
 
 Noise of real pictures is neither white nor Gaussian: it is made in the sensor, and then spread by
-demosaicking, colour, tone curve, noise reduction, sharpening, resizing and compression. Measured on
+demosaicking, color, tone curve, noise reduction, sharpening, resizing and compression. Measured on
 real pairs, that spreading matters more than the noise's dependence on brightness.
 
 A `Camera` holds everything that was drawn. `photograph` applies it to a picture, with noise or
 without, so that a network is not asked to undo what the camera did to the scene.
 
-The steps, in this order: inverse tone curve, gamma, colour matrix and white balance
+The steps, in this order: inverse tone curve, gamma, color matrix and white balance
 (`camera_color`); mosaic (`bayer`); shot, read, row and fixed-pattern noise, clipping
 (`camera_noise`); white balance; demosaicking (`demosaicking`, `bayer`); a blur in linear
-light; colour matrix, gamma and tone curve; reduction of chroma and luma noise, sharpening
+light; color matrix, gamma and tone curve; reduction of chroma and luma noise, sharpening
 (`camera_finish`); resizing and compression (`sharing`). The sources stand there. Ranges and shares
 are ours.
 """
@@ -59,32 +59,32 @@ __all__ = ["SETTINGS", "Camera", "camera_noise", "draw_camera", "photograph", "t
 Pixels = NDArray[np.float32]
 
 SETTINGS: Declared = {
-    "curve_prob": Chance(0.5, "share of cameras with a curve of contrast"),
-    "gamma": Number([1.9, 2.5], 1, 3, "exponent from stored values to light"),
-    "balance_red": Number([1.2, 2.5], 1, 4, "white balance, factor of red"),
-    "balance_blue": Number([1.2, 2.5], 1, 4, "white balance, factor of blue"),
-    "crosstalk": Number([-0.5, 0.1], -0.6, 0.3, "off-diagonal elements of the colour matrix"),
-    "exposure": Number([0.5, 1], 0.05, 1, "part of the sensor's range that is used"),
+    "curve_prob": Chance(0.5, "share of cameras with a contrast curve"),
+    "gamma": Number([1.9, 2.5], 1, 3, "exponent from stored values to linear light"),
+    "balance_red": Number([1.2, 2.5], 1, 4, "white balance gain of red"),
+    "balance_blue": Number([1.2, 2.5], 1, 4, "white balance gain of blue"),
+    "crosstalk": Number([-0.5, 0.1], -0.6, 0.3, "off-diagonal elements of the color matrix"),
+    "exposure": Number([0.5, 1], 0.05, 1, "share of the sensor's range that is used"),
     "gain": Number([5e-5, 1.2e-2], 0, 0.1, "variance of shot noise at white", log=True),
     "read_deviation": Number(
-        [-0.8, 0.8], -4, 4, "of the logarithm of the read noise's variance from its usual value"
+        [-0.8, 0.8], -4, 4, "deviation of the read noise's log variance from the usual value"
     ),
-    "row_prob": Chance(0.15, "share of cameras with noise of rows"),
-    "row": Number([0.2, 1], 0, 10, "standard deviation of rows, relative to read noise"),
-    "column_prob": Chance(0.05, "share of cameras with a fixed pattern of columns"),
-    "column": Number([0.2, 1], 0, 10, "standard deviation of columns, relative to read noise"),
+    "row_prob": Chance(0.15, "share of cameras with row noise"),
+    "row": Number([0.2, 1], 0, 10, "standard deviation of row noise, relative to read noise"),
+    "column_prob": Chance(0.05, "share of cameras with a fixed column pattern"),
+    "column": Number([0.2, 1], 0, 10, "standard deviation of the pattern, relative to read noise"),
     "spread_prob": Chance(0.05, "share of cameras whose pixels differ in sensitivity"),
-    "spread": Number([0.002, 0.02], 0, 0.5, "standard deviation of that, relative"),
+    "spread": Number([0.002, 0.02], 0, 0.5, "relative standard deviation of the sensitivity"),
     "clip_prob": Chance(0.2, "share of cameras that clip noise below black"),
     "demosaicking": Shares(
-        {"bilinear": 0.3, "edges": 0.35, "linear": 0.35}, "ways from the mosaic to colours"
+        {"bilinear": 0.3, "edges": 0.35, "linear": 0.35}, "demosaicking methods"
     ),
     "blur_prob": Chance(0.5, "share of cameras that blur after demosaicking"),
-    "blur": Number([0.3, 0.85], 0, 8, "standard deviation of that blur, in pixels"),
-    "chroma_prob": Chance(0.65, "share of cameras that smooth colour"),
-    "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of that, in pixels"),
+    "blur": Number([0.3, 0.85], 0, 8, "standard deviation of this blur, in pixels"),
+    "chroma_prob": Chance(0.65, "share of cameras that smooth color"),
+    "chroma": Number([0.5, 3.5], 0, 16, "standard deviation of the smoothing, in pixels"),
     "luma_prob": Chance(0.3, "share of cameras that smooth brightness, keeping edges"),
-    "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, of white"),
+    "luma": Number([0.01, 0.08], 0, 1, "contrast up to which it smooths, as a share of white"),
     **SHARPENING,
     **SHARING,
 }
@@ -105,7 +105,7 @@ class Camera:
         noise: Noise of the sensor.
         demosaicking: Demosaicking method, one of `demosaicking.METHODS`.
         blur: Standard deviation in pixels, in linear light.
-        chroma: Standard deviation of the smoothing of colour, in pixels.
+        chroma: Standard deviation of the smoothing of color, in pixels.
         luma: Contrast up to which brightness is smoothed.
         sharpening: Amount, and standard deviation in pixels.
         sharing: Resizing and compression of the finished picture.
@@ -195,7 +195,7 @@ def taken_by_camera(image: Pixels, settings: Settings, rng: np.random.Generator)
         ValueError: The image is gray.
     """
     if image.shape[-1] != 3:
-        raise InputError("a camera takes pictures in colour, received a gray one")
+        raise InputError("a camera takes pictures in color, received a gray one")
     return photograph(image, draw_camera(settings, rng), rng)
 
 
@@ -206,17 +206,17 @@ def camera_noise(
 
     Args:
         image: (H, W, C) float32, range [0, 1], gray or RGB, of any size. A gray picture is taken in
-            colour, and its brightness kept.
+            color, and its brightness kept.
         strength: Share of what the camera changes: 1 for all of it, 0 for nothing.
         rng: Source of randomness.
-        settings: Of `SETTINGS`, from `parse_settings`, without resizing. By default the picture is
-            neither resized nor compressed, which other steps do.
+        settings: Values of `SETTINGS`, from `parse_settings`, without resizing. By default the
+            picture is neither resized nor compressed, which other steps do.
 
     Returns:
         (H, W, C) float32 in [0, 1].
     """
     height, width, channels = image.shape
-    # of less than that no colours can be made
+    # of less than that no colors can be made
     missing = [(0, max(0, _SMALLEST - side)) for side in (height, width)]
     scene = np.pad(image, (*missing, (0, 0)), mode="edge")
     scene = np.repeat(scene, 3, axis=2) if channels == 1 else scene

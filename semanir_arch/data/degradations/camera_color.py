@@ -1,7 +1,7 @@
 """From a finished picture back to what the sensor saw, and forward again.
 
 The steps and their inverses follow T. Brooks et al., Unprocessing Images for Learned Raw Denoising,
-CVPR 2019 (arXiv 1811.11127): tone curve, gamma, colour matrix, white balance. The order of a
+CVPR 2019 (arXiv 1811.11127): tone curve, gamma, color matrix, white balance. The order of a
 camera's steps is that of H. C. Karaimer and M. S. Brown, A Software Platform for Manipulating the
 Camera Imaging Pipeline, ECCV 2016.
 """
@@ -27,7 +27,7 @@ class Look:
 
     Args:
         gains: White balance: factors of red and blue, 1 or more.
-        matrix: (3, 3) from the sensor's colours, white-balanced, to linear sRGB; rows sum to 1, so
+        matrix: (3, 3) from the sensor's colors, white-balanced, to linear sRGB; rows sum to 1, so
             that gray stays gray.
         exposure: Part of the sensor's range that the picture fills, above 0 to 1.
         gamma: Exponent: stored value = light ** (1 / gamma).
@@ -47,7 +47,7 @@ class Look:
 
 
 def neutral_matrix(off_diagonal: NDArray[Any]) -> NDArray[Any]:
-    """A colour matrix whose rows sum to 1.
+    """A color matrix whose rows sum to 1.
 
     Args:
         off_diagonal: Six numbers, row by row.
@@ -66,7 +66,7 @@ def to_sensor(image: Pixels, look: Look) -> Pixels:
         look: Look of the camera.
 
     Returns:
-        (H, W, 3) linear, range [0, 1]; colours that the camera cannot record are clipped.
+        (H, W, 3) linear, range [0, 1]; colors that the camera cannot record are clipped.
     """
     values = image.clip(0, 1)
     if look.has_curve:
@@ -77,10 +77,10 @@ def to_sensor(image: Pixels, look: Look) -> Pixels:
 
 
 def from_sensor(light: Pixels, look: Look) -> Pixels:
-    """The inverse of `to_sensor` for colours that were white-balanced already.
+    """The inverse of `to_sensor` for colors that were white-balanced already.
 
     Args:
-        light: (H, W, 3) linear colours of the sensor, divided by the exposure and times
+        light: (H, W, 3) linear colors of the sensor, divided by the exposure and times
             `Look.balance`.
         look: Look of the camera.
 

@@ -1,4 +1,4 @@
-"""What a camera, and whoever passes a picture on, does to it after the colours are made.
+"""What a camera, and whoever passes a picture on, does to it after the colors are made.
 
 All functions take (H, W, 3) RGB float32 with values as stored, nominally in [0, 1], and return the
 same without clipping.
@@ -27,7 +27,7 @@ __all__ = [
 
 Pixels = NDArray[np.float32]
 
-# BT.601, full range: the colours of JPEG
+# BT.601, full range: the colors of JPEG
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
@@ -45,7 +45,7 @@ FILTERS = {
 SHARPENING: Declared = {
     "sharpen_prob": Chance(0.35, "share that is sharpened"),
     "sharpen": Number([0.2, 1], 0, 4, "amount of unsharp masking"),
-    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of its blur, in pixels"),
+    "sharpen_sigma": Number([0.5, 1.5], 0.3, 8, "standard deviation of the blur, in pixels"),
 }
 """Settings of `sharpen`."""
 
@@ -56,7 +56,7 @@ def smooth(image: Pixels, sigma: float) -> Pixels:
 
 
 def smooth_chroma(image: Pixels, sigma: float) -> Pixels:
-    """Blur of colour without brightness, the commonest noise reduction of cameras.
+    """Blur of color without brightness, the commonest noise reduction of cameras.
 
     Args:
         image: Picture as described above.

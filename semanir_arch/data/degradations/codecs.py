@@ -1,7 +1,7 @@
 """Lossy files as pictures go through them: JPEG or WebP, with a grid of blocks anywhere.
 
 A picture that was cropped or shifted since it was first compressed has two grids of blocks, which
-do not meet. Real codecs make the artefacts: `jpeg` (libjpeg-turbo) and OpenCV's libwebp.
+do not meet. Real codecs make the artifacts: `jpeg` (libjpeg-turbo) and OpenCV's libwebp.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Codec:
 
     Args:
         name: Name of the codec, one of `CODECS`.
-        quality: Quality from 1 (worst) to 100; WebP is lossy at every quality.
+        quality: Quality from 1 (worst) to 100.
         chroma: Chroma of JPEG: "4:2:0" or "4:4:4"; WebP has 4:2:0 only.
     """
 
@@ -100,7 +100,7 @@ def compress_webp(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
         raise InputError(f"quality must be an integer from 1 to 100, received {quality!r}")
     if max(pixels.shape[:2]) > _LARGEST_WEBP:
         raise InputError(f"WebP holds up to {_LARGEST_WEBP} pixels a side, received {pixels.shape}")
-    # WebP stores colour only
+    # WebP stores color only
     color = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
     settings = [cv2.IMWRITE_WEBP_QUALITY, int(quality)]
     data = cv2.imencode(".webp", cv2.cvtColor(color, cv2.COLOR_RGB2BGR), settings)[1]

@@ -1,8 +1,8 @@
 """Noise like that of finished photographs, without a camera: a cheap second opinion.
 
-Gaussian noise with a random covariance among colours, as in K. Zhang et al., Designing a Practical
+Gaussian noise with a random covariance among colors, as in K. Zhang et al., Designing a Practical
 Degradation Model for Deep Blind Image Super-Resolution (arXiv 2103.14006, Section 3.3), but blurred
-among pixels, more in colour than in brightness, and stronger or weaker in bright parts. It errs in
+among pixels, more in color than in brightness, and stronger or weaker in bright parts. It errs in
 other ways than `camera` does; a network trained on both is better on real pictures than one trained
 on either.
 """
@@ -30,12 +30,12 @@ Pixels = NDArray[np.float32]
 
 SETTINGS: Declared = {
     "sigma": Number([1, 25], 0, 255, "standard deviation of noise, 0-255 scale", log=True),
-    "chroma_ratio": Number([0.3, 1.5], 0, 10, "strength of noise in colour to that in brightness"),
-    "luma_blur_prob": Chance(0.7, "share with blurred noise of brightness"),
-    "luma_blur": Number([0.3, 1.1], 0, 8, "standard deviation of its blur, in pixels"),
-    "chroma_blur_prob": Chance(0.8, "share with blurred noise of colour"),
-    "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of its blur, in pixels"),
-    "slope": Number([-0.9, 0.9], -1, 1, "change of strength from black to white, relative"),
+    "chroma_ratio": Number([0.3, 1.5], 0, 10, "ratio of color noise to brightness noise"),
+    "luma_blur_prob": Chance(0.7, "share with blurred brightness noise"),
+    "luma_blur": Number([0.3, 1.1], 0, 8, "standard deviation of the blur, in pixels"),
+    "chroma_blur_prob": Chance(0.8, "share with blurred color noise"),
+    "chroma_blur": Number([0.5, 3.5], 0, 16, "standard deviation of the blur, in pixels"),
+    "slope": Number([-0.9, 0.9], -1, 1, "relative change of the strength from black to white"),
     **SHARPENING,
     **SHARING,
 }
@@ -47,11 +47,11 @@ class CorrelatedNoise:
     """Noise with a covariance among colors and pixels.
 
     Args:
-        sigma: Root mean square of the standard deviations of the colours in the mid-tones, of
+        sigma: Root mean square of the standard deviations of the colors in the mid-tones, of
             white (1).
-        mixing: (3, 3) from three independent noises, one of brightness and two of colour, to R, G
+        mixing: (3, 3) from three independent noises, one of brightness and two of color, to R, G
             and B; the mean of its squared rows is 1.
-        blurs: Standard deviations in pixels of the blur of the noise of brightness, and of colour.
+        blurs: Standard deviations in pixels of the blur of the noise of brightness, and of color.
         slope: The strength at brightness x is `sigma` (1 + slope (2 x - 1)).
         sharpening: Amount, and standard deviation in pixels.
         sharing: Resizing and compression of the noisy picture.
@@ -73,7 +73,7 @@ def draw_correlated_noise(settings: Settings, rng: np.random.Generator) -> Corre
         rng: Source of randomness.
     """
     draws = Draws(settings, rng)
-    # noise of brightness reaches all colours, in shares that vary a little
+    # noise of brightness reaches all colors, in shares that vary a little
     brightness = 1 + 0.15 * rng.standard_normal((3, 1))
     colour = draws.value("chroma_ratio") * rng.standard_normal((3, 2))
     mixing = np.concatenate((brightness, colour), axis=1)

@@ -224,7 +224,7 @@ Declared = Mapping[str, Setting]
 """Settings by name, as a degradation declares them."""
 
 Settings = Mapping[str, Any]
-"""What `parse_settings` returns."""
+"""Result of `parse_settings`."""
 
 
 def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,7 +284,7 @@ class Draws:
     """Draws from settings, one random number each, used or not.
 
     Args:
-        settings: From `parse_settings`.
+        settings: Result of `parse_settings`.
         rng: Source of randomness.
     """
 

@@ -1,4 +1,4 @@
-"""Further ways from a Bayer mosaic to colours, beside `bayer.demosaic_linear`.
+"""Further ways from a Bayer mosaic to colors, beside `bayer.demosaic_linear`.
 
 Cameras differ in how they interpolate, and the noise of their pictures with it: bilinear
 interpolation blurs it, edge-directed interpolation draws it out into short lines.
@@ -21,7 +21,7 @@ _SQUARE = ((0.25, 0.5, 0.25), (0.5, 1.0, 0.5), (0.25, 0.5, 0.25))
 
 
 def demosaic_bilinear(plane: Tensor, phase: str = "rggb") -> Tensor:
-    """Every colour by itself, from its nearest two or four samples.
+    """Every color by itself, from its nearest two or four samples.
 
     Args:
         plane: (..., 1, H, W) mosaic, float, any range; sides of 3 pixels or more. Borders are
@@ -42,7 +42,7 @@ def demosaic_edges(plane: Tensor, phase: str = "rggb") -> Tensor:
 
     J. F. Hamilton, J. E. Adams, Adaptive color plan interpolation in single sensor color electronic
     camera, US patent 5,629,734, 1997 (expired): at red and blue, green comes from the direction of
-    the smaller gradient, corrected by the second derivative of the colour at hand. Differences of
+    the smaller gradient, corrected by the second derivative of the color at hand. Differences of
     red and blue to green are interpolated bilinearly.
 
     Args:
@@ -83,7 +83,7 @@ METHODS: dict[str, Callable[[Tensor, str], Tensor]] = {
 
 
 def _masks(plane: Tensor, phase: str) -> Tensor:
-    """1 where a colour was sampled, (3, H, W)."""
+    """1 where a color was sampled, (3, H, W)."""
     height, width = plane.shape[-2:]
     places = torch.eye(3).reshape(3, 3, 1, 1).expand(3, 3, height, width)
     return torch.cat([mosaic(colour, phase) for colour in places]).to(plane.dtype)

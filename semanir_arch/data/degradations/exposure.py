@@ -47,17 +47,19 @@ Path = NDArray[np.complex128]
 
 SETTINGS: Declared = {
     "blur": Shares({"motion": 0.65, "defocus": 0.15, "both": 0.1, "none": 0.1}, "kinds of blur"),
-    "length": Number([0, 24], 0, 64, "of the camera's path in pixels"),
-    "shake": Number([0, 0.6], 0, 1, "0 straight to 1 trembling"),
-    "rotation": Number([0, 0.5], 0, 10, "of the camera during the exposure in degrees"),
-    "variation": Number([0, 0.3], 0, 1, "local difference of motion or defocus, as a part of it"),
+    "length": Number([0, 24], 0, 64, "length of the camera's path in pixels"),
+    "shake": Number([0, 0.6], 0, 1, "from 0 (straight) to 1 (trembling)"),
+    "rotation": Number([0, 0.5], 0, 10, "rotation of the camera during the exposure, in degrees"),
+    "variation": Number([0, 0.3], 0, 1, "local variation of motion or defocus, as a share of it"),
     "center": Choice(
-        "extent", ("extent", "time"), "where the sharp picture lies: middle of the path, or of time"
+        "extent",
+        ("extent", "time"),
+        "position of the sharp picture: middle of the path, or of time",
     ),
-    "radius": Number([0.5, 4], 0, 32, "of the disc of defocus in pixels"),
-    "highlights": Number([1, 4], 1, 100, "brightness of saturated places in that of white"),
-    "noise_prob": Chance(0.5, "noise of the sensor"),
-    "electrons": Number([2000, 50000], 1, 1e6, "counted at white"),
+    "radius": Number([0.5, 4], 0, 32, "radius of the defocus disc in pixels"),
+    "highlights": Number([1, 4], 1, 100, "brightness of saturated places, relative to white"),
+    "noise_prob": Chance(0.5, "share of pictures with sensor noise"),
+    "electrons": Number([2000, 50000], 1, 1e6, "electrons counted at white"),
     "read_noise": Number([1, 10], 0, 1000, "standard deviation in electrons"),
     "jpeg_prob": Chance(0.3, "compression"),
     "jpeg_quality": Number([70, 98], 1, 100, "1 (worst) to 100", whole=True),
@@ -116,7 +118,7 @@ def draw_motion(
 
     Returns:
         Positions in the complex plane in pixels, real to the right, imaginary down; and angles in
-        radians. Neighbouring positions are about a pixel apart.
+        radians. Neighboring positions are about a pixel apart.
     """
     trace, turn = (trajectory(shake, torch_generator(rng)) for _ in range(2))
     trace = trace * (length / np.abs(np.diff(trace)).sum())

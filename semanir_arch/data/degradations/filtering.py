@@ -100,7 +100,7 @@ def line_kernel(length: float, angle: float) -> NDArray[np.float32]:
 
 
 def splat(rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float32]:
-    """Weight spread evenly over points, each shared by its four neighbouring pixels.
+    """Weight spread evenly over points, each shared by its four neighboring pixels.
 
     Args:
         rows: Offsets from the centre in pixels.

@@ -157,7 +157,7 @@ def _check(pixels: NDArray[Any], quality: int, chroma: str, encoder: str) -> Non
 
 
 def _with_opencv(pixels: NDArray[Any], quality: int, chroma: str) -> NDArray[Any]:
-    # OpenCV refuses a quality that is a float; its colour order is BGR
+    # OpenCV refuses a quality that is a float; its color order is BGR
     settings = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
     if pixels.shape[2] == 1:
         data = cv2.imencode(".jpg", np.ascontiguousarray(pixels), settings)[1]

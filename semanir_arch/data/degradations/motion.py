@@ -21,7 +21,7 @@ from semanir_arch.data.randomness import uniform
 
 SETTINGS: Declared = {
     "length": Number([5, 30], 0, 64, "length of the trajectory in pixels"),
-    "shake": Number([0, 0.6], 0, 1, "0 straight to 1 trembling"),
+    "shake": Number([0, 0.6], 0, 1, "from 0 (straight) to 1 (trembling)"),
 }
 """Parameters of `motion_kernel`, in its units."""
 

@@ -3,7 +3,7 @@
 K. Zhang et al., Designing a Practical Degradation Model for Deep Blind Image Super-Resolution
 (BSRGAN), arXiv 2103.14006, section 3.3: Gaussian noise that is independent in every channel
 ("color"), the same in all ("gray"), or of any covariance ("covariance"). X. Wang et al.,
-Real-ESRGAN, arXiv 2107.10833: Poisson noise with a factor, in colour or gray. Speckle, noise in
+Real-ESRGAN, arXiv 2107.10833: Poisson noise with a factor, in color or gray. Speckle, noise in
 proportion to the image, comes with the code that BSRGAN's authors published.
 
 Nothing is clipped here.
@@ -21,7 +21,7 @@ __all__ = ["COLORINGS", "PHOTONS", "add_gaussian", "add_poisson", "add_speckle"]
 Floats = NDArray[np.float32]
 
 COLORINGS = ("color", "gray", "covariance")
-"""How the channels of noise go together."""
+"""Relations among the channels of noise."""
 
 PHOTONS = 255.0
 """Photons at white for Poisson noise of scale 1. Ours: the authors' code takes the power of 2 above
@@ -35,7 +35,7 @@ def add_gaussian(image: Floats, sigma: float, coloring: str, rng: np.random.Gene
     Args:
         image: (H, W, C) float32, range [0, 1].
         sigma: Standard deviation on the 0-255 scale, 0 or more; with "covariance" that of the
-            noisiest direction in colour space.
+            noisiest direction in color space.
         coloring: Coloring of the noise, one of `COLORINGS`; with one channel all are the same.
         rng: Source of randomness.
 
@@ -43,7 +43,7 @@ def add_gaussian(image: Floats, sigma: float, coloring: str, rng: np.random.Gene
         (H, W, C) float32, not clipped.
 
     Raises:
-        ValueError: The colouring is unknown.
+        ValueError: The coloring is unknown.
     """
     return image + _field(image.shape, coloring, rng) * np.float32(sigma / 255)
 
@@ -66,7 +66,7 @@ def add_poisson(image: Floats, scale: float, coloring: str, rng: np.random.Gener
         (H, W, C) float32, not clipped.
 
     Raises:
-        ValueError: The colouring is unknown.
+        ValueError: The coloring is unknown.
     """
     _check(coloring)
     light = image

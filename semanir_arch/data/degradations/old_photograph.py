@@ -37,17 +37,17 @@ __all__ = ["SETTINGS", "age", "fade", "grain", "halftone", "tone"]
 Floats = NDArray[np.float32]
 
 SETTINGS: Declared = {
-    "tones": Shares({"color": 0.3, "sepia": 0.4, "gray": 0.3}, "what is left of the colors"),
-    "fading": Number([0.1, 0.6], 0, 1, "part of the contrast that is lost"),
+    "tones": Shares({"color": 0.3, "sepia": 0.4, "gray": 0.3}, "colors that are left"),
+    "fading": Number([0.1, 0.6], 0, 1, "share of the contrast that is lost"),
     "softness": Number([0.3, 1.5], 0.05, 8, "width of a Gaussian blur in pixels"),
     "grain": Number([2, 12], 0, 100, "standard deviation at middle gray, 0-255 scale"),
     "grain_size": Number([0.5, 1.5], 0.05, 8, "width of a grain in pixels"),
-    "paper": Number([0, 6], 0, 100, "standard deviation of its texture, 0-255 scale"),
-    "scratches": Number([0, 5], 0, 200, "per 65,536 pixels"),
+    "paper": Number([0, 6], 0, 100, "standard deviation of the paper's texture, 0-255 scale"),
+    "scratches": Number([0, 5], 0, 200, "scratches per 65,536 pixels"),
     "dust": Number([0, 15], 0, 1000, "specks per 65,536 pixels"),
-    "halftone_prob": Chance(0.1, "a print instead of a photograph"),
-    "halftone_pitch": Number([3, 6], 2, 32, "pixels between the dots"),
-    "jpeg_prob": Chance(0.5, "compression after scanning"),
+    "halftone_prob": Chance(0.1, "share of prints instead of photographs"),
+    "halftone_pitch": Number([3, 6], 2, 32, "distance between the print's dots in pixels"),
+    "jpeg_prob": Chance(0.5, "share compressed after scanning"),
     "jpeg_quality": Number([60, 95], 1, 100, "1 (worst) to 100", whole=True),
 }
 """Settings of `age`."""

@@ -57,9 +57,9 @@ Another function in this place is taken instead, for example `camera_noise` with
 """
 
 ONE_JPEG: Settings = {"webp_prob": 0.0, "chroma_444_prob": 0.3}
-"""For `recompress`, of a file as cameras and scanners write it; ours."""
+"""Settings for `recompress`, of a file as cameras and scanners write it; ours."""
 
-SHIFT: Declared = {"shift_prob": Chance(0, "a last compression whose blocks begin anywhere")}
+SHIFT: Declared = {"shift_prob": Chance(0, "share whose last compression has a shifted block grid")}
 """Setting of a last compression."""
 
 _BLOCK = 8
@@ -175,12 +175,12 @@ def compression_settings(source: str, words: str = "1 (worst) to 100") -> dict[s
 
     Args:
         source: Source of the range of qualities.
-        words: One line about the qualities.
+        words: Description of the qualities in one line.
     """
     return {
         "jpeg_quality": Number([30, 95], 1, 100, words, source, whole=True),
-        "webp_prob": Chance(0, "WebP instead of JPEG"),
-        "chroma_444_prob": Chance(0, "JPEG with full chroma instead of 4:2:0"),
+        "webp_prob": Chance(0, "share of WebP files instead of JPEG"),
+        "chroma_444_prob": Chance(0, "share of JPEG files with full chroma instead of 4:2:0"),
     }
 
 

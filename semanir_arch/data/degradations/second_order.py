@@ -7,7 +7,7 @@ the training step, on a GPU, with JPEG by differentiable arithmetic and a pool o
 so that an interrupted training cannot be repeated. This one is a function of an image and a
 generator.
 
-Where it differs from the authors' code: JPEG is the real codec; exponents of generalised and
+Where it differs from the authors' code: JPEG is the real codec; exponents of generalized and
 plateau kernels are uniform, as the paper says (the code draws half of them below 1); Poisson noise
 has a fixed number of photons (see `noise_kinds`). The paper's target is sharpened; ours is the
 clean image.
@@ -50,7 +50,7 @@ __all__ = ["SETTINGS", "second_order"]
 Floats = NDArray[np.float32]
 
 _PAPER = "Real-ESRGAN"
-# of the gaussians: iso and aniso, generalised, plateau
+# of the gaussians: iso and aniso, generalized, plateau
 _KERNELS = {
     "iso": 0.45,
     "aniso": 0.25,
@@ -79,31 +79,33 @@ def _stage(
     up, down, keep = directions
     which = "second" if end else "first"
     settings: dict[str, Setting] = {
-        "blur_prob": Chance(blur, f"blur of the {which} stage", _PAPER),
+        "blur_prob": Chance(blur, f"share with blur in the {which} stage", _PAPER),
         "kernel_size": kernel_size(_PAPER),
         "kernels": Shares(_KERNELS, "Gaussian kernels", _PAPER),
-        "sinc_prob": Chance(0.1, "a sinc kernel instead of a Gaussian one", _PAPER),
+        "sinc_prob": Chance(0.1, "share of sinc kernels instead of Gaussian ones", _PAPER),
         "blur_sigma": Number(list(sigma), 0.01, 20, "width in pixels", _PAPER),
-        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalised Gaussians", _PAPER),
+        "betag": Number([0.5, 4], 0.1, 10, "exponent of generalized Gaussians", _PAPER),
         "betap": Number([1, 2], 0.1, 10, "exponent of plateaus", _PAPER),
-        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions", _PAPER),
-        "resize_factor": Number(list(factors), 0.05, 4, "new size in old ones", _PAPER),
-        "resize_modes": Shares({"area": 1, "bilinear": 1, "bicubic": 1}, "ways", _PAPER),
+        "resize": Shares({"up": up, "down": down, "keep": keep}, "directions of resizing", _PAPER),
+        "resize_factor": Number(list(factors), 0.05, 4, "new size relative to the old one", _PAPER),
+        "resize_modes": Shares(
+            {"area": 1, "bilinear": 1, "bicubic": 1}, "interpolation methods", _PAPER
+        ),
         "noise": Shares(
             {"gaussian": 0.5, "poisson": 0.5, "speckle": 0, "camera": 0, "none": 0},
             "kinds of noise",
             _PAPER,
         ),
         **noise_settings(noise, photons, _COLORINGS, _PAPER, _PAPER),
-        "jpeg_prob": Chance(1, f"compression of the {which} stage", _PAPER),
+        "jpeg_prob": Chance(1, f"share with compression in the {which} stage", _PAPER),
         **compression_settings(_PAPER),
     }
     return {f"{name}{end}": setting for name, setting in settings.items()}
 
 
 SETTINGS: Declared = {
-    "strength": Number(1, 0, 1, "of all damage; 0 leaves resizing to the result's size"),
-    "first_prob": Chance(1, "the first stage"),
+    "strength": Number(1, 0, 1, "strength of all damage; 0 leaves only the resizing"),
+    "first_prob": Chance(1, "share of pictures that pass the first stage"),
     **_stage(
         "",
         blur=1,
@@ -123,13 +125,21 @@ SETTINGS: Declared = {
         photons=(0.05, 2.5),
     ),
     "sinc_cutoff": Number(
-        [math.pi / 5, math.pi], 0.1, math.pi, "of sinc kernels from 13 pixels, radians", _PAPER
+        [math.pi / 5, math.pi],
+        0.1,
+        math.pi,
+        "cutoff of sinc kernels of 13 pixels or more, radians",
+        _PAPER,
     ),
     "sinc_cutoff_small": Number(
-        [math.pi / 3, math.pi], 0.1, math.pi, "of smaller sinc kernels, radians", _PAPER
+        [math.pi / 3, math.pi], 0.1, math.pi, "cutoff of smaller sinc kernels, radians", _PAPER
     ),
-    "final_sinc_prob": Chance(0.8, "a sinc filter before or after the last compression", _PAPER),
-    "final_sinc_first_prob": Chance(0.5, "the last resize and sinc before compression", _PAPER),
+    "final_sinc_prob": Chance(
+        0.8, "share with a sinc filter before or after the last compression", _PAPER
+    ),
+    "final_sinc_first_prob": Chance(
+        0.5, "share whose last resize and sinc filter precede compression", _PAPER
+    ),
     **SHIFT,
 }
 """Settings of `second_order`; those of the second stage end with 2."""

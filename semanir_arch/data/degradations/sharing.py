@@ -22,15 +22,15 @@ Pixels = NDArray[np.float32]
 
 SETTINGS: Declared = {
     "resize_prob": Chance(0.25, "share of pictures that are resized"),
-    "resize": Number([0.6, 1.7], 0.1, 8, "by this factor"),
+    "resize": Number([0.6, 1.7], 0.1, 8, "factor of the resizing"),
     "codec_prob": Chance(0.75, "share of pictures that are compressed"),
-    "quality": Number([80, 99], 1, 100, "of JPEG or WebP", whole=True),
+    "quality": Number([80, 99], 1, 100, "quality of JPEG or WebP", whole=True),
     "low_prob": Chance(0.2, "share of compressed pictures whose quality is `low_quality`"),
-    "low_quality": Number([45, 80], 1, 100, "of JPEG or WebP", whole=True),
+    "low_quality": Number([45, 80], 1, 100, "quality of JPEG or WebP", whole=True),
     "full_chroma_prob": Chance(0.3, "share of JPEG files with chroma at full resolution, 4:4:4"),
     "webp_prob": Chance(0.06, "share of compressed pictures that are WebP instead of JPEG"),
     "again_prob": Chance(0.12, "share of pictures that are cut, resized and compressed again"),
-    "again_resize": Number([0.75, 1.25], 0.1, 8, "by this factor, then"),
+    "again_resize": Number([0.75, 1.25], 0.1, 8, "factor of the second resizing"),
 }
 """Everything that `draw_sharing` draws."""
 

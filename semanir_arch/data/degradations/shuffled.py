@@ -52,21 +52,21 @@ _COLORINGS = {"covariance": 0.2, "color": 0.4, "gray": 0.4}
 _INTERPOLATIONS = {"bilinear": 1.0, "bicubic": 1.0, "area": 1.0}
 
 SETTINGS: Declared = {
-    "strength": Number(1, 0, 1, "of all damage; 0 leaves the reduction"),
+    "strength": Number(1, 0, 1, "strength of all damage; 0 leaves only the downsampling"),
     "kernel_size": kernel_size(_PAPER),
     "iso_sigma": Number([0.1, 2.8], 0.01, 20, "width in pixels; for x2 up to 2.4", _PAPER),
     "aniso_sigma": Number([0.5, 8], 0.01, 20, "widths in pixels; for x2 up to 6", _PAPER),
     "reduction": Shares(
-        {"nearest": 1, "bilinear": 1, "bicubic": 1, "down_up": 1}, "ways of reducing", _PAPER
+        {"nearest": 1, "bilinear": 1, "bicubic": 1, "down_up": 1}, "methods of downsampling", _PAPER
     ),
-    "half_first_prob": Chance(0.25, "at x4, to begin with half of the size", _PAPER),
+    "half_first_prob": Chance(0.25, "share that first halves the size, at x4", _PAPER),
     **noise_settings((1, 25), (0.05, 3), _COLORINGS, _PAPER, OURS),
-    "jpeg_prob": Chance(0.75, "compression among the shuffled steps", _PAPER),
-    **compression_settings(_PAPER, "1 (worst) to 100, also the last"),
+    "jpeg_prob": Chance(0.75, "share with compression among the shuffled steps", _PAPER),
+    **compression_settings(_PAPER, "quality of every compression, 1 (worst) to 100"),
     **SHIFT,
-    "speckle_prob": Chance(0, "speckle among the shuffled steps"),
-    "poisson_prob": Chance(0, "Poisson noise among the shuffled steps"),
-    "camera_prob": Chance(0.25, "noise of a camera among the shuffled steps", _PAPER),
+    "speckle_prob": Chance(0, "share with speckle among the shuffled steps"),
+    "poisson_prob": Chance(0, "share with Poisson noise among the shuffled steps"),
+    "camera_prob": Chance(0.25, "share with camera noise among the shuffled steps", _PAPER),
 }
 """Settings of `shuffled`."""
 

@@ -1,7 +1,7 @@
 """Falling snow: soft bright flakes in layers from far to near, over a veil of fine snow.
 
 The model of Y.-F. Liu et al., DesnowNet, IEEE Transactions on Image Processing 27(6), 2018: each
-pixel is a mixture of the scene and the colour of snow, by the opacity of the flakes.
+pixel is a mixture of the scene and the color of snow, by the opacity of the flakes.
 """
 
 from __future__ import annotations

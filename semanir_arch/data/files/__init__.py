@@ -1,4 +1,4 @@
-"""Image files: opened within bounds, decoded in the depth they have, with what they say of colours.
+"""Image files: opened within bounds, decoded in the depth they have, with what they say of colors.
 
 `semanir_arch.data.files.image_io` is the way to use them.
 """

@@ -53,8 +53,8 @@ class Mosaic:
 
     Args:
         pixels: (H, W, 1), uint16: white balanced, with the curve of sRGB, as the camera was held.
-        bayer: Colours of the first two rows and columns: `rggb`, `bggr`, `grbg` or `gbrg`.
-        matrix: (3, 3), from the camera's colours to linear sRGB.
+        bayer: Colors of the first two rows and columns: `rggb`, `bggr`, `grbg` or `gbrg`.
+        matrix: (3, 3), from the camera's colors to linear sRGB.
         flip: Turn that makes it upright, in dcraw's numbering.
     """
 
@@ -64,10 +64,10 @@ class Mosaic:
     flip: int
 
     def finish(self, pixels: NDArray[Any]) -> NDArray[np.uint16]:
-        """Turn a demosaicked picture upright, and its colours into sRGB.
+        """Turn a demosaicked picture upright, and its colors into sRGB.
 
         Args:
-            pixels: (H, W, 3), uint16, in the colours and with the curve of `pixels`.
+            pixels: (H, W, 3), uint16, in the colors and with the curve of `pixels`.
         """
         result = np.empty(pixels.shape, np.uint16)
         for top in range(0, len(pixels), 256):
@@ -242,7 +242,7 @@ def _matrix(raw: Any) -> NDArray[np.float32]:
     from_srgb = from_xyz @ _XYZ_FROM_SRGB
     sums = from_srgb.sum(axis=1, keepdims=True)
     if not np.all(np.isfinite(from_srgb)) or np.any(sums <= 0):
-        # LibRaw does not know the camera's colours either
+        # LibRaw does not know the camera's colors either
         return np.eye(3, dtype=np.float32)
     return np.linalg.pinv(from_srgb / sums).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""What a file says about its colours other than by a profile, as a profile or in a note.
+"""What a file says about its colors other than by a profile, as a profile or in a note.
 
 | format | where |
 | --- | --- |
@@ -42,7 +42,7 @@ class Colors:
     """Color description of a file.
 
     Args:
-        profile: An ICC profile, found or made; None: the colours are sRGB, or nothing is said.
+        profile: An ICC profile, found or made; None: the colors are sRGB, or nothing is said.
         srgb_intent: Rendering intent of PNG's chunk sRGB, 0 to 3; None where there is none.
         cicp: Primaries and transfer in codes of H.273, where no profile can say the same.
         notes: Facts that could not be kept, in words.
@@ -92,7 +92,7 @@ _EXIF_COLOR_SPACE, _EXIF_GAMMA, _EXIF_ADOBE, _EXIF_UNCALIBRATED = 40961, 42240, 
 _INTEROP_INDEX = 1
 _TIFF_TRANSFER, _TIFF_WHITE, _TIFF_PRIMARIES = 301, 318, 319
 
-_DAMAGED = "describes its colours in a damaged way, which is left out"
+_DAMAGED = "has a damaged color description, which is dropped"
 
 
 def read_colors(file: PIL.Image.Image, data: bytes, exif: PIL.Image.Exif) -> Colors:
@@ -128,7 +128,7 @@ def _nothing(data: bytes, gray: bool) -> Colors:  # noqa: ARG001
 
 
 def _coded(primaries: int, transfer: int, *, gray: bool) -> Colors:
-    """Colours of H.273's codes."""
+    """Colors of H.273's codes."""
     if transfer in _HDR:
         note = _HDR_NOTE.format(_HDR[transfer]) + _HDR_KEPT
         return Colors(cicp=(primaries, transfer), notes=(note,))
@@ -139,7 +139,7 @@ def _coded(primaries: int, transfer: int, *, gray: bool) -> Colors:
     curve = _CODED_CURVES.get(_SRGB_TRANSFER if transfer == _UNSPECIFIED else transfer)
     if known is None or curve is None:
         code = f"code {primaries}/{transfer} of H.273"
-        return Colors(notes=(f"describes its colours as {code}, which is not kept",))
+        return Colors(notes=(f"describes its colors as {code}, which is not kept",))
     if known == BT709 and curve == SRGB_CURVE:
         return Colors(srgb_intent=0)
     return Colors(make_profile(known, curve, f"H.273 {primaries}/{transfer}", gray=gray))
@@ -207,7 +207,7 @@ def _from_jpeg_2000(data: bytes, gray: bool) -> Colors:  # noqa: ARG001
             (number,) = struct.unpack_from(">I", data, start + 3)
     if number is None or number in _JP2_KNOWN:
         return Colors()
-    return Colors(notes=(f"describes its colours as number {number}, which is not kept",))
+    return Colors(notes=(f"describes its colors as number {number}, which is not kept",))
 
 
 def _from_bmp(data: bytes, gray: bool) -> Colors:
@@ -221,7 +221,7 @@ def _from_bmp(data: bytes, gray: bool) -> Colors:
         profile = data[14 + place : 14 + place + length]
         if kind == b"MBED" and len(profile) == length > 128:
             return Colors(profile)
-        return Colors(notes=("names a colour profile that is not in it, and is left out",))
+        return Colors(notes=("names a color profile that is not in it, and is left out",))
     numbers = struct.unpack_from("<9I3I", data, 74)
     if kind != bytes(4) or not all(numbers[:9]):
         return Colors()
@@ -267,7 +267,7 @@ def _from_exif(exif: PIL.Image.Exif, gray: bool) -> Colors:
         curve = _exif_curve(table, gamma)
         return Colors(make_profile(primaries, curve, "from TIFF tags", gray=gray))
     if space == _EXIF_UNCALIBRATED:
-        return Colors(notes=("says that its colours are not those of sRGB, but not which",))
+        return Colors(notes=("says that its colors are not those of sRGB, but not which",))
     return Colors()
 
 

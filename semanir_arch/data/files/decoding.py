@@ -88,7 +88,7 @@ def _decode_8_bit(file: PIL.Image.Image, data: bytes) -> NDArray[Any]:
 
 
 def _png_level(data: bytes) -> tuple[int, ...]:
-    """The transparent level or colour of a PNG file, in 8 bits."""
+    """The transparent level or color of a PNG file, in 8 bits."""
     levels = png_header_chunks(data).get(b"tRNS", b"")
     values = struct.unpack_from(f">{3 if data[_PNG_COLOR_TYPE] == _PNG_RGB else 1}H", levels)
     bits = data[_PNG_BIT_DEPTH]

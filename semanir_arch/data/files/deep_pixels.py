@@ -54,8 +54,8 @@ _J2K_COMPONENTS, _J2K_SIGNED = 42, 0x80
 _NAMES = {
     "F": "32-bit floating-point numbers",
     "I": "32-bit whole numbers, or signed ones",
-    "LAB": "CIELAB colours",
-    "HSV": "HSV colours",
+    "LAB": "CIELAB colors",
+    "HSV": "HSV colors",
 }
 
 
@@ -94,7 +94,7 @@ def decode_deep(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
         bits: Result of `bits_per_sample`.
 
     Returns:
-        Shape (H, W, C), uint16, RGB order, colours not multiplied by alpha.
+        Shape (H, W, C), uint16, RGB order, colors not multiplied by alpha.
 
     Raises:
         ValueError: It cannot be decoded, or has pixels of a kind that is not read.
@@ -129,7 +129,7 @@ def _decode_heic(file: PIL.Image.Image, data: bytes, bits: int) -> NDArray[Any]:
 
 
 def with_transparent(pixels: NDArray[Any], level: int | tuple[int, ...]) -> NDArray[Any]:
-    """Pixels with alpha: 0 where they have one level or colour, in the depth of the pixels."""
+    """Pixels with alpha: 0 where they have one level or color, in the depth of the pixels."""
     levels = (level,) if isinstance(level, int) else level
     color = pixels[..., : len(levels)]
     white = np.iinfo(pixels.dtype).max
@@ -239,7 +239,7 @@ def _av1_bits(data: bytes) -> int:
 
 
 def _divide_by_alpha(pixels: NDArray[Any]) -> None:
-    """Undo, in place, that the colours of 16-bit RGBA were multiplied by alpha; 0 where that is."""
+    """Undo, in place, that the colors of 16-bit RGBA were multiplied by alpha; 0 where that is."""
     alpha = pixels[..., 3].astype(np.uint32)
     divisor = np.maximum(alpha, 1)
     for channel in range(3):

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["name_of_foreign"]
 
-_FILM = "is a film; take pictures out of it first (ffmpeg -i FILM frames/%06d.png)"
+_FILM = "is a video; extract pictures from it first (ffmpeg -i FILM frames/%06d.png)"
 _OFFICE = "is a document of an office program; save its pictures as PNG or JPEG"
 
 _BEGINNINGS = {
@@ -52,7 +52,7 @@ def name_of_foreign(data: bytes) -> str | None:
         office = any(part in data for part in _OFFICE_PARTS)
         return _OFFICE if office else "is an archive; unpack it first"
     if _WEB.match(head):
-        return "is a web page; the download of the photo went wrong"
+        return "is a web page; the download of the photo failed"
     if _DRAWING.match(head):
         return "is a drawing (SVG); save it as PNG in the size that you need"
     return None

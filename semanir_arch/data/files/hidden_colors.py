@@ -1,8 +1,8 @@
-"""Colours of transparent and weak pixels, before a network sees them or opacity is dropped.
+"""Colors of transparent and weak pixels, before a network sees them or opacity is dropped.
 
-Nobody sees the colour of a transparent pixel, and programs leave anything there, black most often.
+Nobody sees the color of a transparent pixel, and programs leave anything there, black most often.
 A network mixes it into the visible pixels beside it, which get a dark rim. So a pixel that is weak
-beside its neighbours takes the colour that these have, weighted by their opacity: from coarser and
+beside its neighbors takes the color that these have, weighted by their opacity: from coarser and
 coarser means of the image, the finest that has something visible (the pull-push method; S. Gortler
 et al., "The Lumigraph", SIGGRAPH 1996, section 3.4).
 """
@@ -22,16 +22,16 @@ _ROWS = 256
 """Rows in floating point at once; even."""
 
 _REACH = 7
-"""Side in pixels of the neighbourhood whose strongest pixel says what is weak in it."""
+"""Side in pixels of the neighborhood whose strongest pixel says what is weak in it."""
 
 _HIDDEN, _VISIBLE = 1 / 8, 1 / 4
-"""Opacity as a share of the strongest neighbour's: below, the colour is replaced; above, kept."""
+"""Opacity as a share of the strongest neighbor's: below, the color is replaced; above, kept."""
 
 _LEAST = 1 / 4
-"""The strongest neighbour counts at least as this share of the strongest pixel of all."""
+"""The strongest neighbor counts at least as this share of the strongest pixel of all."""
 
 _POWER = 4
-"""Of opacity, as a weight: a large faint area must not outweigh a small visible one."""
+"""Power of opacity, as a weight: a large faint area must not outweigh a small visible one."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float32]
 def with_visible_colors(
     layers: npt.NDArray[Any], tick: Callable[[], None] = lambda: None
 ) -> npt.NDArray[Any]:
-    """Give hidden pixels the colours of visible ones; opacity stays.
+    """Give hidden pixels the colors of visible ones; opacity stays.
 
     Args:
         layers: An image (H, W, C), where C is 2 (gray, opacity) or 4 (RGB, opacity); of any type.
@@ -47,7 +47,7 @@ def with_visible_colors(
 
     Returns:
         The same object where nothing is hidden or nothing visible; else a copy, in which pixels
-        that are visible beside their neighbours are unchanged.
+        that are visible beside their neighbors are unchanged.
     """
     channels = layers.shape[2] - 1
     strongest = float(layers[..., channels].max())
@@ -71,7 +71,7 @@ def _replace(
     around: Floats,
     strongest: float,
 ) -> None:
-    """Write the colours of some rows."""
+    """Write the colors of some rows."""
     kept = _kept_share(layers[..., channels], rows, strongest)
     if bool((kept >= 1).all()):
         return
@@ -86,7 +86,7 @@ def _replace(
 
 
 def _kept_share(alpha: npt.NDArray[Any], rows: slice, strongest: float) -> Floats:
-    """How much of their own colour pixels keep, 0 to 1."""
+    """How much of their own color pixels keep, 0 to 1."""
     margin = _REACH // 2
     begin, end = max(rows.start - margin, 0), min(rows.stop + margin, alpha.shape[0])
     part = (alpha[begin:end].astype(np.float32) / np.float32(strongest)).clip(min=0)
@@ -127,7 +127,7 @@ def _coarser(colors: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _filled(means: Floats, weights: Floats) -> Floats:
-    """Means where every cell has a colour: where its weight is small, that of coarser ones."""
+    """Means where every cell has a color: where its weight is small, that of coarser ones."""
     levels = [(means, weights)]
     while max(levels[-1][1].shape) > 1:
         levels.append(_coarser(*levels[-1]))

@@ -29,13 +29,14 @@ _FORMATS = {
 _SIXTEEN_BIT_FORMATS = ("PNG", "TIFF")
 _ALPHA_FORMATS = ("PNG", "TIFF", "WEBP")
 
-_THINGS = {"icc_profile": "a colour profile", "exif": "EXIF data", "xmp": "XMP data"}
+_THINGS = {"icc_profile": "a color profile", "exif": "EXIF data", "xmp": "XMP data"}
 
 _LARGEST_SIDES = {"JPEG": 65_500, "WEBP": 16_383}
-"""In pixels: libjpeg's limit, and that of the WebP container."""
+"""Largest sides in pixels: libjpeg's limit, and that of the WebP container."""
 
 _LARGEST_FILES = {"TIFF": 2**32 - 2**20, "BMP": 2**32 - 2**20}
-"""In bytes: places in the file are numbers of 32 bits; the headers need less than the rest."""
+"""Largest files in bytes: places in the file are numbers of 32 bits; the headers need less than the
+rest."""
 
 
 def encode_image(
@@ -149,10 +150,10 @@ def _encode_with_pillow(
 ) -> bytes:
     options: dict[str, Any] = {}
     if file_format == "JPEG":
-        # colours at full resolution: halving it would undo what was restored
+        # colors at full resolution: halving it would undo what was restored
         options.update(quality=quality, subsampling=0)
     if file_format == "WEBP":
-        # exact: also the colours of transparent pixels
+        # exact: also the colors of transparent pixels
         options.update(lossless=True, exact=True)
     if file_format in ("JPEG", "WEBP"):
         exif = exif_for(metadata, pixels.shape[1], pixels.shape[0])

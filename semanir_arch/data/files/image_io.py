@@ -1,10 +1,10 @@
-"""Image files in and out: 8 and 16 bit, gray, colour and alpha, with errors that name the file.
+"""Image files in and out: 8 and 16 bit, gray, color and alpha, with errors that name the file.
 
 PNG, JPEG, TIFF, WebP and BMP in and out; GIF, PPM, JPEG 2000 and, where Pillow has it, AVIF in;
 HEIC and camera raw files with the packages of the extra `formats`.
 Everywhere here an image is an array (H, W, C) in RGB order, where C is 1 (gray), 2 (gray and
 alpha), 3 (RGB) or 4 (RGB and alpha). 8-bit files are decoded by Pillow, because it refuses
-truncated files, and deeper ones as `deep_pixels` says, because Pillow reduces colour to 8 bits.
+truncated files, and deeper ones as `deep_pixels` says, because Pillow reduces color to 8 bits.
 
 - `load_image(path)`: pixels as stored (uint8 or uint16), with alpha and metadata
 - `load_mosaic(path)`: what the sensor saw, of camera raw files
@@ -53,7 +53,7 @@ class Image:
 
     @property
     def icc_profile(self) -> bytes | None:
-        """The embedded colour profile; None without one."""
+        """The embedded color profile; None without one."""
         return self.metadata.icc_profile
 
     @property
@@ -65,7 +65,7 @@ class Image:
     def color(self) -> NDArray[Any]:
         """The pixels without alpha: (H, W, 1) or (H, W, 3).
 
-        Colours that alpha hides are filled from visible pixels, as `hidden_colors` does.
+        Colors that alpha hides are filled from visible pixels, as `hidden_colors` does.
         """
         alpha = self.pixels.shape[2] in (2, 4)
         return with_visible_colors(self.pixels)[..., :-1] if alpha else self.pixels
@@ -122,7 +122,7 @@ def load_mosaic(path: str | os.PathLike[str]) -> Mosaic | None:
 def read_image(path: str | os.PathLike[str], channels: int | None = None) -> NDArray[np.float32]:
     """Read an image for training or testing.
 
-    Gray from colour is OpenCV's conversion (BT.601 luma, full range, rounded to the depth of the
+    Gray from color is OpenCV's conversion (BT.601 luma, full range, rounded to the depth of the
     file) of the decoded picture. OpenCV's `IMREAD_GRAYSCALE`, used by published gray-denoising
     scripts, asks the PNG decoder instead and gets values up to one level lower; for gray files
     there is no difference.
@@ -251,6 +251,6 @@ def _decode(found: Opened) -> Image:
         which = "main" if is_heic else "first"
         notes.append(f"holds more than one picture; only the {which} is read")
     if file.mode == "CMYK":
-        notes.append("its inks (CMYK) are converted to RGB without their colour profile")
+        notes.append("its inks (CMYK) are converted to RGB without their color profile")
     metadata, more = read_metadata(file, data, orientation)
     return Image(pixels, metadata, (*notes, *more))

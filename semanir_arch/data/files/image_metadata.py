@@ -1,9 +1,9 @@
 """What a file says about its picture besides the pixels, as far as a new version may keep it.
 
-Kept: the colour profile; descriptions, rights and camera data of EXIF with the GPS position; XMP;
+Kept: the color profile; descriptions, rights and camera data of EXIF with the GPS position; XMP;
 the resolution in dots per inch. Left out, because they would contradict the new pixels: the
 camera's orientation (images are read upright), thumbnails, the layout of the old file, and what XMP
-says of gain maps, films and sizes. Colours described by numbers become a profile (`files.colors`).
+says of gain maps, films and sizes. Colors described by numbers become a profile (`files.colors`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PLACES = (37396, 41492)
 _JPEG_SEGMENT = 65_500
 
 _COLOR_SPACES = {b"GRAY": (1, 2), b"RGB ": (3, 4)}
-"""Signature in a colour profile (ICC.1, 7.2.6) -> channels of the images it describes."""
+"""Signature in a color profile (ICC.1, 7.2.6) -> channels of the images it describes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Metadata:
     """Metadata that goes with an image from file to file.
 
     Args:
-        icc_profile: Colour profile.
+        icc_profile: Color profile.
         exif: EXIF data as `PIL.Image.Exif.tobytes` writes them, beginning with `Exif`; upright, no
             thumbnail.
         xmp: The XMP packet, upright.
@@ -114,7 +114,7 @@ def read_raw_metadata(file: RawFile) -> tuple[Metadata, tuple[str, ...]]:
 
 
 def fit_to_format(metadata: Metadata, file_format: str, channels: int) -> Metadata:
-    """Leave out what a format cannot hold, and a colour profile made for other channels.
+    """Leave out what a format cannot hold, and a color profile made for other channels.
 
     Args:
         metadata: Metadata of the original.

@@ -16,7 +16,7 @@ from semanir_arch.utils.errors import InputError
 
 __all__ = ["with_png_metadata", "with_tiff_metadata"]
 
-# Signature (8 bytes) and header chunk (25): a colour profile must come before the pixels.
+# Signature (8 bytes) and header chunk (25): a color profile must come before the pixels.
 _PNG_AFTER_HEADER = 33
 _METRES_PER_INCH = 0.0254
 

@@ -1,6 +1,6 @@
-"""Colour profiles made from primaries and a tone curve (ICC.1:2022, version 4 of the format).
+"""Color profiles made from primaries and a tone curve (ICC.1:2022, version 4 of the format).
 
-Files may describe their colours by numbers instead of a profile; a profile says the same in every
+Files may describe their colors by numbers instead of a profile; a profile says the same in every
 format that is written here. Primaries are adapted to the profile's white point (D50) by the linear
 Bradford method, as the specification asks (annex E).
 """
@@ -87,7 +87,7 @@ def make_profile(primaries: Primaries, curve: ToneCurve, name: str, *, gray: boo
         gray: Whether the image has one channel.
 
     Raises:
-        ValueError: The primaries enclose no colours.
+        ValueError: The primaries enclose no colors.
     """
     return _make(primaries, _curve(curve), name, gray=gray)
 
@@ -119,10 +119,10 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
     else:
         colors = np.stack([_xyz(xy) for xy in (primaries.red, primaries.green, primaries.blue)], 1)
         if abs(np.linalg.det(colors)) < 1e-6:
-            raise InputError("the primaries of its colours enclose nothing")
+            raise InputError("the primaries of its colors enclose nothing")
         matrix = adapt @ (colors * np.linalg.solve(colors, white))
         if np.abs(matrix).max() > 8:
-            raise InputError("the primaries of its colours make no sense")
+            raise InputError("the primaries of its colors make no sense")
         tags += [
             (kind, _numbers(b"XYZ ", matrix[:, i]))
             for i, kind in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
@@ -134,7 +134,7 @@ def _make(primaries: Primaries, curve: bytes, name: str, *, gray: bool) -> bytes
 def _xyz(chromaticity: tuple[float, float]) -> NDArray[np.float64]:
     x, y = chromaticity
     if not (0 < y <= 1 and 0 <= x <= 1):
-        raise InputError(f"no colour has the chromaticity ({x:g}, {y:g})")
+        raise InputError(f"no color has the chromaticity ({x:g}, {y:g})")
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 

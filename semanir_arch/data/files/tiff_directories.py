@@ -19,7 +19,7 @@ _WIDTH, _HEIGHT, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 256, 257, 262, 3
 _KIND, _OLD_KIND = 254, 255
 # bits of the kind: a copy of less resolution, a mask; and that of the older tag
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
-# pixels behind colour filters, and sensor values of all colours (TIFF/EP; DNG, chapter 4)
+# pixels behind color filters, and sensor values of all colors (TIFF/EP; DNG, chapter 4)
 _RAW_KINDS = (32803, 34892)
 _PLACES, _LENGTHS = (273, 324), (279, 325)
 

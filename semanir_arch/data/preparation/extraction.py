@@ -141,7 +141,7 @@ def _replaced(groups: Sequence[Group], manifest: PatchManifest) -> Iterator[str]
             if 0 <= number < record.get("patches", 0):
                 yield (
                     f"{group.source} is kept whole under the name of a patch of {other.source}: "
-                    "one of both is lost; rename one"
+                    "one of them would be lost; rename one"
                 )
 
 

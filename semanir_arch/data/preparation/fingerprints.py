@@ -1,4 +1,4 @@
-"""Fingerprints by which two images of the same picture are recognised.
+"""Fingerprints by which two images of the same picture are recognized.
 
 `Fingerprint.whole` is a perceptual hash of the whole picture: the signs of its lowest frequencies
 (Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010). It finds copies

@@ -75,18 +75,18 @@ def verify(path: Path, data_set: DataSet, report: Report) -> str:
         ValueError: Size or checksum differ.
     """
     if not path.is_file():
-        return f"{path}: a folder, numbers of files will be checked"
+        return f"{path}: a folder, the number of files will be checked"
     size = path.stat().st_size
     known = _known_archive(path, size, data_set)
     if known is None:
-        return f"{path}: not in the catalogue, numbers of files will be checked"
+        return f"{path}: not in the catalogue, the number of files will be checked"
     if known.size is not None and size != known.size:
         raise InputError(
             f"{path}: has {size:,} bytes instead of {known.size:,}; the download is incomplete, "
             "or it is another file of this name: then rename it"
         )
     if known.checksum is None:
-        return f"{path}: no checksum is known, numbers of files will be checked"
+        return f"{path}: no checksum is known, the number of files will be checked"
     algorithm, expected = known.checksum
     received = digest(
         path, algorithm, lambda done: report(f"{path.name}: {algorithm} {_share(done, size)}")
@@ -131,7 +131,7 @@ def unpack(path: Path, data_set: DataSet, root: Path, report: Report) -> int:
         seen[folder.path].add(name)
         if len(seen[folder.path]) > folder.files:
             raise InputError(
-                f"{path}: has more than the {folder.files} files that belong into {folder.path}"
+                f"{path}: has more than the {folder.files} files that belong in {folder.path}"
             )
         total += member.size
         if total > data_set.limit:
@@ -209,7 +209,7 @@ def _place(member: Member, data_set: DataSet) -> tuple[Folder, str] | None:
             name = rule.file_name(member.path)
             if name is not None:
                 if not _is_file_name(name):
-                    raise InputError(f"'{member.shown}' is no name for a file; archive refused")
+                    raise InputError(f"'{member.shown}' is not a valid file name; archive refused")
                 return folder, name
     return None
 

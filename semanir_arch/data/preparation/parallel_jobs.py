@@ -71,7 +71,7 @@ def run_script(run: Callable[[], Iterable[str]]) -> int:
         return Exit.SOME_FAILED if problems else Exit.DONE
 
     return run_guarded(
-        "", work, tell=_complain, interrupted="interrupted; the same command continues"
+        "", work, tell=_complain, interrupted="interrupted; run the same command again to continue"
     )
 
 

@@ -26,7 +26,7 @@ Window = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""
 
 Record = Mapping[str, int]
-"""What is noted of a group: `bytes` of its files, number of `patches` of each, number of places
+"""Notes on a group: `bytes` of its files, number of `patches` of each, number of places
 `left_out`, and 1 as `whole` for images that were not cut."""
 
 _SOBEL_SIZES = (3, 7, 11, 15)
@@ -38,7 +38,7 @@ class PatchGrid:
 
     Args:
         size: Edge of a patch in pixels.
-        step: Distance between neighbouring patches in pixels.
+        step: Distance between neighboring patches in pixels.
         min_std: Patches in which no channel has at least this standard deviation, on the 0-255
             scale, are left out; 0 keeps all.
         max_whole: An image with a side of at most this many pixels is not cut but kept whole; 0

@@ -66,7 +66,9 @@ class ItemNames:
         names = (self.known or ()) if names is None else names
         outside = [name for name in names if ".." in name.split("/") or name.startswith("/")]
         if outside:
-            raise InputError(f"data set {self._options.get('name')}: {outside[0]!r} is no name")
+            raise InputError(
+                f"data set {self._options.get('name')}: {outside[0]!r} is not a valid name"
+            )
         twice = clashes(names)
         if twice:
             raise self._refusal(twice)

@@ -112,7 +112,7 @@ class LmdbWriter:
             ValueError: The key is there already or not allowed, or the image is none.
         """
         if key in self:
-            raise InputError(f"{self.path}: key {key!r} is there already")
+            raise InputError(f"{self.path}: key {key!r} exists already")
         value = image if isinstance(image, bytes) else self._encode(image)
         summarize(memoryview(value), f"{self.path}: {key}")
         self._waiting[_encode_key(key, self.path)] = value
@@ -187,10 +187,10 @@ def read_keys(path: str | os.PathLike[str]) -> list[str]:
     """
     path = _checked_path(path)
     if not (path / _DATA).is_file():
-        raise MissingFileError(f"{path}: no LMDB ({_DATA} is missing)")
+        raise MissingFileError(f"{path}: not an LMDB ({_DATA} is missing)")
     if not (path / META_INFO).is_file():
         raise MissingFileError(
-            f"{path}: unfinished, {META_INFO} is missing; run again what was writing it"
+            f"{path}: unfinished, {META_INFO} is missing; run the command that was writing it again"
         )
     keys = []
     try:
@@ -236,7 +236,7 @@ class _Environments:
         try:
             folder, data = path.stat(), (path / _DATA).stat()
         except FileNotFoundError:
-            raise MissingFileError(f"{path}: no LMDB ({_DATA} is missing)") from None
+            raise MissingFileError(f"{path}: not an LMDB ({_DATA} is missing)") from None
         with self._lock:
             known, environment = self._opened.get(_identity(folder), (None, None))
             if known != _identity(data):

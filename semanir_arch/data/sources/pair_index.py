@@ -19,7 +19,7 @@ from semanir_arch.data.sources.name_rules import NAME_RULES, NameRule, parse_nam
 from semanir_arch.data.sources.name_table import NameTable
 from semanir_arch.data.sources.pairing import COLUMNS, ListFile, find_pairs
 from semanir_arch.data.sources.source_opening import open_source
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 
 Pixels = NDArray[Any]
 Indices = NDArray[np.int32]
@@ -66,7 +66,7 @@ class PairIndex:
         for source, index in self._images(item):
             try:
                 images.append(source.read(index))
-            except (OSError, ValueError) as error:
+            except (UserError, OSError) as error:
                 problems.append(str(error))
         if problems:
             raise InputError("\n".join(problems))
@@ -151,7 +151,7 @@ def _open(key: str, roots: Any, index_cache: str | None) -> list[ImageSource]:
     for root in _listed(roots):
         try:
             sources.append(open_source(root, index_cache))
-        except (FileNotFoundError, ValueError) as error:
+        except UserError as error:
             raise type(error)(f"{key}: {error}") from error
     if not sources:
         raise InputError(f"{key} names no folder")

@@ -20,7 +20,7 @@ from semanir_arch.utils.errors import InputError, MissingFileError
 from semanir_arch.utils.spelling import hint_at_names
 
 COLUMNS = ("lq", "gt")
-"""What a column of a list file may hold: inputs or targets."""
+"""Contents that a column of a list file may have: inputs or targets."""
 
 _SHOWN = 10
 _SEPARATORS = (r"\t", r",\s+", r",", r"\s+")
@@ -184,7 +184,7 @@ def _read_list(list_file: ListFile, finders: Sequence[_Finder]) -> list[list[str
         if len(columns) == 1 and not _exist(lines[-1], finders):
             _explain_pair(line, f"{path}, line {number}", columns, finders[0])
     if not lines:
-        raise InputError(f"{path}: names no images")
+        raise InputError(f"{path}: lists no images")
     return lines
 
 

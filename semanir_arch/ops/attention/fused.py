@@ -1,7 +1,7 @@
 """Fused attention over kept keys, registered as operators: exact, linear memory, any N, d <= 128.
 
 `triton` visits every key and drops those that a query does not keep. `triton_union` visits, for a
-block of queries, only the keys that at least one of them keeps; it pays where neighbours choose
+block of queries, only the keys that at least one of them keeps; it pays where neighbors choose
 alike. Both run the kernels of `triton.py` as `kernel_launch.py` lays them out; these are imported
 when first used.
 """
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from semanir_arch.ops.backend import KERNELS_PROVEN, Backend, Request, never, why_no_triton
 from semanir_arch.ops.operators import operator
+
+from .gradient import register_gradient
 
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
@@ -175,28 +177,21 @@ def _(
     return _token_major(q), _token_major(k), _token_major(v), dbias
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    q, k, v, bits, bias, ctx.scale, *lists, ctx.block = inputs
-    ctx.save_for_backward(q, k, v, *output, bits, bias, *lists)
-    ctx.mark_non_differentiable(output[1])
-    ctx.set_materialize_grads(False)
+def _differentiate(
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bits: Tensor | None,
+    bias: Tensor | None,
+    scale: float,
+    *rest: Any,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    *union, o, lse, wants_bias = rest
+    return _backward(grad, q, k, v, o, lse, bits, bias, scale, *union, wants_bias)
 
 
-def _differentiate(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    absent = (None,) * 7
-    if grad is None:
-        return None, None, None, *absent
-    q, k, v, o, lse, bits, bias, *lists = ctx.saved_tensors
-    wanted = bias is not None and ctx.needs_input_grad[4]
-    dq, dk, dv, dbias = _backward(
-        grad, q, k, v, o, lse, bits, bias, ctx.scale, *lists, ctx.block, wanted
-    )
-    return dq, dk, dv, None, dbias if wanted else None, *absent[2:]
-
-
-torch.library.register_autograd(
-    "semanir::fused_attention", _differentiate, setup_context=_setup_context
-)
+register_gradient("semanir::fused_attention", _differentiate, bias=4)
 
 
 def _as_union(

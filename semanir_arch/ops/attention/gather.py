@@ -10,7 +10,7 @@ head.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from semanir_arch.ops.dictionary.packed_bits import unpack
 from semanir_arch.ops.operators import operator
 
 from .bias import fold, matrix
+from .gradient import register_fake_gradient, register_gradient
 
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
@@ -121,35 +122,8 @@ def _backward(
     return dq.to(q.dtype), dk.to(k.dtype), dv.to(v.dtype), dbias
 
 
-@torch.library.register_fake("semanir::gather_attention_backward")
-def _(
-    _grad: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    _bits: Tensor,
-    _kept: int,
-    bias: Tensor | None,
-    _scale: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
-    return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch passes it by name
-    q, k, v, bits, ctx.kept, bias, ctx.scale = inputs
-    ctx.save_for_backward(q, k, v, bits, bias)
-
-
-def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    q, k, v, bits, bias = ctx.saved_tensors
-    dq, dk, dv, dbias = _backward(grad, q, k, v, bits, ctx.kept, bias, ctx.scale)
-    return dq, dk, dv, None, None, None if bias is None else dbias, None
-
-
-torch.library.register_autograd(
-    "semanir::gather_attention", _differentiate, setup_context=_setup_context
-)
+register_fake_gradient("semanir::gather_attention_backward", bias=5)
+register_gradient("semanir::gather_attention", _backward, bias=5)
 
 
 def _chunks(q: Tensor, bits: Tensor, kept: int) -> Iterator[tuple[int, slice, Tensor, Tensor]]:

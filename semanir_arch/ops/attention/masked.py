@@ -10,7 +10,7 @@ Legend: W windows in the chunk, h heads, N tokens per window, d channels per hea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from semanir_arch.ops.dictionary.packed_bits import WORD
 from semanir_arch.ops.operators import operator
 
 from .bias import fold, matrix
+from .gradient import register_fake_gradient, register_gradient
 
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
@@ -106,34 +107,8 @@ def _backward(
     return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
-@torch.library.register_fake("semanir::masked_attention_backward")
-def _(
-    _grad: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    _bits: Tensor | None,
-    bias: Tensor | None,
-    _scale: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
-    return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch passes it by name
-    *tensors, ctx.scale = inputs
-    ctx.save_for_backward(*tensors)
-
-
-def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    q, k, v, bits, bias = ctx.saved_tensors
-    dq, dk, dv, dbias = _backward(grad, q, k, v, bits, bias, ctx.scale)
-    return dq, dk, dv, None, None if bias is None else dbias, None
-
-
-torch.library.register_autograd(
-    "semanir::masked_attention", _differentiate, setup_context=_setup_context
-)
+register_fake_gradient("semanir::masked_attention_backward", bias=4)
+register_gradient("semanir::masked_attention", _backward, bias=4)
 
 
 def _chunks(

@@ -5,7 +5,7 @@ It runs where the library of `semanir_arch.ops.native` has been built.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from semanir_arch.ops.backend import Backend, Request, Variants
 from semanir_arch.ops.operators import operator
 
 from .bias import fold
+from .gradient import register_fake_gradient, register_gradient
 
 if TYPE_CHECKING:
     from semanir_arch.ops.dictionary import KeySemanticDictionary
@@ -124,32 +125,5 @@ def _backward(
     return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
-@torch.library.register_fake("semanir::native_attention_backward")
-def _(
-    _grad: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    _bits: Tensor,
-    bias: Tensor | None,
-    _scale: float,
-    _instructions: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    dbias = q.new_empty(0) if bias is None else bias.new_empty(bias.shape)
-    return q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape), dbias
-
-
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch passes it by name
-    *tensors, ctx.scale, ctx.instructions = inputs
-    ctx.save_for_backward(*tensors)
-
-
-def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    q, k, v, bits, bias = ctx.saved_tensors
-    dq, dk, dv, dbias = _backward(grad, q, k, v, bits, bias, ctx.scale, ctx.instructions)
-    return dq, dk, dv, None, None if bias is None else dbias, None, None
-
-
-torch.library.register_autograd(
-    "semanir::native_attention", _differentiate, setup_context=_setup_context
-)
+register_fake_gradient("semanir::native_attention_backward", bias=4)
+register_gradient("semanir::native_attention", _backward, bias=4)

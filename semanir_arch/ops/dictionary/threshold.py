@@ -83,7 +83,7 @@ def _largest(keys: Tensor, k: int) -> Tensor:
     threshold = keys.topk(k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
     kept = keys >= threshold
     if keys.is_cuda:
-        # Asking whether ties cross the threshold would cost a synchronisation, more than settling.
+        # Asking whether ties cross the threshold would cost a synchronization, more than settling.
         return _settle(keys, threshold, k)
     # Only rows with more than k survivors have ties across the threshold; real features have few.
     rows = kept.sum(dim=-1, dtype=torch.int32) > k

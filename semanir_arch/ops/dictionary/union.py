@@ -1,6 +1,6 @@
 """For each block of queries, the keys that at least one of them keeps.
 
-Neighbouring tokens often keep the same keys, so that the union over a block is much smaller than
+Neighboring tokens often keep the same keys, so that the union over a block is much smaller than
 the window. Attention that visits only the union is exact: the other keys have no weight. The choice
 of keys is repacked over places in the list, so that 32 places are one word again.
 

@@ -41,7 +41,7 @@ function sameSize(one, other) {
   return Boolean(one && other) && one.width === other.width && one.height === other.height;
 }
 
-/** Mean absolute difference over the colours of each pixel, in levels from 0 to 255. */
+/** Mean absolute difference over the colors of each pixel, in levels from 0 to 255. */
 function difference(one, other) {
   const { width, height } = one;
   const a = context(one).getImageData(0, 0, width, height).data;
@@ -66,7 +66,7 @@ function fittingScale(maps) {
   return SCALES.find((scale) => scale >= level);
 }
 
-/** Draw differences in colours, from 0 to `scale` levels. */
+/** Draw differences in colors, from 0 to `scale` levels. */
 function colorize({ width, height, levels }, scale) {
   const canvas = makeCanvas(width, height);
   const picture = context(canvas).createImageData(width, height);
@@ -80,7 +80,7 @@ function colorize({ width, height, levels }, scale) {
   return canvas;
 }
 
-/** Colour of a fraction of the scale. */
+/** Color of a fraction of the scale. */
 function rampColor(fraction) {
   const place = fraction * (RAMP.length - 1);
   const step = Math.min(Math.floor(place), RAMP.length - 2);

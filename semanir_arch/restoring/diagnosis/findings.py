@@ -1,4 +1,4 @@
-"""One picture looked at: noise, compression, sharpness, light, size, colour."""
+"""One picture looked at: noise, compression, sharpness, light, size, color."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from semanir_arch.restoring.diagnosis.noise_level import Noise, measure_noise
 __all__ = ["Diagnosis", "diagnose", "diagnose_data", "diagnose_file"]
 
 _MOST_PIXELS = 2**21
-"""Of larger pictures, the middle is looked at."""
+"""Most pixels to inspect; of larger pictures only the middle is used."""
 
-# Colour noise of deviation s on each of R, G and B shows as so much brightness and colour.
+# Color noise of deviation s on each of R, G and B shows as so much brightness and color.
 _LUMA, _CHROMA = 0.669, 0.588
 
 _GRAY = 2
@@ -44,13 +44,13 @@ class Diagnosis:
     Args:
         height: Height in pixels.
         width: Width in pixels.
-        gray: Whether there is no colour, whatever the file's channels.
+        gray: Whether there is no color, whatever the file's channels.
         noise: Noise of brightness and color.
         sigma: Standard deviation of equal, independent noise on each channel that would measure
             as much, on the 0-255 scale.
         compression: Compression of the file, or of a file it was made from; None if not, or not
             visibly, compressed.
-        edges: Part of the height of strong edges that lies between two neighbours: about 0.25 for
+        edges: Part of the height of strong edges that lies between two neighbors: about 0.25 for
             a blurred picture, more for a sharp one; 1 for a picture without edges.
         brightness: Mean of the luma, 0-255.
         highlights: Luma that 5 % of the pixels exceed.

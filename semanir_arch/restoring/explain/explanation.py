@@ -24,7 +24,7 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["BUDGET", "PHASE", "explain"]
 
 PHASE = "rggb"
-"""Of the mosaics that demosaicking networks are given here."""
+"""Phase of the mosaics that demosaicking networks are given here."""
 
 BUDGET = 6 * 2**20
 """Bytes of numbers in a page before compression; with the photo, a page stays below 10 MiB."""
@@ -111,6 +111,6 @@ def _notes(restorer: Restorer, parts: Pixels, shown: tuple[int, int]) -> list[st
         notes.append(f"The network saw the photo as a Bayer mosaic ({PHASE}).")
     elif restorer.network.in_chans == 1 and parts.channels == 3:
         notes.append(
-            "The network restores the channels of a colour photo one by one; this is the green one."
+            "The network restores the channels of a color photo one by one; this is the green one."
         )
     return notes

@@ -1,4 +1,4 @@
-"""From similarities and attention weights to the 256 colours in which they are drawn."""
+"""From similarities and attention weights to the 256 colors in which they are drawn."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from semanir_arch.restoring.explain.semantics import Region
 __all__ = ["PALETTE", "VIEWS", "levels", "scale"]
 
 VIEWS = ("similarity", "attention")
-"""What can be drawn."""
+"""Views that can be drawn."""
 
-# the darkest colours would look like tokens that are not kept
+# the darkest colors would look like tokens that are not kept
 _LEVELS = np.linspace(50, 255, 256).round().astype(np.uint8)
 
 PALETTE: npt.NDArray[np.uint8] = np.ascontiguousarray(
     cv2.applyColorMap(_LEVELS[None], cv2.COLORMAP_INFERNO)[0, :, ::-1]
 )
-"""Colours of the levels 0 to 255, from dark to bright, RGB (256, 3)."""
+"""Colors of the levels 0 to 255, from dark to bright, RGB (256, 3)."""
 
 
 def levels(region: Region, view: str) -> npt.NDArray[np.uint8]:

@@ -48,7 +48,7 @@ def draw_pixel(
 ) -> npt.NDArray[np.uint8]:
     """Draw where one pixel looks in every stage.
 
-    Kept keys are coloured by their similarity, from dark (lowest of the window) to bright. The rest
+    Kept keys are colored by their similarity, from dark (lowest of the window) to bright. The rest
     of the photo is dimmed.
 
     Args:

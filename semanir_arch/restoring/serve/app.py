@@ -44,7 +44,7 @@ from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, R
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
 from semanir_arch.tasks import TASKS
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 
 __all__ = ["make_app"]
 
@@ -142,7 +142,7 @@ class _Routes:
         try:
             chain = split_choice(task, self._choices)
             strength = _read_strength(request.query_params.get("strength", ""), chain)
-        except ValueError as error:
+        except UserError as error:
             return _error(400, str(error))
         scale = math.prod(choice.scale for choice in chain)
 
@@ -183,7 +183,7 @@ class _Routes:
             return _error(408, "the upload took too long")
         except ClientDisconnect:
             return _error(400, "the upload was not completed")
-        except ValueError as error:
+        except UserError as error:
             return _error(422, str(error))
         except (BusyError, StoppedError):
             return _error(503, "too many photos are waiting; try again in a minute")
@@ -211,7 +211,7 @@ class _Routes:
             result = outcome.result
             if share < 1:
                 result = await run_in_threadpool(self._desk.blend, outcome, share)
-        except ValueError as error:
+        except UserError as error:
             return _error(400, str(error))
         except (BusyError, StoppedError):
             return _error(503, "too many photos are waiting; try again in a minute")
@@ -275,11 +275,11 @@ def _read_strength(text: str, chain: Sequence[NetworkChoice]) -> float | None:
         return None
     if not any(choice.strength for choice in chain):
         titles = " + ".join(choice.title for choice in chain)
-        raise InputError(f"{titles} has no strength that could be bounded")
+        raise InputError(f"{titles} has no strength to bound")
     try:
         return float(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is no number") from error
+        raise InputError(f"{text!r} is not a number") from error
 
 
 def _read_share(text: str) -> float:
@@ -302,4 +302,4 @@ def _error(status: int, message: str) -> Response:
 
 
 def _gone() -> Response:
-    return _error(404, "the result is not kept any more; restore the photo again")
+    return _error(404, "the result is no longer kept; restore the photo again")

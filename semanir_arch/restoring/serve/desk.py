@@ -93,7 +93,7 @@ class Desk:
             image = self._codec.decode(outcome.original, outcome.name, self._ended)
             blended = outcome.restored.copy()
             given = split(image.pixels)
-            # as the command: the network did not see hidden colours, unless all is wanted back
+            # as the command: the network did not see hidden colors, unless all is wanted back
             before = given if share == 0 else with_visible_colors(given)
             keep_share(before, blended, share, outcome.scale)
             return self._codec.encode(blended, outcome.name, image.metadata, self._ended)

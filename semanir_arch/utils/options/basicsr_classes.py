@@ -71,7 +71,7 @@ NETWORKS: dict[str, Section] = {
         "attn_drop_rate": Option(_SHARE, 0.0, "share of attention that is dropped in training"),
         "drop_path_rate": Option(_SHARE, 0.1, "share of branches that are dropped in training"),
         "ape": Option(bool, False, "whether positions are added to the first features"),
-        "patch_norm": Option(bool, True, "whether the first features are normalised"),
+        "patch_norm": Option(bool, True, "whether the first features are normalized"),
         "use_checkpoint": Option(bool, False, "recompute activations: less memory, slower"),
         "upscale": Option(Annotated[int, Bounds(1, 16)], 2, "enlargement"),
         "img_range": Option(

@@ -23,7 +23,7 @@ ROOT: dict[str, Option] = {
     "other_arithmetic": Option(
         bool,
         default=False,
-        help="go on where a process cannot compute attention as the saved state or the first "
+        help="continue even if a process cannot compute attention as the saved state or the first "
         "process did; results then differ in their last digits",
     ),
 }

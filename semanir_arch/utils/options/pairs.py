@@ -65,7 +65,7 @@ def _of_folders(inputs: Path, targets: Path, template: str) -> str:
     missing = sorted(f"{wanted[name]} (looked for {name})" for name in wanted.keys() - found)
     lonely = sorted(found - wanted.keys())
     parts = [
-        f"{len(found)} files in {str(inputs)!r} and {len(wanted)} in {str(targets)!r} are no pairs"
+        f"{len(found)} files in {str(inputs)!r} and {len(wanted)} in {str(targets)!r} do not pair"
     ]
     if missing:
         parts.append(f"{len(missing)} targets without an input: {_some(missing)}")
@@ -90,7 +90,7 @@ def _of_list(path: Path, inputs: Path, targets: Path, template: str) -> str:
 def _of_databases(inputs: Path, targets: Path) -> str:
     for root in (inputs, targets):
         if root.suffix != ".lmdb":
-            return f"{str(root)!r} is no LMDB (io_backend: lmdb); its name must end in .lmdb"
+            return f"{str(root)!r} is not an LMDB (io_backend: lmdb); its name must end in .lmdb"
         if not (root / "meta_info.txt").is_file():
             return f"{str(root)!r} lacks meta_info.txt; it is unfinished, or no LMDB of images"
     found, wanted = (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "find_contradictions"]
 
 Report = Callable[[KeyPath, str], None]
-"""Is told the key of a value, and what is wrong with it."""
+"""Function that is told the key of a value, and what is wrong with it."""
 
 _OURS = "RestorationModel"
 _BUILT_IN_LOSSES = {"l_pix": "pixel_opt", "l_percep": "perceptual_opt"}
@@ -201,7 +201,7 @@ class _Relations:
         self._report(("train", "scheduler", "periods"), text)
 
     def losses(self) -> None:
-        """Something is minimised, and the log can hold its name."""
+        """Something is minimized, and the log can hold its name."""
         train = self._options.get("train")
         if not isinstance(train, dict) or self._options.get("model_type") != _OURS:
             return

@@ -68,7 +68,7 @@ def test_every_data_set_of_a_damage_is_here():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_training_items_are_patches(name, folder, channels):
     if channels == 1 and name in COLOR_ONLY:
-        pytest.skip("colour by definition")
+        pytest.skip("color by definition")
     dataset = build(name, folder, channels=channels)
     assert len(dataset) == 2
     for index in range(2):
@@ -188,7 +188,7 @@ def test_bad_files_are_reported_at_the_start(folder, options):
         ("BicubicSRDataset", {"scale": 1}, "scale must be an integer of 2 or more, received 1"),
         ("BicubicSRDataset", {"scale": 3, "patch_size": 32}, "a multiple of 3, received 32"),
         ("BicubicSRDataset", {"rounding": "never"}, "rounding must be one of 'each_pass', 'once'"),
-        ("PhotographDataset", {"channels": 1}, "channels must be 3: .*colour only"),
+        ("PhotographDataset", {"channels": 1}, "channels must be 3: .*color only"),
         (
             "PhotographDataset",
             {"mixture": {"film": 1}},

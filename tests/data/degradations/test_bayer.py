@@ -20,7 +20,7 @@ even = st.integers(2, 6).map(lambda n: 2 * n)
 
 
 def colors(phase, height, width):
-    """The colour that each pixel records, 0 red, 1 green, 2 blue."""
+    """The color that each pixel records, 0 red, 1 green, 2 blue."""
     cell = np.array(
         [["rgb".index(color) for color in phase[:2]], ["rgb".index(c) for c in phase[2:]]]
     )
@@ -76,7 +76,7 @@ def test_first_green_plane_lies_beside_red():
 
 
 def interpolate_pixel(plane, own, row, column, color, recorded):
-    """One value by the paper: bilinear mean plus a part of the Laplacian of the pixel's colour."""
+    """One value by the paper: bilinear mean plus a part of the Laplacian of the pixel's color."""
 
     def at(down, right):
         return plane[row + down, column + right]

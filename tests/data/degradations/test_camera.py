@@ -1,4 +1,4 @@
-"""The camera: its colours, what it does to noise, and what it is with and without."""
+"""The camera: its colors, what it does to noise, and what it is with and without."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def noise_of(camera, image=FLAT, seed=0):
 @pytest.mark.parametrize("has_curve", [True, False])
 def test_what_a_sensor_saw_gives_the_picture_again(has_curve):
     look = replace(LOOK, has_curve=has_curve)
-    # colours near gray, which every matrix can record
+    # colors near gray, which every matrix can record
     image = 0.5 + 0.2 * (scene() - 0.5)
     light = to_sensor(image, look)
     assert 0 < light.min() < light.max() < 1

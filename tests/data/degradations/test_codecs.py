@@ -30,7 +30,7 @@ def with_pillow(image, suffix, **options):
 
 
 def blockiness(image):
-    """Mean step between neighbouring columns by their place in blocks of 8."""
+    """Mean step between neighboring columns by their place in blocks of 8."""
     steps = np.abs(np.diff(image, 2, axis=1)).mean(axis=(0, 2))
     # a second difference at index i is about column i + 1
     places = (np.arange(len(steps)) + 1) % 8

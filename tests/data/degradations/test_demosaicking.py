@@ -1,4 +1,4 @@
-"""Ways from a mosaic to colours, against OpenCV and against a slow reading of the patent."""
+"""Ways from a mosaic to colors, against OpenCV and against a slow reading of the patent."""
 
 from __future__ import annotations
 

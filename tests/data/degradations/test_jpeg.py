@@ -20,7 +20,7 @@ from tests.helpers import make_image
 
 
 def picture(height=70, width=90, channels=3):
-    """Smooth colours with edges: what JPEG changes a little, differently in each channel."""
+    """Smooth colors with edges: what JPEG changes a little, differently in each channel."""
     rows, columns = np.mgrid[:height, :width]
     waves = [
         np.sin(rows / 5 + columns / (4 + c)) * 60 + 40 * (columns > 30 + 5 * c) for c in range(3)

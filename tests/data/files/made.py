@@ -97,15 +97,15 @@ def dng(mosaic, *, orientation=1, pattern=b"\0\1\1\2", photometric=32803, exif=(
     """A DNG file: a thumbnail, and below it the values of a sensor (DNG 1.4, chapters 3 and 4).
 
     Args:
-        mosaic: (H, W), uint16, from DNG_BLACK to DNG_WHITE. Colours are those of linear sRGB,
+        mosaic: (H, W), uint16, from DNG_BLACK to DNG_WHITE. Colors are those of linear sRGB,
             divided by the white balance.
         orientation: As EXIF counts it.
-        pattern: Colours of the filter, row by row: 0 red, 1 green, 2 blue.
+        pattern: Colors of the filter, row by row: 0 red, 1 green, 2 blue.
         photometric: What the values are.
         exif: Further tags of the file.
     """
     tifffile = pytest.importorskip("tifffile")
-    # from XYZ to the camera's colours, here those of sRGB (IEC 61966-2-1)
+    # from XYZ to the camera's colors, here those of sRGB (IEC 61966-2-1)
     matrix = [32406, -15372, -4986, -9689, 18758, 415, 557, -2040, 10570]
     rationals = [number for value in matrix for number in (value, 10_000)]
     neutral = [number for share in DNG_NEUTRAL for number in (round(share * 100), 100)]

@@ -101,7 +101,7 @@ def giant_tile():
 
 
 def line_png(width, height):
-    """An image of one colour, as small as PNG can make it."""
+    """An image of one color, as small as PNG can make it."""
     packer = zlib.compressobj(9)
     row = b"\0" + bytes(width)
     body = b"".join(packer.compress(row * 1000) for _ in range(height // 1000)) + packer.flush()
@@ -234,9 +234,9 @@ def test_sound_files_of_small_parts_are_read():
         (b"PK\3\4" + bytes(26) + b"word/document.xml", "it is a document of an office program"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "it is a document of an office program"),
         (b"PK\3\4" + bytes(26) + b"a.png", "it is an archive; unpack it first"),
-        (b"\0\0\0\x18ftypisom\0\0\2\0isommp41", "it is a film; take pictures out of it first"),
-        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "it is a film"),
-        (b"\x1aE\xdf\xa3" + bytes(40), "it is a film"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0isommp41", "it is a video; extract pictures from it first"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "it is a video"),
+        (b"\x1aE\xdf\xa3" + bytes(40), "it is a video"),
         (saved("TIFF", tiffinfo={254: 1}), "its first picture is a small copy of another"),
         (b"<!DOCTYPE html><html>", "it is a web page"),
         (b"<?xml version='1.0'?>\n<svg xmlns=''/>", "it is a drawing"),

@@ -54,7 +54,7 @@ def test_raw_files_are_developed_upright_with_the_cameras_white_balance(orientat
     assert image.pixels.dtype == np.uint16
     assert image.pixels.shape == wanted.shape
     assert read_size(data, "a.dng") == wanted.shape[1::-1]
-    # the sensor has 3840 levels; at the border LibRaw has fewer neighbours
+    # the sensor has 3840 levels; at the border LibRaw has fewer neighbors
     np.testing.assert_allclose(image.pixels[4:-4, 4:-4], wanted[4:-4, 4:-4], atol=40)
     assert image.notes == ()
 

@@ -1,4 +1,4 @@
-"""Colours that a file describes by numbers end up in a profile, or in a note."""
+"""Colors that a file describes by numbers end up in a profile, or in a note."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def to_srgb(rgb, corners, decode):
 
 
 def seen(profile, pixels):
-    """What a colour-managed viewer shows: 8-bit sRGB by littlecms."""
+    """What a color-managed viewer shows: 8-bit sRGB by littlecms."""
     mode = "L" if pixels.ndim == 2 else "RGB"
     source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
     transform = PIL.ImageCms.buildTransform(
@@ -207,12 +207,12 @@ def test_profiles_in_unusual_places_are_found():
 @pytest.mark.parametrize(
     ("data", "note"),
     [
-        (plain_png((b"gAMA", bytes(4))), "describes its colours in a damaged way"),
-        (plain_png((b"cHRM", bytes(32))), "describes its colours in a damaged way"),
+        (plain_png((b"gAMA", bytes(4))), "has a damaged color description"),
+        (plain_png((b"cHRM", bytes(32))), "has a damaged color description"),
         (plain_png((b"cICP", bytes([9, 9, 0, 1]))), "as code 9/9 of H.273, which is not kept"),
         (
             camera_jpeg({40961: 65535}),
-            "says that its colours are not those of sRGB, but not which",
+            "says that its colors are not those of sRGB, but not which",
         ),
     ],
 )
@@ -234,7 +234,7 @@ def test_our_srgb_profile_is_that_of_others():
 def test_what_a_format_cannot_hold_is_noted():
     image = decode_image(bmp_v5(white_xyz(ADOBE), 1.8), "image")
     (note,) = lost_metadata(Path("a.bmp"), image.metadata, image.pixels)
-    assert note == "has a colour profile that BMP cannot keep"
+    assert note == "has a color profile that BMP cannot keep"
     assert lost_metadata(Path("a.png"), image.metadata, image.pixels) == ()
     long = Metadata(exif=bytes(70_000), xmp=bytes(70_000), icc_profile=SRGB)
     (note,) = lost_metadata(Path("a.jpg"), long, image.pixels)

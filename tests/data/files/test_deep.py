@@ -102,7 +102,7 @@ def tiff(pixels, **settings):
         (tiff(np.zeros((4, 4), np.uint32)), "32-bit whole numbers"),
         (tiff(np.zeros((4, 4), np.float32)), "32-bit floating-point numbers"),
         (tiff(np.zeros((4, 4, 4), np.uint16), photometric="separated"), "neither gray nor RGB"),
-        (saved("TIFF", "LAB"), "CIELAB colours"),
+        (saved("TIFF", "LAB"), "CIELAB colors"),
         (b"P5 2 1 65536\n\0\0\0\0", "maxval must be"),
         (b"P5 2 1 1000\n\xff\xff\0\0", "holds a value above 1000"),
         (b"P6 2 2 1000\n\0\0\0\0", "not enough"),

@@ -1,4 +1,4 @@
-"""HEIC photos: pixels, depth, colours, what is kept, and bounded work."""
+"""HEIC photos: pixels, depth, colors, what is kept, and bounded work."""
 
 from __future__ import annotations
 

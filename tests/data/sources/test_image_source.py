@@ -68,7 +68,7 @@ def test_16_bits_and_alpha_are_read_as_stored(tmp_path):
     ("name", "error", "message"),
     [
         ("missing", FileNotFoundError, "missing: no such folder or image"),
-        ("missing.lmdb", FileNotFoundError, "missing.lmdb: no LMDB"),
+        ("missing.lmdb", FileNotFoundError, "missing.lmdb: not an LMDB"),
         ("missing.mat", FileNotFoundError, "missing.mat: no such file"),
     ],
 )

@@ -118,5 +118,5 @@ def test_of_others_the_name_is_known_when_an_item_is_loaded():
 def test_no_name_leads_out_of_the_folder():
     names = ItemNames(Foreign())
     assert names.of(0, {"lq_path": ["../../x.png"]}) == "x"
-    with pytest.raises(ValueError, match="is no name"):
+    with pytest.raises(ValueError, match="is not a valid name"):
         names.check(["a/../../b"])

@@ -138,7 +138,7 @@ def test_an_error_keeps_what_was_written_and_leaves_the_lmdb_unfinished(tmp_path
 def test_a_key_is_written_once(tmp_path):
     with LmdbWriter(tmp_path / "a.lmdb") as writer:
         writer.put("a", make_image((4, 4, 3)))
-        with pytest.raises(ValueError, match="key 'a' is there already"):
+        with pytest.raises(ValueError, match="key 'a' exists already"):
             writer.put("a", make_image((4, 4, 3)))
 
 

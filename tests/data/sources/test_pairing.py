@@ -127,7 +127,7 @@ def test_names_with_spaces_and_dots_can_be_listed(listed):
     [
         ("a b\na\n", ("lq", "gt"), "list.txt, line 2: must have lq and gt, received 'a'"),
         ("a.png x.png\n", ("lq", "gt"), "list.txt: 1 of 1 images in it are not in gt: x.png"),
-        ("\n", ("lq",), "list.txt: names no images"),
+        ("\n", ("lq",), "list.txt: lists no images"),
         ("c.png\n", ("gt",), "list.txt: 1 images in it have no partner: c"),
     ],
 )

@@ -86,7 +86,7 @@ def test_a_mosaic_is_what_a_demosaicking_network_sees(make_restorer, tmp_path):
 
 
 def test_the_picture_paints_the_kept_keys_alone(make_restorer, tmp_path):
-    """On a black photo, a colour of the palette shows where a key is."""
+    """On a black photo, a color of the palette shows where a key is."""
     restorer = make_restorer(TINY_UNET)
     photo = np.zeros((8, 8, 3), np.uint8)
     _, picture = explain(restorer, photo, (5, 6), "photo", tmp_path / "a.png")

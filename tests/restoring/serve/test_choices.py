@@ -16,7 +16,7 @@ def shipped(name):
 def test_the_menu_offers_what_is_shipped(monkeypatch):
     monkeypatch.setattr(choices, "available", lambda: [shipped("denoise"), shipped("sr_x4")])
     first, second = find_choices()
-    assert (first.name, first.title, first.scale) == ("denoise", "Colour denoising", 1)
+    assert (first.name, first.title, first.scale) == ("denoise", "Color denoising", 1)
     assert (second.name, second.scale, second.weights) == ("sr_x4", 4, None)
     assert first.input == get_task("denoise").input
 

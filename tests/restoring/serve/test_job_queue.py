@@ -6,6 +6,7 @@ import pytest
 
 from semanir_arch.restoring.serve import job_queue
 from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, RestoredPhoto
+from semanir_arch.utils.errors import InputError
 
 from .conftest import wait_until
 
@@ -47,7 +48,7 @@ def test_jobs_are_done_one_at_a_time_in_their_order(make_queue):
     assert len({job.id for job in jobs}) == 5
 
 
-@pytest.mark.parametrize("error", [ValueError("too dark"), MemoryError("too dark")])
+@pytest.mark.parametrize("error", [InputError("too dark"), MemoryError("too dark")])
 def test_a_failure_is_told_and_ends_only_its_job(make_queue, error):
     def do(job):
         if job.name == "bad":

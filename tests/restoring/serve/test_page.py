@@ -120,8 +120,8 @@ def test_a_wrong_file_is_one_friendly_sentence(page, tmp_path):
     page.choose(tmp_path / "notes.txt")
     wait_until(lambda: page.shows("error"), "the message")
     assert page.text("error") == (
-        "notes.txt: cannot be read as an image: it is of no format or pixel type that is read "
-        "here, or damaged at its beginning."
+        "notes.txt: cannot be read as an image: it has an unsupported format or pixel type, "
+        "or is damaged at its beginning."
     )
     assert page.browser.run("document.getElementById('start').disabled")
     assert not page.shows("view")

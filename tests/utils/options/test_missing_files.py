@@ -57,7 +57,7 @@ datasets:
             "",
             ("gt/a.png", "gt/b.png", "lq/a.png"),
             "dataroot_lq",
-            "1 files in 'lq' and 2 in 'gt' are no pairs; 1 targets without an input: "
+            "1 files in 'lq' and 2 in 'gt' do not pair; 1 targets without an input: "
             "b.png (looked for b.png)",
         ),
         (
@@ -78,7 +78,7 @@ datasets:
             "    io_backend: {type: lmdb}\n",
             ("gt/a.png", "lq/a.png"),
             "dataroot_lq",
-            "'lq' is no LMDB (io_backend: lmdb); its name must end in .lmdb",
+            "'lq' is not an LMDB (io_backend: lmdb); its name must end in .lmdb",
         ),
     ],
 )

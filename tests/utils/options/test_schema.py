@@ -36,9 +36,9 @@ def test_every_option_file_fits_the_schema(validator):
 
 
 FAULTY = {
-    "a misspelt key": "trian: {total_iter: 5}",
-    "a misspelt key of a section": "train: {totl_iter: 5}",
-    "a misspelt key of a block of a model": "train: {mixing_augs: {mixup_bta: 1.0}}",
+    "a misspelled key": "trian: {total_iter: 5}",
+    "a misspelled key of a section": "train: {totl_iter: 5}",
+    "a misspelled key of a block of a model": "train: {mixing_augs: {mixup_bta: 1.0}}",
     "a text for a number": "train: {total_iter: many}",
     "a network that does not exist": "network_g: {type: SemanIRUnet}",
     "an argument that a network does not have": "network_g: {type: SemanIR, window: 8}",

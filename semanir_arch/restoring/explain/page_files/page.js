@@ -8,7 +8,7 @@ const palette = bytesOf(facts.palette);
 
 const MARGIN = 0.25;    // of a window, shown around it
 const DIMMED = 0.5;     // darkness over what is not a key
-const OPACITY = 0.7;    // of the colours over the photo
+const OPACITY = 0.7;    // of the colors over the photo
 const KEPT = 128;       // bit of a kept key
 
 const state = { photo: null, stages: [], column: 0, row: 0, stage: 0 };
@@ -278,5 +278,5 @@ async function start() {
 
 start().catch((error) => {
   find("failure").hidden = false;
-  find("failure").textContent = `The numbers of this page cannot be shown here (${error.message}). A browser of 2023 or later is needed.`;
+  find("failure").textContent = `This browser cannot show the numbers of this page (${error.message}). Use a browser of 2023 or later.`;
 });

@@ -69,7 +69,7 @@ async function showPhoto() {
   if (!photo?.url) return;
   const natural = photo.look ?? (await naturalSize(photo.url));
   const size = { name: photo.name, width: (result ?? natural).width, height: (result ?? natural).height };
-  // a result comes with a picture of the photo in the same colours
+  // a result comes with a picture of the photo in the same colors
   await showPictures(result ? result.before : photo.url, result?.after, size);
   if (page.shown !== photo || photo.result !== result || !result) return;
   describeResult(photo);
