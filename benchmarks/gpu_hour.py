@@ -47,7 +47,7 @@ WORK = ROOT / "build" / "gpu_work"
 REPORT = "gpu_hour.md"
 LIGHT = "SemanIR_light_x2"
 SHIPPED = ("denoise", "photo")
-"""What is trained, in this order; the second one where it exists."""
+"""Tasks to train, in this order; the second one where it exists."""
 
 TESTS = "tests/ops/test_triton_gpu.py"
 ORDER = (

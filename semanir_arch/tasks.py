@@ -303,7 +303,7 @@ TASKS: dict[str, Task] = {task.name: task for task in _ALL}
 """All tasks by name, in the order in which lists show them."""
 
 NETWORK_TASKS: dict[str, Task] = {name: task for name, task in TASKS.items() if task.has_network}
-"""Those for which the package ships a network, or has an option file to train one."""
+"""Tasks for which the package ships a network, or has an option file to train one."""
 
 _ALIASES = {alias: task for task in _ALL for alias in (task.name, *task.aliases)}
 

@@ -51,7 +51,7 @@ ALSO: dict[str, Callable[..., float]] = {"lpips": semanir_lpips, "niqe": _niqe}
 """Scores that no protocol includes, of 8-bit images (H, W, C) in BGR order and their targets."""
 
 NEED_NO_TARGET = ("niqe",)
-"""Those of them whose target may be None."""
+"""Metrics whose target may be None."""
 
 
 @dataclass(frozen=True)

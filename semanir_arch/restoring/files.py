@@ -28,7 +28,7 @@ from semanir_arch.utils.errors import ExistingFileError, InputError, UserError
 __all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
 
 _DEEPER = 257
-"""What turns 8 bits into the same share of 16."""
+"""Factor that turns 8 bits into the same share of 16."""
 
 
 @dataclass(frozen=True)

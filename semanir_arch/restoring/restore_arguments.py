@@ -14,7 +14,7 @@ from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 __all__ = ["FORMATS", "build_parser", "parse_arguments"]
 
 FORMATS = ("png", "jpg", "tif", "webp", "bmp")
-"""What results may be written as, by the suffix."""
+"""Formats of results, by the suffix."""
 
 _ONLY_READ = (
     *("gif", "ppm", "pgm", "jp2", "avif"),
@@ -26,7 +26,7 @@ _NOT_EXPLAINED = (
     *("compare", "precision", "tile", "overlap", "ensemble", "strength", "force", "diagnose"),
     "sheet",
 )
-"""What means nothing beside --explain: it reads the network once, in float32 and without tiles."""
+"""Options without effect on --explain: it reads the network once, in float32 and without tiles."""
 
 _DESCRIPTION = """\
 Restore images with a trained network: files, folders with their sub-folders, and patterns such as

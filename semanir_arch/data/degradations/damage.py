@@ -48,7 +48,8 @@ Floats = NDArray[np.float32]
 """(H, W, 1 or 3), range [0, 1], gray or RGB."""
 
 Values = Mapping[str, Any]
-"""By the name of a setting: what was drawn, a word, or what `parse_settings` gives to a recipe."""
+"""Values by the name of a setting: what was drawn, a word, or what `parse_settings` gives to a
+recipe."""
 
 SCALE = "scale"
 

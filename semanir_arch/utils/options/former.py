@@ -139,7 +139,7 @@ FORMER: dict[str, Former] = {
     ),
     "schedule/shipped": Former(("shipped/_base_/schedule/shipped",)),
 }
-"""By their places below `_base_`."""
+"""Former fragments by their places below `_base_`."""
 
 _told = set[str]()
 
