@@ -146,7 +146,7 @@ def report_memory(task: Task, megapixels: int) -> list[str]:
 
 def run_command(arguments: list[str]) -> tuple[int, float]:
     """Restore one file by the command; bytes of memory at most, and seconds."""
-    from semanir_arch.restoring import cli
+    from semanir_arch.commands import restore as cli
 
     task, source, folder = arguments
     start = time.perf_counter()

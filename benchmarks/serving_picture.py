@@ -68,7 +68,7 @@ def _make_photo(folder: Path) -> Path:
 @contextmanager
 def _served() -> Iterator[str]:
     """The address of a server with the shipped networks."""
-    command = [sys.executable, "-m", "semanir_arch.restoring.cli", "--serve", "--port", "0"]
+    command = [sys.executable, "-m", "semanir_arch.commands.restore", "--serve", "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None, "opened as a pipe"

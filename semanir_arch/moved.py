@@ -106,6 +106,9 @@ MOVED: dict[str, str] = {
     "models.key_count": "modules.key_count",
     "models.restoring": "evaluation.image_restoring",
     "models.validation": "evaluation.validation",
+    "restoring.cli": "commands.restore",
+    "restoring.export": "commands.export",
+    "restoring.restore_arguments": "commands.restore_arguments",
 }
 """Present name of a module by its old one, both below `semanir_arch`."""
 

@@ -180,7 +180,7 @@ def test_a_noisy_photo_is_restored_with_a_picture(folder, trained):
     weights = folder / "experiments" / NAME / "models" / "net_g_latest.pth"
     printed = run(
         folder,
-        "semanir_arch/restoring/cli.py",
+        "semanir_arch/commands/restore.py",
         *("datasets/quickstart/noisy/chelsea.png", "-o", "results/quickstart"),
         *("--weights", weights, "--compare", "--device", "cpu"),
     )

@@ -52,7 +52,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "restore": Command("semanir_arch.restoring.cli", "restore photographs"),
+    "restore": Command("semanir_arch.commands.restore", "restore photographs"),
     "train": Command("semanir_arch.commands.train", "train a network from an option file"),
     "test": Command("semanir_arch.commands.test", "score a network on test sets"),
     "options": Command(
@@ -68,7 +68,7 @@ COMMANDS: dict[str, Command] = {
         "semanir_arch.commands.weights", "train, score and list shipped networks", is_script=False
     ),
     "export": Command(
-        "semanir_arch.restoring.export", "export a network to ONNX or torch.export", is_script=False
+        "semanir_arch.commands.export", "export a network to ONNX or torch.export", is_script=False
     ),
     "convert": Command("semanir_arch.commands.convert", "convert a file with weights", False),
     "hub": Command("semanir_arch.commands.hub", "publish weights with a model card", False),

@@ -20,9 +20,9 @@ from semanir_arch.archs import build_network
 from semanir_arch.bridges import hub_repository
 from semanir_arch.commands.convert import main as convert
 from semanir_arch.commands.hub import main as publish
+from semanir_arch.commands.restore import main as restore
 from semanir_arch.commands.test import main as measure
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring.cli import main as restore
 from semanir_arch.utils.checkpoint import load_checkpoint, save_checkpoint
 from semanir_arch.utils.options import to_yaml
 from tests.bridges.foreign_files import RRDB, SWINIR, save_basicsr
@@ -46,7 +46,7 @@ PROOFS = {
     "--precision bf16 is refused": (READER, "test_bf16_is_refused"),
     "Networks that need a mask": (READER, "test_an_inpainting_network"),
     "If spandrel_extra_arches": (READER, "test_extra_architectures_are_read"),
-    "python -m semanir_arch.restoring.export": (READER, "test_export_keeps"),
+    "python -m semanir_arch export": (READER, "test_export_keeps"),
     "test.py measures such a network": RUN,
     "The file's network replaces": (READER, "test_test_py_measures"),
     "The scales must agree": (READER, "test_test_py_measures"),

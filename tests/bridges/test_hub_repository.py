@@ -14,7 +14,7 @@ import yaml
 from semanir_arch.archs import build_network
 from semanir_arch.bridges import hub_download, hub_repository
 from semanir_arch.commands.hub import main
-from semanir_arch.restoring.cli import main as restore
+from semanir_arch.commands.restore import main as restore
 from semanir_arch.restoring.loading import load_network
 from semanir_arch.utils.checkpoint import load_checkpoint, save_checkpoint
 from semanir_arch.weights import find

@@ -12,8 +12,8 @@ import torch
 from semanir_arch.bridges import spandrel_reader
 from semanir_arch.bridges.basicsr_networks import build_basicsr, find_basicsr
 from semanir_arch.bridges.opening import open_network
+from semanir_arch.commands.restore import main as restore
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring.cli import main as restore
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.utils.checkpoint import load_checkpoint
 from tests.bridges.foreign_files import RRDB, SWINIR, SWINIR_JPEG, build_drct, save_basicsr
@@ -159,7 +159,7 @@ def test_the_page_restores_with_a_network_of_others(tmp_path):
 
 
 def test_export_keeps_a_network_of_others_at_one_size(tmp_path, capsys):
-    from semanir_arch.restoring.export import main
+    from semanir_arch.commands.export import main
 
     save_basicsr(tmp_path / "net.pth", RRDB)
     target = tmp_path / "net.pt2"

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from semanir_arch import Restorer
+from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring import chain, cli
+from semanir_arch.restoring import chain
 from semanir_arch.restoring.chain import Chain
 from tests.each import each
 from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights

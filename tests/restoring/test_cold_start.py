@@ -17,7 +17,7 @@ def test_a_restoration_imports_neither_the_compiler_nor_what_only_training_needs
     write_image(tmp_path / "frog.png", make_image((64, 64, 3)))
     code = f"""
 import sys
-from semanir_arch.restoring import cli
+from semanir_arch.commands import restore as cli
 code = cli.main(sys.argv[1:])
 sys.exit(code or " ".join({NOT_NEEDED!r} & set(sys.modules)) or 0)
 """

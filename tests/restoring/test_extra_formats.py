@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semanir_arch.commands.restore import main
 from semanir_arch.data.files.image_io import decode_image, load_image
 from semanir_arch.restoring.chain import Chain
-from semanir_arch.restoring.cli import main
 from semanir_arch.restoring.files import Settings, restore_file
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.serve.codec import CodecProcess

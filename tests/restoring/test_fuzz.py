@@ -11,9 +11,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_encoding import encode_image
 from semanir_arch.data.files.image_metadata import Metadata
-from semanir_arch.restoring import cli
 from tests.data.files.made import with_opencv
 from tests.helpers import make_image
 from tests.restoring.networks import save_plain

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from semanir_arch.restoring import cli
+from semanir_arch.commands import restore as cli
 from semanir_arch.restoring.listing import list_scores, list_tasks
 from semanir_arch.tasks import NETWORK_TASKS, get_task, suggest_task
 from tests.each import each

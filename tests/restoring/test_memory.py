@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow]
 
 START = """
 import resource, sys
-from semanir_arch.restoring import cli
+from semanir_arch.commands import restore as cli
 from tests.restoring.networks import register
 
 register()

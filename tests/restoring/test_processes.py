@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring import cli
 from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
 from tests.processes import needs_fork, run_processes
 
@@ -31,7 +31,7 @@ def test_the_command_starts_within_five_seconds(folder):
     """Time of the processor, all threads: the clock counts what else the machine does."""
     write_image("photo.png", make_image((16, 16, 3)))
     code = (
-        "import sys, time; from semanir_arch.restoring.cli import main; "
+        "import sys, time; from semanir_arch.commands.restore import main; "
         "code = main(sys.argv[1:]); "
         "sys.stderr.write(str(time.process_time())); sys.exit(code)"
     )
@@ -56,7 +56,7 @@ def start_together(*arguments):
         [
             *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"),
             *("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"),
-            *("-m", "semanir_arch.restoring.cli", *arguments, "--device", "cpu"),
+            *("-m", "semanir_arch.commands.restore", *arguments, "--device", "cpu"),
         ],
         env=ENVIRONMENT,
         capture_output=True,

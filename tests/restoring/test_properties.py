@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring import cli
 from semanir_arch.restoring.restorer import Restorer
 from tests.helpers import make_visible
 from tests.restoring.networks import save_plain

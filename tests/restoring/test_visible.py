@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from semanir_arch.restoring import cli
+from semanir_arch.commands import restore as cli
 from semanir_arch.restoring.pixels import split
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.visible import with_visible_colors

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from semanir_arch.commands.restore import main as restore
 from semanir_arch.commands.test import main as measure
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring.cli import main as restore
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.tile_policy import WHOLE_PIXELS, attempts, count_pixels, make_tiling
 from tests.each import each

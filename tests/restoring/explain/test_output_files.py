@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_io import load_image, write_image
-from semanir_arch.restoring import cli
 from semanir_arch.restoring.explain.explanation import explain
 from semanir_arch.restoring.explain.heat import PALETTE
 from semanir_arch.restoring.explain.output_files import explain_file, read_pixel

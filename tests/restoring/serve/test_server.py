@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_encoding import encode_image
-from semanir_arch.restoring import cli
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.serve.server import serve
 from tests.helpers import ROOT, TINY_UNET, make_image, save_weights
@@ -91,7 +91,7 @@ def test_missing_packages_are_named_with_how_to_install_them(weights, capsys, mo
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_command_in_the_middle_of_a_photo(weights, tmp_path):
-    command = [sys.executable, "-m", "semanir_arch.restoring.cli", "--serve", "--port", "0"]
+    command = [sys.executable, "-m", "semanir_arch.commands.restore", "--serve", "--port", "0"]
     process = subprocess.Popen(
         [*command, "--device", "cpu", "--weights", str(weights)],
         cwd=ROOT,

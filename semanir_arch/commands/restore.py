@@ -1,7 +1,7 @@
 """The command `semanir-restore`: image files and folders in, restored files out.
 
-Several processes, started by `torchrun --nproc_per_node N -m semanir_arch.restoring.cli ...`, share
-the files; each takes a GPU of its own where there are any.
+Several processes share the files; each takes a GPU of its own where there are any:
+`torchrun --nproc_per_node N -m semanir_arch.commands.restore ...`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from semanir_arch.commands.restore_arguments import build_parser, parse_arguments
 from semanir_arch.restoring.reporter import Reporter
-from semanir_arch.restoring.restore_arguments import build_parser, parse_arguments
 from semanir_arch.utils.command_line import Exit, run_guarded
 from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.threads import wait_idly

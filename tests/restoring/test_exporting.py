@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from semanir_arch.archs import build_network
-from semanir_arch.restoring import export as export_module
-from semanir_arch.restoring.export import METADATA_FILE, main
+from semanir_arch.commands.export import main
+from semanir_arch.restoring import exporting as export_module
+from semanir_arch.restoring.exporting import METADATA_FILE
 from semanir_arch.restoring.tracing import trace
 from semanir_arch.utils.checkpoint import load_checkpoint, load_into, save_checkpoint
 from tests.archs.test_networks import SMALL

@@ -1,4 +1,4 @@
-"""Export a network: `python -m semanir_arch.restoring.export WEIGHTS -o FILE`.
+"""Export a network to a file that other programs run; the command is `commands.export`.
 
 The suffix of FILE decides: `.onnx` (onnxruntime and others), `.pt2` (torch.export), `.safetensors`
 (weights with the options that rebuild the network).
@@ -6,11 +6,9 @@ The suffix of FILE decides: `.onnx` (onnxruntime and others), `.pt2` (torch.expo
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,17 +21,15 @@ from semanir_arch import __version__
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
 from semanir_arch.bridges.converting import convert
 from semanir_arch.bridges.foreign import ForeignNetwork
-from semanir_arch.bridges.opening import open_network, weights_or_shipped
+from semanir_arch.bridges.opening import open_network
 from semanir_arch.restoring import onnx_graph
 from semanir_arch.restoring.loading import describe
 from semanir_arch.restoring.tracing import smallest_side, trace
 from semanir_arch.utils.atomic import replacing
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
-from semanir_arch.utils.command_line import Parser, run_guarded
 from semanir_arch.utils.errors import ExistingFileError, InputError, MissingFileError
-from semanir_arch.utils.options.yaml_reading import parse_value
 
-__all__ = ["Exported", "export", "main"]
+__all__ = ["SUFFIXES", "Exported", "export"]
 
 SUFFIXES = (".onnx", ".pt2", ".safetensors")
 
@@ -225,71 +221,3 @@ def _check(network: RestorationNetwork, difference: Tensor, target: Path) -> Non
             f"{target}: not written, its result differs by up to {difference.max():.1e} of the "
             f"range from the network's, in {beyond:.2%} of values by more than {TOLERANCE}"
         )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Export one network.
-
-    Returns:
-        0, or 2 if something given cannot be used.
-    """
-    arguments = build_parser().parse_args(argv)
-    return run_guarded("export", lambda: _export(arguments))
-
-
-def _export(arguments: argparse.Namespace) -> None:
-    weights = weights_or_shipped(arguments.weights)
-    exported = export(
-        weights,
-        arguments.output,
-        tile=arguments.tile,
-        k=arguments.k,
-        network=arguments.network,
-        overwrite=arguments.overwrite,
-    )
-    size = arguments.output.stat().st_size / 2**20
-    sys.stdout.write(f"{weights} -> {arguments.output} ({size:.1f} MiB)\n")
-    for key in ("sizes", "smallest_side", "channel_order", "range", "scale"):
-        if key in exported.metadata:
-            sys.stdout.write(f"  {key}: {exported.metadata[key]}\n")
-    if exported.difference is not None:
-        sys.stdout.write(f"  largest difference from torch: {exported.difference:.1e}\n")
-    elif arguments.output.suffix.lower() == ".onnx":
-        sys.stdout.write("  not compared with torch: onnxruntime is not installed\n")
-
-
-def build_parser() -> Parser:
-    """The arguments of the command."""
-    parser = Parser(prog="python -m semanir_arch.restoring.export", description="Export a network.")
-    parser.add_argument(
-        "weights", help="file with weights, or a task with shipped ones (semanir-restore --list)"
-    )
-    parser.add_argument(
-        "-o", "--output", required=True, type=Path, help=f"suffix {', '.join(SUFFIXES)}"
-    )
-    parser.add_argument(
-        "--tile", type=int, metavar="PIXELS", help="fix height and width; default: any size"
-    )
-    parser.add_argument("--k", type=int, help="keys kept per token; default: as trained")
-    parser.add_argument(
-        "--network",
-        type=_read_options,
-        help="option block, for files that do not name their network: "
-        "'{type: RAMiT, task: low_light}'",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    return parser
-
-
-def _read_options(text: str) -> dict[str, Any]:
-    try:
-        options = parse_value(text)
-    except ValueError:
-        options = None
-    if not isinstance(options, dict):
-        raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")
-    return options
-
-
-if __name__ == "__main__":
-    sys.exit(main())

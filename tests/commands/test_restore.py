@@ -11,9 +11,10 @@ import PIL.Image
 import pytest
 import torch
 
+from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
-from semanir_arch.restoring import cli, restorer
+from semanir_arch.restoring import restorer
 from semanir_arch.utils.checkpoint import save_checkpoint
 from tests.each import each
 from tests.helpers import ROOT, TINY_SR, TINY_UNET, make_image, make_visible, save_weights
@@ -384,7 +385,7 @@ def test_a_strength_that_means_nothing_ends_the_command(weights, capsys, argumen
 
 
 def test_missing_arguments_are_explained_without_loading_torch(tmp_path):
-    code = "import sys; from semanir_arch.restoring.cli import main; main()"
+    code = "import sys; from semanir_arch.commands.restore import main; main()"
     (tmp_path / "torch.py").write_text("raise ImportError('not needed for this')\n")
     result = subprocess.run(
         [sys.executable, "-c", code, "photo.png"],
@@ -403,6 +404,7 @@ def test_missing_arguments_are_explained_without_loading_torch(tmp_path):
 def test_restoring_needs_neither_basicsr_nor_torchvision():
     code = (
         "import sys; sys.modules.update(basicsr=None, torchvision=None); "
-        "from semanir_arch.restoring import cli, comparison_picture, jobs, pixels, restorer"
+        "from semanir_arch.commands import restore; "
+        "from semanir_arch.restoring import comparison_picture, jobs, pixels, restorer"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
