@@ -91,6 +91,8 @@ def _noise(diagnosis: Diagnosis, quality: int) -> tuple[str, str]:
     noise, in_file = diagnosis.noise, quality < NEARLY_LOSSLESS
     level = f"noise of about {diagnosis.sigma:.0f} levels"
     spread = "noise that a camera or a file has spread"
+    if noise.unevenness > limit("uneven"):
+        return "", ""
     is_brightness = is_like("gray", noise)
     if diagnosis.gray:
         return (level, "denoise_gray") if is_brightness else ("", "")
