@@ -55,7 +55,7 @@ class Line:
     Args:
         group: Kind of damage; the closing table counts by it.
         what: Set and damage.
-        chosen: How often each choice was made.
+        chosen: Number of times each choice was made.
         right: Pictures for which it was right.
         scores: PSNR of the input, the choice and the best, for every picture.
     """
@@ -87,8 +87,8 @@ class Lab:
     Args:
         root: Folder of the sets.
         most: Pictures of each set at most.
-        side: Of the middle part that is restored and scored; what is chosen for the whole picture
-            counts.
+        side: Side of the middle part that is restored and scored; what is chosen for the whole
+            picture counts.
         known: Scores by row, picture and networks; what is missing is measured and added.
     """
 

@@ -37,7 +37,7 @@ OURS = "ours"
 STRENGTHS = (3, 5, 10)
 """Strengths of OpenCV's non-local means; 10 is what its documentation suggests for color."""
 
-SIGMAS = (5, 10, 15, 25)
+SIGMAS = (10, 15, 25)
 """Strengths of BM3D for white noise, on the 0-255 scale."""
 
 

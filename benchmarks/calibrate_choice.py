@@ -59,10 +59,10 @@ class Case:
     """One damaged picture.
 
     Args:
-        picture: Where it comes from.
-        kind: Its damage: `clean`, `white`, `shared`, `file`,
-            `white file`, `blotches`, `camera`; those of gray pictures begin with `gray `.
-        seen: What is measured in it.
+        picture: Origin of the picture.
+        kind: Damage of the picture: `clean`, `white`, `shared`, `file`, `white file`, `blotches`,
+            `camera`; those of gray pictures begin with `gray `.
+        seen: Measurements of the picture.
         score: PSNR between it and the picture without damage.
     """
 

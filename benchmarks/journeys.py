@@ -39,8 +39,8 @@ class Step:
     """One thing a person does.
 
     Args:
-        text: Why; before the command.
-        command: For bash; empty for text alone.
+        text: Reason for the step, shown before the command.
+        command: Command for bash; empty for text alone.
         fails: Whether it is expected to be refused.
     """
 

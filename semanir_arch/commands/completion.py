@@ -74,7 +74,7 @@ def _offer(parser: argparse.ArgumentParser, files: Mapping[str, Any]) -> None:
     """Say what each value is: shtab offers files only where it is told to.
 
     Args:
-        parser: Changed in place, with its subparsers.
+        parser: Parser, changed in place with its subparsers.
         files: The mark of shtab for names of files.
     """
     for action in parser._actions:

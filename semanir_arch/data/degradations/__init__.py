@@ -21,8 +21,8 @@ from semanir_arch.data.degradations.motion import motion_kernel
 from semanir_arch.data.degradations.noise import (
     MAX_SIGMA,
     NOISE_CONVENTIONS,
-    benchmark_noise,
     gaussian_noise,
+    noise_of_testset,
 )
 from semanir_arch.data.degradations.rain import rain_streaks
 from semanir_arch.data.degradations.raindrops import raindrops
@@ -31,7 +31,6 @@ from semanir_arch.data.degradations.snow import snow
 __all__ = [
     "MAX_SIGMA",
     "NOISE_CONVENTIONS",
-    "benchmark_noise",
     "blur",
     "compress_jpeg",
     "compress_jpeg_region",
@@ -39,6 +38,7 @@ __all__ = [
     "gaussian_noise",
     "low_light",
     "motion_kernel",
+    "noise_of_testset",
     "rain_streaks",
     "raindrops",
     "snow",

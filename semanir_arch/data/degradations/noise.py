@@ -57,7 +57,7 @@ def gaussian_noise(image: Tensor, sigma: float, generator: torch.Generator) -> T
     return noise.mul_(sigma / 255).add_(image)
 
 
-def benchmark_noise(image: Tensor, sigma: float, convention: str, file_name: str) -> Tensor:
+def noise_of_testset(image: Tensor, sigma: float, convention: str, file_name: str) -> Tensor:
     """Add the noise that a published test script adds to an image.
 
     Args:

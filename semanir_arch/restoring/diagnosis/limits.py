@@ -35,7 +35,7 @@ def is_like(kind: str, noise: Noise) -> bool:
         kind: "color" for any noise in a color picture, "color_file" for noise in one that was a
             JPEG file, "gray" for noise of the brightness, "white" for color noise that
             neighboring pixels do not share.
-        noise: As measured; of a color picture where the kind asks for it.
+        noise: Noise as measured; that of a color picture if the kind asks for it.
     """
     entry = limit(kind)
     weights = entry["weights"]
