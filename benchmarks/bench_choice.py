@@ -2,22 +2,24 @@
 
     python benchmarks/bench_choice.py --images 10 --output benchmarks/results/choice.md
 
-Every test picture is damaged as tables of papers do, stored in 8 bits, looked at, and restored by
-every network that fits its color. The choice counts as right if its PSNR is at most 0.2 dB below
-that of the best of them, or of the picture left as it is. A clean picture must be left as it is, or
-come out at 45 dB or more from itself (an enlarged one after reducing it again).
+Every test picture is damaged as tables of papers do, stored in 8 bits, and looked at; its middle is
+restored by every network that fits its color. The choice counts as right if its PSNR is at most
+0.2 dB below that of the best of them, or of the picture left as it is. A clean picture must be left
+as it is, or come out at 45 dB or more from itself (an enlarged one after reducing it again).
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +52,24 @@ class Line:
     """One row of the table.
 
     Args:
+        group: Kind of damage; the closing table counts by it.
         what: Set and damage.
         chosen: Number of times each choice was made.
         right: Pictures for which it was right.
         scores: PSNR of the input, the choice and the best, for every picture.
     """
 
+    group: str
     what: str
     chosen: Counter[str] = field(default_factory=Counter)
     right: int = 0
     scores: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def add(self, tasks: tuple[str, ...], scores: tuple[float, float, float], least: float) -> None:
+        """Count a picture: its choice is right from `least` decibels on."""
+        self.chosen["+".join(tasks) or "left"] += 1
+        self.right += scores[1] >= least
+        self.scores.append(scores)
 
     def __str__(self) -> str:
         count = sum(self.chosen.values())
@@ -71,10 +81,21 @@ class Line:
 
 
 class Lab:
-    """Damages pictures, and restores them by every network that fits."""
+    """Damages pictures, and restores them by every network that fits.
 
-    def __init__(self, root: Path, most: int) -> None:
-        self.root, self.most = root, most
+    Args:
+        root: Folder of the sets.
+        most: Pictures of each set at most.
+        side: Side of the middle part that is restored and scored; what is chosen for the whole
+            picture counts.
+        known: Scores by row, picture and networks; what is missing is measured and added.
+    """
+
+    def __init__(
+        self, root: Path, most: int, side: int = 256, known: dict[str, float] | None = None
+    ) -> None:
+        self.root, self.most, self.side = root, most, side
+        self.known = {} if known is None else known
         self.shipped = [one.task.name for one in available()]
         self._opened: dict[str, Restorer] = {}
 
@@ -93,74 +114,96 @@ class Lab:
 
     def candidates(self, gray: bool) -> list[tuple[str, ...]]:
         """Networks that keep the size of a picture and are no demonstrations."""
-        names = ("denoise_gray", "jpeg_gray") if gray else ("denoise", "jpeg", "photo")
+        names = ("denoise_gray", "jpeg_gray", "photo") if gray else ("denoise", "jpeg", "photo")
         return [(name,) for name in names if name in self.shipped]
 
     def choice(self, image: Pixels, tables: dict[int, Any] | None = None) -> tuple[str, ...]:
-        """Tasks that `--task auto` chooses."""
+        """What `--task auto` takes."""
         return choose(diagnose(image, tables), self.shipped).tasks
 
-    def damaged(self, what: str, pairs: Iterator[tuple[Pixels, Pixels]]) -> Line:
+    def score(self, place: str, tasks: tuple[str, ...], measure: Callable[[], float]) -> float:
+        """A score that is measured once."""
+        key = f"{self.most} x {self.side}, {place}: {'+'.join(tasks)}"
+        if key not in self.known:
+            self.known[key] = measure()
+        return self.known[key]
+
+    def middle(self, image: Pixels) -> Pixels:
+        """The part that is restored; it begins where blocks of JPEG begin."""
+        rows, columns = (min(self.side, length) for length in image.shape[:2])
+        top, left = (
+            (a - b) // 2 // 8 * 8 for a, b in zip(image.shape[:2], (rows, columns), strict=True)
+        )
+        return np.ascontiguousarray(image[top : top + rows, left : left + columns])
+
+    def damaged(self, group: str, what: str, pairs: Iterable[tuple[Pixels, Pixels]]) -> Line:
         """Judge the choice for damaged pictures, given with their clean ones."""
-        line = Line(what)
-        for bad, clean in pairs:
-            tasks = self.choice(bad)
-            scores: dict[tuple[str, ...], float] = {(): psnr(bad, clean)}
-            for candidate in self.candidates(bad.shape[2] == 1):
-                scores[candidate] = psnr(self.run(candidate, bad), clean)
-            if tasks not in scores:
-                result = self.run(tasks, bad)
-                scores[tasks] = psnr(result, clean) if result.shape == clean.shape else -math.inf
+        line = Line(group, what)
+        for number, (whole, target) in enumerate(pairs):
+            tasks = self.choice(whole)
+            bad, clean = self.middle(whole), self.middle(target)
+            scores: dict[tuple[str, ...], float] = {}
+            for names in {(), tasks, *self.candidates(bad.shape[2] == 1)}:
+                scores[names] = self.score(
+                    f"{what} {number}", names, partial(self._gained, names, bad, clean)
+                )
             best = max(scores.values())
-            line.chosen["+".join(tasks) or "left"] += 1
-            line.right += scores[tasks] >= best - NEAR
-            line.scores.append((scores[()], scores[tasks], best))
+            line.add(tasks, (scores[()], scores[tasks], best), best - NEAR)
         return line
+
+    def _gained(self, tasks: tuple[str, ...], bad: Pixels, clean: Pixels) -> float:
+        result = self.run(tasks, bad) if tasks else bad
+        return psnr(result, clean) if result.shape == clean.shape else 0.0
 
     def halves(self, name: str) -> Line:
         """Judge the choice for bicubically reduced pictures."""
-        line = Line(f"{name}, half the size")
-        for picture in self.pictures(name, 3):
+        line = Line("halves", f"{name}, half the size")
+        for number, picture in enumerate(self.pictures(name, 3)):
             clean = crop_to_multiple(picture, 2)
             small = np.ascontiguousarray(matlab_resize(clean, 0.5))
             tasks = self.choice(small)
-            bicubic, best = (
-                psnr(enlarged(small, 2), clean),
-                psnr(self.run(("sr_x2",), small), clean),
-            )
-            result = self.run(tasks, small) if tasks else enlarged(small, 2)
-            score = psnr(result, clean) if result.shape == clean.shape else bicubic
-            line.chosen["+".join(tasks) or "left"] += 1
-            line.right += score >= max(best, bicubic) - NEAR
-            line.scores.append((bicubic, score, max(best, bicubic)))
+            bicubic = psnr(enlarged(small, 2), clean)
+            scores = {(): bicubic}
+            for names in {tasks, ("sr_x2",)} - {()}:
+                scores[names] = self.score(
+                    f"{line.what} {number}", names, partial(self._gained, names, small, clean)
+                )
+            best = max(scores.values())
+            line.add(tasks, (bicubic, scores[tasks], best), best - NEAR)
         return line
 
     def clean(self, name: str, channels: int) -> Line:
         """Judge that nothing is made worse."""
-        line = Line(f"{name}, clean")
-        for picture in self.pictures(name, channels):
-            tasks = self.choice(picture)
-            result = self.run(tasks, picture) if tasks else picture
-            scale = result.shape[0] // picture.shape[0]
-            same = matlab_resize(result, 1 / scale) if scale > 1 else result
-            score = psnr(same, picture)
-            line.chosen["+".join(tasks) or "left"] += 1
-            line.right += score >= UNTOUCHED
-            line.scores.append((math.inf, score, math.inf))
+        line = Line("clean", f"{name}, clean")
+        for number, whole in enumerate(self.pictures(name, channels)):
+            tasks = self.choice(whole)
+            score = math.inf
+            if tasks:
+                picture = self.middle(whole)
+                score = self.score(
+                    f"{line.what} {number}", tasks, partial(self._kept, tasks, picture)
+                )
+            line.add(tasks, (math.inf, score, math.inf), UNTOUCHED)
         return line
+
+    def _kept(self, tasks: tuple[str, ...], picture: Pixels) -> float:
+        """How near a result is to its clean input, after reducing it where it was enlarged."""
+        result = self.run(tasks, picture)
+        scale = result.shape[0] // picture.shape[0]
+        return psnr(np.asarray(matlab_resize(result, 1 / scale)) if scale > 1 else result, picture)
 
 
 def psnr(image: Pixels, target: Pixels) -> float:
-    """PSNR in decibels, over all channels of 8-bit pictures."""
+    """In decibels, over all channels of 8-bit pictures."""
     error = float(np.square(image.astype(np.float64) - target).mean())
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def noisy(sigma: float) -> Callable[[Pixels], Pixels]:
+def noisy(sigma: float, seed: int = 0) -> Callable[[Pixels], Pixels]:
     """Gaussian noise, stored in 8 bits."""
 
     def damage(image: Pixels) -> Pixels:
-        noise = np.random.default_rng(0).normal(0, sigma, image.shape)
+        noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
         return np.asarray(np.clip(image + noise, 0, 255).round().astype(np.uint8))
 
     return damage
@@ -180,24 +223,24 @@ def compressed(quality: int) -> Callable[[Pixels], Pixels]:
 
 def measure(lab: Lab) -> Iterator[Line]:
     """All rows."""
-    clean = [(name, 3) for name in (*COLOR, *SMALL)] + [(name, 1) for name in GRAY]
-    for name, channels in clean:
-        yield lab.clean(name, channels)
+    for name in (*COLOR, *SMALL, *GRAY):
+        yield lab.clean(name, 1 if name in GRAY else 3)
     noises = [(name, 3) for name in COLOR[:3]] + [(name, 1) for name in GRAY[:2]]
     files = [(COLOR[3], 3), ("LIVE1_gray", 1), ("classic5", 1)]
     for sets, kind, levels in (
         (noises, noisy, (15, 25, 50)),
         (files, compressed, (10, 20, 30, 40)),
     ):
-        word = "sigma" if kind is noisy else "quality"
+        word, group = ("sigma", "noise") if kind is noisy else ("quality", "JPEG")
         for name, channels in sets:
             for level in levels:
                 pairs = _damage(lab.pictures(name, channels), kind(level))
-                yield lab.damaged(f"{name}, {word} {level}", pairs)
+                color = "color" if channels == 3 else "gray"
+                yield lab.damaged(f"{group}, {color}", f"{name}, {word} {level}", pairs)
     for name in SMALL:
         yield lab.halves(name)
     sides = [lab.pictures(f"{REAL}/{side}", 3) for side in ("lq", "gt")]
-    yield lab.damaged(f"{REAL}, real noise", zip(*sides, strict=True))
+    yield lab.damaged("real noise", REAL, zip(*sides, strict=True))
 
 
 def _damage(
@@ -213,26 +256,42 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def by_group(lines: Sequence[Line]) -> list[str]:
+    """A table of how often the choice was right, by kind of damage."""
+    rows = ["| group | pictures | right | share |", "| --- | ---: | ---: | ---: |"]
+    for group in [*dict.fromkeys(line.group for line in lines), "all"]:
+        members = [line for line in lines if group in (line.group, "all")]
+        count, right = sum(len(one.scores) for one in members), sum(one.right for one in members)
+        rows.append(f"| {group} | {count} | {right} | {100 * right / count:.1f} % |")
+    return rows
+
+
 def main() -> None:
     """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description="What --task auto chooses, and how well.")
     parser.add_argument("--root", type=Path, default=Path("datasets/test"))
     parser.add_argument("--images", type=int, default=10, help="of each set at most")
+    parser.add_argument("--side", type=int, default=256, help="of the part that is restored")
+    parser.add_argument("--scores", type=Path, help="JSON file that keeps scores of networks")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    start, lines = time.monotonic(), []
+    start, lines = time.process_time(), []
+    keep = arguments.scores
+    known = json.loads(keep.read_text()) if keep and keep.exists() else {}
+    lab = Lab(arguments.root, arguments.images, arguments.side, known)
     header = ["| set | images | chosen | right | input dB | chosen dB | best dB |"]
     header.append("| --- | ---: | --- | ---: | ---: | ---: | ---: |")
     say("\n".join(header))
-    for line in measure(Lab(arguments.root, arguments.images)):
+    for line in measure(lab):
         lines.append(line)
         say(str(line))
-    count, right = sum(len(one.scores) for one in lines), sum(one.right for one in lines)
-    closing = f"Right for {right} of {count} pictures ({100 * right / count:.1f} %)."
-    say(f"\n{closing} {time.monotonic() - start:.0f} s")
+        if keep:
+            keep.write_text(json.dumps(lab.known))
+    closing = by_group(lines)
+    say("\n".join(["", *closing, f"{time.process_time() - start:.0f} processor seconds"]))
     if arguments.output:
         title = describe("What --task auto chooses")
-        text = "\n".join([title, *header, *map(str, lines), "", closing])
+        text = "\n".join([title, *closing, "", *header, *map(str, lines)])
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         arguments.output.write_text(f"{text}\n", encoding="utf-8")
 

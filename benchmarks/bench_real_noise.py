@@ -35,10 +35,10 @@ Method = Callable[[Picture], Picture]
 OURS = "ours"
 
 STRENGTHS = (3, 5, 10)
-"""Of OpenCV's non-local means; 10 is what its documentation suggests for color."""
+"""Strengths of OpenCV's non-local means; 10 is what its documentation suggests for color."""
 
-SIGMAS = (5, 10, 15, 25)
-"""Of BM3D for white noise, on the 0-255 scale."""
+SIGMAS = (10, 15, 25)
+"""Strengths of BM3D for white noise, on the 0-255 scale."""
 
 
 def main() -> None:

@@ -38,16 +38,17 @@ TASKS: dict[str, tuple[type[Any], dict[str, Any]]] = {
 RATE, BETAS, CLIP, DECAY = 1e-3, (0.9, 0.99), 1.0, 0.995
 PATCH, BATCH = 64, 2
 SIDE = 128
-"""Of the middle of each test picture that is scored, in pixels."""
+"""Side of the scored middle of each test picture, in pixels."""
 HELD_OUT_PICTURES = 24
-"""Of those in HELD_OUT that are scored, the first by name: scoring is no part of the minutes."""
+"""Number of pictures in HELD_OUT that are scored, the first by name: scoring is no part of the
+minutes."""
 CURVE = (16, 32, 64, 128, 256)
 """Keys per token of the curve at test time."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train.
+    """Budget of a training.
 
     Args:
         iterations: Ascending numbers of iterations at which to score.
@@ -60,7 +61,7 @@ class Budget:
 
 @dataclass
 class Record:
-    """What is kept of a run.
+    """Data kept of a run.
 
     Attributes:
         name: Name of the variant.

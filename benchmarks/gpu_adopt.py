@@ -30,7 +30,7 @@ SENTENCES = {
     True: "our Triton kernels do the attention in 16 bits, faster than PyTorch's with a mask; "
     "[measured](docs/gpu.md)",
 }
-"""What README says of GPUs, by the flag."""
+"""Sentences of the README about GPUs, by the flag."""
 
 
 def read_flag(root: Path) -> bool:

@@ -32,7 +32,7 @@ LIMIT = 64 * 2**20
 """Bytes of the checkout, without what git ignores, and the file together."""
 
 WHEELS = ("einops==0.8.2", "isal==1.9.1", "lmdb==3.0.0")
-"""Beside BasicSR: small, and rarely there where torch is."""
+"""Wheels besides BasicSR: small, and rarely there where torch is."""
 
 _PYTHON = "3.12"
 _PLATFORMS = tuple(f"manylinux{tag}_x86_64" for tag in ("_2_28", "_2_17", "2014"))

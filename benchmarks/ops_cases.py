@@ -43,7 +43,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 FAILURES = _failures()
-"""How an implementation fails to run: torch's errors, and those of Triton's compiler."""
+"""Errors of an implementation that cannot run: torch's errors, and those of Triton's compiler."""
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _explain(name: str) -> str:
-    """What a damage is, which tasks repair it, and its parameters."""
+    """Explain a damage, which tasks repair it, and its parameters."""
     repairing = ", ".join(task.name for task in TASKS.values() if name in task.damages)
     parameters = ", ".join(DAMAGES[name].parameters)
     return f"{DAMAGES[name].help} ({parameters}); repaired by {repairing}"

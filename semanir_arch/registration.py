@@ -32,7 +32,7 @@ ENTRIES: dict[str, Mapping[str, Any]] = {
         **{metric.__name__: metric for metric in (semanir_niqe, semanir_pyiqa)},
     },
 }
-"""What this package adds to each of BasicSR's registries, by name."""
+"""Entries that this package adds to each of BasicSR's registries, by name."""
 
 
 def register() -> None:

@@ -20,7 +20,7 @@ __all__ = ["NETWORK_TASKS", "TASKS", "Task", "find_task", "get_task", "suggest_t
 
 @dataclass(frozen=True)
 class Task:
-    """What one kind of network does.
+    """Task of one kind of network.
 
     Args:
         name: The word that commands, files and messages use.
@@ -29,7 +29,8 @@ class Task:
         folder: Folder below `options` with its option files; empty where there are none yet.
         damages: Names of the damages that it repairs, as `semanir-data degrade --damage` takes
             them.
-        channels: Number of channels that the network sees: 1 for gray, 3 for RGB.
+        channels: Number of channels that the network sees: 1 for gray, 3 for RGB, 6 for both views
+            of a dual-pixel sensor.
         scale: Factor by which the result is larger; 0 where `strength` says it.
         strength: Option of the damage that tables list and commands bound ("sigma", "quality",
             "scale"); None where there is no such number.
@@ -302,7 +303,7 @@ TASKS: dict[str, Task] = {task.name: task for task in _ALL}
 """All tasks by name, in the order in which lists show them."""
 
 NETWORK_TASKS: dict[str, Task] = {name: task for name, task in TASKS.items() if task.has_network}
-"""Those for which the package ships a network, or has an option file to train one."""
+"""Tasks for which the package ships a network, or has an option file to train one."""
 
 _ALIASES = {alias: task for task in _ALL for alias in (task.name, *task.aliases)}
 

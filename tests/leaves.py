@@ -13,7 +13,7 @@ from torch import nn
 from semanir_arch import host
 from semanir_arch.archs import NETWORKS, build_network
 from semanir_arch.runs import dry_run
-from semanir_arch.utils.options import find_leaves, resolve
+from semanir_arch.utils.options import Resolved, find_leaves, resolve
 from tests.helpers import ROOT
 
 OPTIONS = ROOT / "options"
@@ -22,9 +22,14 @@ LEAVES = [*find_leaves(OPTIONS)]
 
 
 @cache
+def resolved_of(leaf: Path, role: Any) -> Resolved:
+    """A leaf with its fragments; not to be changed."""
+    return resolve(leaf, role=role)
+
+
 def options_of(leaf: Path, role: Any) -> Any:
     """Complete options of a leaf; not to be changed."""
-    return resolve(leaf, role=role).options
+    return resolved_of(leaf, role).options
 
 
 TRAIN_LEAVES = [leaf for leaf in LEAVES if "train" in options_of(leaf, "train")]

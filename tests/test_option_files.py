@@ -41,6 +41,7 @@ from tests.leaves import (
     kind_of,
     name_of,
     options_of,
+    resolved_of,
 )
 from tests.small_runs import forget_the_log
 
@@ -191,7 +192,7 @@ def catalogue():
 def test_every_leaf_is_valid_and_builds_its_network(catalogue):
     wrong = []
     for leaf, role in ROLES:
-        resolved = resolve(leaf, role=role)
+        resolved = resolved_of(leaf, role)
         try:
             validate(resolved, catalogue, is_train=role == "train")
             faults = [*network_faults(leaf, resolved.options)]

@@ -49,10 +49,10 @@ Upscale = Annotated[int, Bounds(1, 16)]
 """Enlargement, or the side of squares of pixels."""
 
 Channels = Annotated[int, Bounds(1, 64)]
-"""Of input images."""
+"""Number of channels of input images."""
 
 OutChannels = Annotated[int, Bounds(0, 64)]
-"""Of output images; 0 for as many as in."""
+"""Number of channels of output images; 0 for as many as in."""
 
 Width = Annotated[int, Bounds(1, 4096)]
 """Channels inside a network."""

@@ -59,14 +59,14 @@ RAMIT_TASKS: dict[str, RAMiTTask] = {
     "lowlight": RAMiTTask(1, (0.1687, 0.1599, 0.1526), (0.1142, 0.1094, 0.1094), helper=True),
     "derain": RAMiTTask(1, (0.5110, 0.5105, 0.4877), (0.2313, 0.2317, 0.2397), helper=False),
 }
-"""By task: statistics of the authors' training images, and settings that leave no trace in the
-weights.
+"""Settings by task: statistics of the authors' training images, and settings that leave no trace in
+the weights.
 
 For real denoising nothing is released: no helper, as in the other denoising, is our choice.
 """
 
 _WORDS = (*RAMIT_TASKS, *(alias for name in RAMIT_TASKS for alias in TASKS[name].aliases))
-"""What an option file may call them."""
+"""Names that an option file may give them."""
 
 RAMIT_PRESETS: dict[str, dict[str, Any]] = {
     "RAMiT": {},

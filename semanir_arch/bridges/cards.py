@@ -64,7 +64,7 @@ class Publication:
 
     @property
     def task(self) -> Task | None:
-        """What the record says it is for, if that is the name of a task."""
+        """Task that the record names, if it is one of ours."""
         return find_task(self.record.get("task"))
 
     @property

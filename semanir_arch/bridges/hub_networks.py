@@ -125,7 +125,7 @@ class HubRAMiT(HubMixin, archs.RAMiT):
 HUB_NETWORKS = {
     network.name: network for network in (HubSemanIR, HubSemanIRUNet, HubRestormer, HubRAMiT)
 }
-"""By the names that files use."""
+"""Networks by the names that files use."""
 
 
 def __getattr__(name: str) -> type[HubMixin]:

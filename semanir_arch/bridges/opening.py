@@ -25,7 +25,7 @@ _EXAMPLES = {
     "Restormer": "{type: Restormer}",
     "RAMiT": "{type: RAMiT, task: low_light}",
 }
-"""What names a network, by the family of its weights."""
+"""Option blocks that name a network, by the family of its weights."""
 
 
 def find_weights(given: str | Path) -> Path:

@@ -92,7 +92,7 @@ class KeyGraphArchitecture(Architecture[nn.Module]):
 
 
 ARCHITECTURES = tuple(KeyGraphArchitecture(name) for name in sorted(stamp.STAMPED))
-"""What `install` adds."""
+"""Architectures that `install` adds."""
 
 
 def install(registry: ArchRegistry = MAIN_REGISTRY) -> None:

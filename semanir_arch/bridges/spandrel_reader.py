@@ -23,13 +23,13 @@ __all__ = ["INSTALL", "OURS", "ForeignError", "SpandrelNetwork", "is_installed",
 INSTALL = "pip install 'semanir-arch[spandrel]'"
 
 OURS = "semanir_arch."
-"""What the names of this package's networks begin with in spandrel's registries."""
+"""Prefix of this package's networks in spandrel's registries."""
 
 _LOADING_ERRORS = (
     *(RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError),
     *(ArithmeticError, NotImplementedError),
 )
-"""What the loaders of fifty architectures raise on weights that are not quite theirs."""
+"""Errors that the loaders of fifty architectures raise on weights that are not quite theirs."""
 
 _SHOWN = 200
 """Characters of such an error."""

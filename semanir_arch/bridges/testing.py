@@ -10,6 +10,7 @@ from semanir_arch.archs import NETWORKS
 from semanir_arch.bridges import spandrel_reader
 from semanir_arch.utils.checkpoint import Checkpoint, load_checkpoint
 from semanir_arch.utils.checkpoint_layout import find_family
+from semanir_arch.utils.errors import UserError
 
 __all__ = ["foreign_network"]
 
@@ -35,7 +36,7 @@ def foreign_network(file: str, block: Mapping[str, Any] | None) -> dict[str, Any
         if _is_ours(checkpoint):
             return None
         found = spandrel_reader.recognise(checkpoint)
-    except (OSError, ValueError):
+    except (UserError, OSError):
         # what is wrong with the file is told where it is loaded
         return None
     name = str((block or {}).get("type"))

@@ -17,11 +17,11 @@ __all__ = ["build_parser", "main"]
 SHELLS = ("bash", "zsh", "tcsh")
 
 _VALUES: dict[str, Sequence[str]] = {"--task": ("auto", *NETWORK_TASKS)}
-"""What to offer for options that take more than fixed words."""
+"""Completions offered for options that take more than fixed words."""
 
 _BASH = "complete -o bashdefault -F"
 _BASH_WITH_FILES = "complete -o bashdefault -o default -o filenames -F"
-"""How shtab registers a function, and how files are offered where the function finds nothing."""
+"""Registration of a function by shtab, and one that offers files if the function finds nothing."""
 
 
 def build_parser() -> Parser:
@@ -74,7 +74,7 @@ def _offer(parser: argparse.ArgumentParser, files: Mapping[str, Any]) -> None:
     """Say what each value is: shtab offers files only where it is told to.
 
     Args:
-        parser: Changed in place, with its subparsers.
+        parser: Parser, changed in place with its subparsers.
         files: The mark of shtab for names of files.
     """
     for action in parser._actions:

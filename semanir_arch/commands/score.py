@@ -51,7 +51,7 @@ ALSO: dict[str, Callable[..., float]] = {"lpips": semanir_lpips, "niqe": _niqe}
 """Scores that no protocol includes, of 8-bit images (H, W, C) in BGR order and their targets."""
 
 NEED_NO_TARGET = ("niqe",)
-"""Those of them whose target may be None."""
+"""Metrics whose target may be None."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def find_places(
         if not len(pairs.lq):
             # says what is missing, and what is spelled alike
             find_pairs(restored, target, rule)
-    except ValueError as error:
+    except UserError as error:
         hint = "" if partly or "have no" not in str(error) else "; --part scores those that have"
         raise InputError(f"{error}{hint}") from error
     missing = {

@@ -12,4 +12,4 @@ LossWeight = Annotated[float, Bounds(above=0, most=1e6)]
 """Factor of a loss; one that is not wanted is null in the option file."""
 
 Eps = Annotated[float, Bounds(0, 1)]
-"""What keeps a root or a logarithm finite."""
+"""Constant that keeps a root or a logarithm finite."""

@@ -31,7 +31,7 @@ _OFFSETS_AND_SCALES = {
     "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
-"""What is subtracted from, and then divides, RGB in [0, 1]."""
+"""Values that are subtracted from, and then divide, RGB in [0, 1]."""
 
 
 def feature_distance(

@@ -17,7 +17,7 @@ from semanir_arch.utils.values import Bounds
 __all__ = ["SmoothL1Loss"]
 
 Beta = Annotated[float, Bounds(above=0, most=1e6)]
-"""Where squares and absolute values meet."""
+"""Difference at which squares and absolute values meet."""
 
 
 class SmoothL1Loss(nn.Module):

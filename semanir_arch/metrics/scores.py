@@ -53,7 +53,7 @@ class Row:
 class Keeper:
     """Observer that is told every image of an evaluation, and may know some of them beforehand.
 
-    This one keeps nothing; a benchmark's writes all scores down.
+    This one keeps nothing; that of a test writes all scores down.
     """
 
     def known(self, dataset: str, count: int) -> dict[int, Row]:  # noqa: ARG002

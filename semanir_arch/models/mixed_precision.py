@@ -11,7 +11,7 @@ __all__ = ["PRECISIONS", "autocast", "check_precision", "loss_scaler"]
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 PRECISIONS = tuple(_TYPES)
-"""What the option `precision` may be."""
+"""Allowed values of the option `precision`."""
 
 
 def check_precision(precision: str, device: str) -> None:

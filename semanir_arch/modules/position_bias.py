@@ -51,7 +51,8 @@ class ContinuousPositionBias(nn.Module):
 
 
 _LARGEST_WINDOW = 1024
-"""Its offsets take 33 MB; files with weights may ask for more than any computer has."""
+"""Largest window; its offsets take 33 MB; files with weights may ask for more than any computer
+has."""
 
 
 def _log_offsets(window_size: int) -> Tensor:

@@ -34,7 +34,7 @@ MAX_PIXELS = 2**24
 """Browsers of phones draw no larger canvas; larger images are reduced."""
 
 _LARGEST_SIDE = 16_383
-"""Of a WebP file, in pixels."""
+"""Largest side of a WebP file, in pixels."""
 
 _SMALLEST_SIDE = 256
 """Images are not reduced further, in pixels."""

@@ -126,7 +126,7 @@ class Report:
         return [*missing, *self._random_weights(), *unmeasured, *self.notes]
 
     def _random_weights(self) -> list[str]:
-        """What was measured with random weights, and under which settings."""
+        """Sentences on what was measured with random weights, and under which settings."""
         settings: dict[str, dict[str, None]] = {}
         for one in self.measurements:
             if one.subject.warning:

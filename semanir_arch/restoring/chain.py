@@ -43,7 +43,7 @@ class Chain:
 
     @property
     def upscale(self) -> int:
-        """How many times larger a result is."""
+        """Factor by which a result is larger."""
         return math.prod(restorer.upscale for restorer in self.restorers)
 
     @property
@@ -68,7 +68,7 @@ class Chain:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """In which the networks compute, each once."""
+        """Precisions in which the networks compute, each once."""
         return tuple(dict.fromkeys(restorer.precision for restorer in self.restorers))
 
     @property
@@ -152,7 +152,7 @@ class Chooser:
         self._opened: dict[str, Restorer] = {}
 
     def choose(self, image: Image, path: Path) -> TaskChoice:
-        """What to do with a file that was read."""
+        """Choose what to do with a file that was read."""
         return choose(diagnose_file(image, path), self._shipped, force=self._force)
 
     def chain(self, choice: TaskChoice) -> Chain:
@@ -178,7 +178,7 @@ def split_tasks(text: str) -> list[str]:
 
 
 def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
-    """By how much a result differs from its input, in one honest line.
+    """Describe by how much a result differs from its input, in one honest line.
 
     Args:
         before: (H, W, C), uint8 or uint16.

@@ -18,10 +18,10 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["LARGEST_SIDE", "MOST_BYTES", "fitting_picture", "side_by_side"]
 
 LARGEST_SIDE = 4096
-"""In pixels: larger images are reduced, so that the picture can be opened."""
+"""Largest side in pixels: larger images are reduced, so that the picture can be opened."""
 
 MOST_BYTES = 5_000_000
-"""Of a picture's PNG file, so that it can be sent and shown."""
+"""Most bytes of a picture's PNG file, so that it can be sent and shown."""
 
 _GAP = 8
 _TEXT_HEIGHTS = (14, 48)

@@ -38,7 +38,7 @@ __all__ = ["Exported", "export", "main"]
 SUFFIXES = (".onnx", ".pt2", ".safetensors")
 
 TOLERANCE = 1e-3
-"""Of a file's result, in units of the image range, before it is written."""
+"""Largest error of a file's result, in units of the image range, before it is written."""
 
 TIES = 1e-4
 """Share of values beyond it that key-semantic networks may have: of two keys that are as similar to

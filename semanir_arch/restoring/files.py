@@ -23,12 +23,12 @@ from semanir_arch.restoring.chain import Chain, Chooser, change_in_words
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress
 from semanir_arch.utils.atomic import replacing
-from semanir_arch.utils.errors import ExistingFileError, InputError
+from semanir_arch.utils.errors import ExistingFileError, InputError, UserError
 
 __all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
 
 _DEEPER = 257
-"""What turns 8 bits into the same share of 16."""
+"""Factor that turns 8 bits into the same share of 16."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _check_result(target: Path, image: Image, restorer: Chain | None, settings: 
     depth = settings.depth or image.bit_depth
     try:
         check_format(target, shape, np.uint16 if depth == 16 else np.uint8)
-    except ValueError as error:
+    except UserError as error:
         raise InputError(f"{error} (see --format and --depth)") from error
 
 

@@ -34,7 +34,7 @@ _HINTS = {
     ),
     (".pdf",): "save pages of PDF documents as PNG first",
 }
-"""What to do with files that people take for photos, by suffix."""
+"""Advice on files that people take for photos, by suffix."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 

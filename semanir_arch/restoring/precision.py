@@ -22,7 +22,7 @@ from semanir_arch.weights.catalogue import BFLOAT16_COST
 __all__ = ["LARGEST_COST", "PRECISIONS", "bfloat16_is_fast", "choose_precision"]
 
 PRECISIONS = ("auto", "fp32", "bf16")
-"""What may be asked for."""
+"""Precisions that may be requested."""
 
 LARGEST_COST = 0.02
 """Decibels that "auto" lets bfloat16 cost on any of the held-out sets."""

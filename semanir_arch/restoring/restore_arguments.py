@@ -8,13 +8,13 @@ from pathlib import Path
 
 from semanir_arch.tasks import NETWORK_TASKS, get_task
 from semanir_arch.utils.command_line import Parser
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 from semanir_arch.utils.suffixes import HEIC_SUFFIXES, RAW_SUFFIXES
 
 __all__ = ["FORMATS", "build_parser", "parse_arguments"]
 
 FORMATS = ("png", "jpg", "tif", "webp", "bmp")
-"""What results may be written as, by the suffix."""
+"""Formats of results, by the suffix."""
 
 _ONLY_READ = (
     *("gif", "ppm", "pgm", "jp2", "avif"),
@@ -26,7 +26,7 @@ _NOT_EXPLAINED = (
     *("compare", "precision", "tile", "overlap", "ensemble", "strength", "force", "diagnose"),
     "sheet",
 )
-"""What means nothing beside --explain: it reads the network once, in float32 and without tiles."""
+"""Options without effect on --explain: it reads the network once, in float32 and without tiles."""
 
 _DESCRIPTION = """\
 Restore images with a trained network: files, folders with their sub-folders, and patterns such as
@@ -219,7 +219,7 @@ def _check_values(parser: argparse.ArgumentParser, arguments: argparse.Namespace
     if arguments.task is not None:
         try:
             _check_task(arguments)
-        except ValueError as error:
+        except UserError as error:
             parser.error(str(error))
     if arguments.strength is not None and not 0 <= arguments.strength <= 1:
         parser.error(f"--strength {arguments.strength:g}: allowed: 0 to 1")

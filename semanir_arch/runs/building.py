@@ -22,7 +22,8 @@ _COMPLAINTS = (
     *(AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     cv2.error,
 )
-"""What BasicSR's data sets raise of folders, names, sizes and damaged images: they check little."""
+"""Errors of BasicSR's data sets about folders, names, sizes and damaged images: they check
+little."""
 
 _MISFIT = "Error(s) in loading state_dict"
 

@@ -20,6 +20,7 @@ from semanir_arch.runs.batch_schedule import read_stages
 from semanir_arch.runs.dry_run import build_without_memory, try_optimizer
 from semanir_arch.utils import devices, processes
 from semanir_arch.utils.checkpoint import check_fit, load_checkpoint, load_state
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.options import OptionError, Problem, Resolved, hint
 
 __all__ = ["check_devices", "check_evaluation", "check_network", "check_training"]
@@ -89,7 +90,7 @@ def _check_foreign(resolved: Resolved, block: dict[str, Any]) -> None:
     key = ("network_g", "file")
     try:
         network = SpandrelNetwork(block.get("file", ""))
-    except (OSError, ValueError) as error:
+    except (UserError, OSError) as error:
         raise OptionError(_located(resolved, key, str(error))) from error
     scale, model = resolved.options.get("scale") or 1, resolved.options.get("model_type")
     if network.upscale != scale:
@@ -121,7 +122,7 @@ def _check_parts(resolved: Resolved, network: nn.Module) -> None:
     for key, parts in named.items():
         try:
             members(network, parts or (), ":".join(key))
-        except ValueError as error:
+        except UserError as error:
             text = str(error).partition(": ")[2]
             raise OptionError(_located(resolved, key, text)) from error
 
@@ -192,7 +193,7 @@ def check_evaluation(resolved: Resolved) -> None:
         return
     try:
         Restoring.from_options(resolved.options.get("val") or {})
-    except ValueError as error:
+    except UserError as error:
         key = ("val", "overlap" if (resolved.options.get("val") or {}).get("overlap") else "tile")
         raise OptionError(_located(resolved, key, str(error).removeprefix("val:tile: "))) from error
 

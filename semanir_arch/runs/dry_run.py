@@ -31,7 +31,7 @@ _REFUSALS = (
     TypeError,
     ValueError,
 )
-"""What constructors raise that check nothing themselves."""
+"""Errors of constructors that check nothing themselves."""
 
 
 def build_without_memory(block: Mapping[str, Any]) -> nn.Module | None:

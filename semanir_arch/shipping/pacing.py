@@ -18,7 +18,7 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["Clock", "Paced", "run_paced"]
 
 SHARES = (0.04, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
-"""Where, in the given time, the number of iterations is corrected."""
+"""Shares of the given time at which the number of iterations is corrected."""
 
 _SETUPS = 10
 """Times a segment's own start, reading data and state, that should pass until the next one."""

@@ -24,7 +24,7 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["LARGEST", "PACKED", "Pack", "pack"]
 
 PACKED = Path("datasets/packed")
-"""Where the option files in options/shipped look for the crops."""
+"""Folder in which the option files in options/shipped look for the crops."""
 
 LARGEST = 50 * 10**6
 """Bytes that a file of crops may have."""
@@ -51,7 +51,7 @@ PACKS = (
     Pack("train", ("datasets/train/CID22/training", "datasets/train/BSDS400"), 208),
     Pack("validation", ("datasets/train/CID22/validation",), 192, centred=True),
 )
-"""What `python -m semanir_arch.weights pack` writes."""
+"""Packs that `python -m semanir_arch.weights pack` writes."""
 
 
 def pack(folder: Path = PACKED, packs: Sequence[Pack] = PACKS) -> dict[str, int]:

@@ -30,7 +30,7 @@ ON_GPU = {
     "datasets:train:patch_size": "128",
     "datasets:train:num_worker_per_gpu": "12",
 }
-"""What a GPU changes in the option files, which are made for one core of a CPU."""
+"""Changes of the option files for a GPU, which are made for one core of a CPU."""
 
 FINE_TUNING_RATES = {"train:optim_g:lr": "5e-3", "train:optim_g:adam_lr": "1e-3"}
 """First learning rates of a training that starts from trained weights: half of the usual."""

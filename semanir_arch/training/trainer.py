@@ -32,7 +32,9 @@ from semanir_arch.training.tensorboard import open_tensorboard
 from semanir_arch.utils import processes
 from semanir_arch.utils.atomic import write_text
 from semanir_arch.utils.checkpoint import load_state
+from semanir_arch.utils.errors import OutOfMemoryError, UserError
 from semanir_arch.utils.folder_lock import FolderLock
+from semanir_arch.utils.memory import is_out_of_memory
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.signals import catch_signals
 
@@ -147,7 +149,27 @@ class Training:
                 observers=self.observers,
                 is_settled=manifest is None or manifest.is_settled,
             )
-            return loop.run()
+            with _told_of_memory():
+                return loop.run()
+
+
+@contextmanager
+def _told_of_memory() -> Generator[None, None, None]:
+    """Say what needs less where torch or Python cannot get memory.
+
+    Raises:
+        OutOfMemoryError: There is too little memory for a step, a validation or the data.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, UserError) or not is_out_of_memory(error):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise OutOfMemoryError(
+            f"not enough memory for this training ({reason}); a smaller batch_size_per_gpu or "
+            "patch, train:accumulate, train:checkpointing, precision bf16, or val:tile needs less"
+        ) from error
 
 
 def _open_log(options: dict[str, Any]) -> None:

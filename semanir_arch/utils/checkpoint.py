@@ -38,14 +38,15 @@ PARAM_KEYS = (
     *("params_ema", "params-ema", "params", "state_dict", "model_state_dict"),
     *("model", "net", "net_g", "network", "generator"),
 )
-"""Where a file may keep its weights; `param_key='auto'` takes the first that holds any."""
+"""Keys under which a file may keep its weights; `param_key='auto'` takes the first that holds
+any."""
 
 _SHOWN = 8
 
 _MOST_STRUCTURE = 2**24
 _MOST_VALUES = 10_000
 _DEEPEST = 16
-"""What the record of a network may hold; those of this package have fewer than 100 values."""
+"""Limits of a network's record; those of this package have fewer than 100 values."""
 
 
 @dataclass(frozen=True)

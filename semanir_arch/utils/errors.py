@@ -58,7 +58,7 @@ class MissingPackageError(UserError, ModuleNotFoundError):
 
 
 class UnavailableError(UserError, NotImplementedError):
-    """What was asked for cannot run on this machine."""
+    """Error of something that cannot run on this machine."""
 
 
 class SaveError(UserError, RuntimeError):
@@ -70,11 +70,11 @@ class NonFiniteError(UserError, FloatingPointError):
 
 
 class OutOfMemoryError(UserError, MemoryError):
-    """There is too little memory; the message says what needs less."""
+    """Error of too little memory; the message says what needs less."""
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says, without what Python and torch put around it.
+    """Message of an error, without what Python and PyTorch put around it.
 
     Torch hands on the type of an error of a loading process, and one text with the whole traceback.
 

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 PATIENCE = timedelta(hours=24)
-"""How long a process waits for others that validate or write files.
+"""Time that a process waits for others that validate or write files.
 
 Torch's own limits (10 minutes between GPUs, 30 minutes otherwise) are made for training steps. A
 process that ended is noticed at once, because its connections close; only a computer that vanished

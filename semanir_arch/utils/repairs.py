@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 COMMAND = "python -m semanir_arch.doctor --repair"
-"""What a message tells the user to type."""
+"""Command that messages tell the user to type."""
 
 BASICSR = "basicsr==1.4.2"
 """The newest release, of August 2022."""

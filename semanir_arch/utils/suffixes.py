@@ -5,11 +5,11 @@ from __future__ import annotations
 __all__ = ["HEIC_SUFFIXES", "RAW_SUFFIXES"]
 
 HEIC_SUFFIXES = (".heic", ".heif", ".hif")
-"""Of HEIC photos, in lower case."""
+"""Suffixes of HEIC photos, in lower case."""
 
 RAW_SUFFIXES = (
     *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2"),
     *(".rwl", ".raf", ".pef", ".srw", ".3fr", ".iiq", ".erf", ".mef", ".mos", ".mrw", ".kdc"),
     *(".dcr", ".x3f", ".gpr"),
 )
-"""Of camera raw files, in lower case."""
+"""Suffixes of camera raw files, in lower case."""

@@ -22,10 +22,10 @@ __all__ = [
 ]
 
 FOLDER = Path(__file__).parent
-"""Where the shipped files are."""
+"""Folder of the shipped files."""
 
 TRAIN_COMMAND = "python -m semanir_arch.weights train {task}"
-"""What trains the network of a task, from a checkout with datasets."""
+"""Command that trains the network of a task, from a checkout with datasets."""
 
 BFLOAT16_COST = "bfloat16_cost"
 """Key of a record for what computing in bfloat16 costs on the held-out sets: decibels by their

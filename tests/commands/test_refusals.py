@@ -63,6 +63,17 @@ def test_a_programming_error_in_a_loss_is_no_fault_of_the_user(work, monkeypatch
     assert FAULT in raised.value.__notes__
 
 
+def test_too_little_memory_is_one_line_that_says_what_needs_less(work, monkeypatch, capsys):
+    def fail(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB\nmore")
+
+    monkeypatch.setattr(host.load("basicsr.losses.basic_loss").L1Loss, "forward", fail)
+    assert train(["-opt", "train.yml"]) == Exit.REFUSED
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: not enough memory for this training (CUDA out of memory.")
+    assert "batch_size_per_gpu" in line
+
+
 def test_a_damaged_image_is_told_by_a_loading_process_in_one_line(work, capsys):
     for file in (work / "images").iterdir():
         file.write_bytes(file.read_bytes()[:60])

@@ -223,7 +223,7 @@ def test_the_views_are_those_that_the_images_allow(opened):
 
 def test_a_picture_that_was_not_kept_says_so(opened):
     choose(opened, "no picture")
-    assert opened.run("find('missing').innerText") == "No picture was kept of this image."
+    assert opened.run("find('missing').innerText") == "No picture of this image was kept."
     assert not opened.run("find('stage').checkVisibility()")
     choose(opened, "img10")
     assert opened.run("find('stage').checkVisibility()")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from semanir_arch.shipping.tables import print_tables
+from semanir_arch.shipping.tables import GOALS, print_tables
 from semanir_arch.weights import TASKS, ShippedWeights
 
 
@@ -49,3 +49,11 @@ def test_trainings_that_went_on_count_together():
 def test_a_start_from_a_training_that_went_on_is_named_by_its_task():
     start = "experiments/shipped_denoise_gray/models/net_g_2000.pth (12 of 14 tensors)"
     assert "| `denoise_gray` | 5,678 |" in print_tables([weights("jpeg", [], started_from=start)])
+
+
+def test_every_goal_has_figures_and_those_of_tables_are_the_published_ones():
+    figures = {key: goal.figures(*key) for key, goal in GOALS.items()}
+    assert all(figures.values())
+    assert figures["denoise_gray", "BSD68"] == (31.62, 29.16, 26.23)
+    assert figures["jpeg_gray", "LIVE1"] == (29.19, 31.59, 32.98, 33.96)
+    assert figures["demosaic", "McMaster"] == (37.09,)

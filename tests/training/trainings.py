@@ -36,7 +36,7 @@ def warm_up() -> None:
     process.join()
 
 
-WARM.set_forkserver_preload(["semanir_arch.runs.class_schemas", "semanir_arch.commands.train"])
+WARM.set_forkserver_preload(["tests.training.preloaded"])
 
 DATASET = {"name": "a", "type": "GaussianDenoisingDataset", "dataroot_gt": "gt", "sigma": 25}
 

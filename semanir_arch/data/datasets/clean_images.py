@@ -59,7 +59,7 @@ class CleanImageDataset(Dataset[dict[str, Any]]):
     """
 
     DAMAGE: ClassVar[Damage | None] = None
-    """What is made of the images, as `semanir_arch.data.degradations` declares it."""
+    """Degradation of the images, as `semanir_arch.data.degradations` declares it."""
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "dataroot_gt": Option(

@@ -9,7 +9,7 @@ from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import Bounds, Length, Option
 
 PHASES = ("train", "val", "test")
-"""What `phase` may be; BasicSR derives it from the block's name."""
+"""Allowed values of `phase`; BasicSR derives it from the block's name."""
 
 PATCH = Annotated[int, Bounds(1, 65536)]
 """Side of a training patch in pixels."""
@@ -32,7 +32,7 @@ READING_OPTIONS: dict[str, Option] = {
         help="folder that keeps lists of files for the next start; null: list them again",
     ),
 }
-"""How images are read; the same in every data set."""
+"""Options of reading images; the same in every data set."""
 
 
 def checked_phase(opt: Mapping[str, Any]) -> str:

@@ -132,7 +132,7 @@ class DegradedDataset(CleanImageDataset):
 
     @property
     def _given(self) -> dict[str, Any]:
-        """What a recipe is told."""
+        """Options that a recipe gets."""
         return {**self.settings, SCALE: self.scale}
 
 

@@ -31,7 +31,7 @@ INPUTS: dict[str, Callable[[Tensor, str], Tensor]] = {
     "mosaic": mosaic,
     "packed": lambda image, phase: pack(mosaic(image, phase), phase),
 }
-"""What a network may be given, from the clean image (3, H, W) and the phase."""
+"""Inputs that a network may get, from the clean image (3, H, W) and the phase."""
 
 
 class DemosaickingDataset(CleanImageDataset):

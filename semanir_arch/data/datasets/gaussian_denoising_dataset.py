@@ -11,7 +11,7 @@ from semanir_arch.data.datasets.clean_images import Pair
 from semanir_arch.data.datasets.dataset_options import checked_choice
 from semanir_arch.data.datasets.degraded import DegradedDataset
 from semanir_arch.data.datasets.training_patch import to_tensor
-from semanir_arch.data.degradations.noise import DAMAGE, NOISE_CONVENTIONS, benchmark_noise
+from semanir_arch.data.degradations.noise import DAMAGE, NOISE_CONVENTIONS, noise_of_testset
 from semanir_arch.utils.options import Option
 
 
@@ -42,4 +42,4 @@ class GaussianDenoisingDataset(DegradedDataset, damage=DAMAGE):
         gt = to_tensor(pixels)
         name = Path(self.source.path(index)).name
         sigma = self.settings["sigma"].values[0]
-        return benchmark_noise(gt, sigma, self.noise_convention, name), gt
+        return noise_of_testset(gt, sigma, self.noise_convention, name), gt

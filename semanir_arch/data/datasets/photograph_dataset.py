@@ -35,7 +35,7 @@ from semanir_arch.data.degradations.sharing import NOTHING, draw_sharing, share
 from semanir_arch.data.degradations.sharing import SETTINGS as SHARING
 from semanir_arch.data.files.image_io import to_float
 from semanir_arch.data.randomness import named_generator, numpy_generator
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 from semanir_arch.utils.options import Bounds, Option, hint
 
 Pixels = NDArray[np.float32]
@@ -46,7 +46,7 @@ KINDS = Shares(
     {"camera": 0.44, "correlated": 0.26, "gaussian": 0.12, "compressed": 0.05, "clean": 0.13},
     "shares of the kinds of damage; kinds that are not named do not occur",
 )
-"""See the options of the same names."""
+"""Declarations of the options of the same names."""
 
 SOURCES: Declared = {
     "soft_prob": Chance(0.8, "share of sources enlarged for `camera` and `correlated`"),
@@ -54,7 +54,7 @@ SOURCES: Declared = {
     "enlarge": Number([1.2, 3], 1, 8, "factor of enlarged sources"),
     "other": Number([0.6, 1.3], 0.1, 8, "factor of other sources"),
 }
-"""How sources are resized."""
+"""Settings of the resizing of sources."""
 
 SIGMA = Number(
     [0, 50],
@@ -62,7 +62,7 @@ SIGMA = Number(
     MAX_SIGMA,
     "standard deviation of kind gaussian: white noise, 0-255 scale, neither clipped nor rounded",
 )
-"""Of kind gaussian; that of a `GaussianDenoisingDataset` has no default."""
+"""Standard deviation of kind gaussian; that of a `GaussianDenoisingDataset` has no default."""
 
 _EDGE = 4
 """Pixels at the border that are cut off, for what is mirrored there."""
@@ -158,7 +158,7 @@ class PhotographDataset(CleanImageDataset):
                 raise InputError(f"{key}:{name} is unknown; {hint(str(name), declared)}")
         try:
             return parse_settings(declared, given)
-        except ValueError as error:
+        except UserError as error:
             raise InputError(f"{key}:{error}") from error
 
     def _draw_source(self, kind: str, rng: np.random.Generator) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""Noisy blocks whose clean ones a server keeps: DND and the benchmark of SIDD."""
+"""Noisy blocks whose clean ones a server keeps: DND and SIDD's online test set."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _BLOCK = "Idenoised_crop"
 
 
 class Submission:
-    """Denoised blocks of a benchmark, kept in a folder until they are bundled.
+    """Denoised blocks of an online test set, kept in a folder until they are bundled.
 
     Args:
         source: The noisy blocks: DND's or SIDD's.

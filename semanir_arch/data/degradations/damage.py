@@ -48,7 +48,8 @@ Floats = NDArray[np.float32]
 """(H, W, 1 or 3), range [0, 1], gray or RGB."""
 
 Values = Mapping[str, Any]
-"""By the name of a setting: what was drawn, a word, or what `parse_settings` gives to a recipe."""
+"""Values by the name of a setting: what was drawn, a word, or what `parse_settings` gives to a
+recipe."""
 
 SCALE = "scale"
 
@@ -89,7 +90,7 @@ class Damage:
 
     @property
     def recorded_name(self) -> str:
-        """What records of folders call it: the name that it had when the first one was made."""
+        """Name in the records of folders: the one it had when the first record was made."""
         return self.aliases[0] if self.aliases else self.name
 
     @property

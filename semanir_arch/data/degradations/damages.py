@@ -42,7 +42,7 @@ DAMAGES: dict[str, Damage] = {
         OLD_PHOTOGRAPH,
     )
 }
-"""In the order in which lists show them."""
+"""Degradations in the order in which lists show them."""
 
 _WORDS = {word: damage for damage in DAMAGES.values() for word in (damage.name, *damage.aliases)}
 

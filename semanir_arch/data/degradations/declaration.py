@@ -224,7 +224,7 @@ Declared = Mapping[str, Setting]
 """Settings by name, as a degradation declares them."""
 
 Settings = Mapping[str, Any]
-"""What `parse_settings` returns."""
+"""Result of `parse_settings`."""
 
 
 def parse_settings(declared: Declared, given: Mapping[str, Any]) -> dict[str, Any]:

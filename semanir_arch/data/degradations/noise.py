@@ -24,7 +24,6 @@ from torch import Tensor
 
 from semanir_arch.data.degradations.damage import DrawnDamage, examples
 from semanir_arch.data.degradations.declaration import Declared, Number
-from semanir_arch.data.degradations.levels import Level
 from semanir_arch.utils.errors import InputError
 from semanir_arch.utils.options import REQUIRED
 
@@ -58,19 +57,7 @@ def gaussian_noise(image: Tensor, sigma: float, generator: torch.Generator) -> T
     return noise.mul_(sigma / 255).add_(image)
 
 
-def random_gaussian_noise(
-    image: Tensor, sigma: Level, generator: torch.Generator
-) -> tuple[Tensor, float]:
-    """Add noise of a drawn strength.
-
-    Returns:
-        The noisy image as `gaussian_noise` gives it, and the standard deviation drawn.
-    """
-    drawn = sigma.draw(generator)
-    return gaussian_noise(image, drawn, generator), drawn
-
-
-def benchmark_noise(image: Tensor, sigma: float, convention: str, file_name: str) -> Tensor:
+def noise_of_testset(image: Tensor, sigma: float, convention: str, file_name: str) -> Tensor:
     """Add the noise that a published test script adds to an image.
 
     Args:

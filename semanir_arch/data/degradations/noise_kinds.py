@@ -21,7 +21,7 @@ __all__ = ["COLORINGS", "PHOTONS", "add_gaussian", "add_poisson", "add_speckle"]
 Floats = NDArray[np.float32]
 
 COLORINGS = ("color", "gray", "covariance")
-"""How the channels of noise go together."""
+"""Relations among the channels of noise."""
 
 PHOTONS = 255.0
 """Photons at white for Poisson noise of scale 1. Ours: the authors' code takes the power of 2 above

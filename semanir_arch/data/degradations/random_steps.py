@@ -57,7 +57,7 @@ Another function in this place is taken instead, for example `camera_noise` with
 """
 
 ONE_JPEG: Settings = {"webp_prob": 0.0, "chroma_444_prob": 0.3}
-"""For `recompress`, of a file as cameras and scanners write it; ours."""
+"""Settings for `recompress`, of a file as cameras and scanners write it; ours."""
 
 SHIFT: Declared = {"shift_prob": Chance(0, "share whose last compression has a shifted block grid")}
 """Setting of a last compression."""

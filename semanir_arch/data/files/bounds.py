@@ -34,7 +34,8 @@ _READABLE_FORMATS = (
 )  # fmt: skip
 
 DECODER_ERRORS: tuple[type[Exception], ...] = (Exception,)
-"""What decoders raise on damaged files: anything; seen were 19 types, RuntimeError among them."""
+"""Errors that decoders raise on damaged files: anything; seen were 19 types, RuntimeError among
+them."""
 
 # no format but bilevel and WebP packs more than a thousand pixels into a byte
 _ALWAYS_ALLOWED_PIXELS, _PIXELS_PER_BYTE = 2**24, 1000
@@ -43,7 +44,7 @@ _LARGEST_PIXELS = 178_956_970
 """Twice `PIL.Image.MAX_IMAGE_PIXELS`, at which Pillow refuses."""
 
 LEAST_SIDE = 64
-"""To which networks pad a side: a line of one pixel is as much work as one of these."""
+"""Side to which networks pad: a line of one pixel is as much work as one of these."""
 
 # A parser needs a read for each of its parts; sound files have kilobytes between two reads.
 _ALWAYS_ALLOWED_READS, _BYTES_PER_READ = 50_000, 64
@@ -53,7 +54,7 @@ _READS_BYTES = ("BMP", "DIB")
 """Formats whose decoder in Pillow reads byte by byte, each once."""
 
 _LARGEST_SCANS = 64
-"""Of a progressive JPEG file; encoders make up to about 20, and each passes over all blocks."""
+"""Most scans of a progressive JPEG file; encoders make about 20, and each reads all blocks."""
 
 _JPEG_START = b"\xff\xd8\xff"
 # ITU-T T.81, B.1.1.3: neither a stuffed zero nor a restart nor filling follows

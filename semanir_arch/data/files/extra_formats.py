@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 INSTALL = "pip install 'semanir-arch[formats]'"
-"""How to get what reads these formats."""
+"""Command that installs readers for these formats."""
 
 
 class ExtraFormat(Enum):

@@ -31,7 +31,7 @@ _LEAST = 1 / 4
 """The strongest neighbor counts at least as this share of the strongest pixel of all."""
 
 _POWER = 4
-"""Of opacity, as a weight: a large faint area must not outweigh a small visible one."""
+"""Power of opacity, as a weight: a large faint area must not outweigh a small visible one."""
 
 Floats = npt.NDArray[np.float32]
 

@@ -32,10 +32,11 @@ _ALPHA_FORMATS = ("PNG", "TIFF", "WEBP")
 _THINGS = {"icc_profile": "a color profile", "exif": "EXIF data", "xmp": "XMP data"}
 
 _LARGEST_SIDES = {"JPEG": 65_500, "WEBP": 16_383}
-"""In pixels: libjpeg's limit, and that of the WebP container."""
+"""Largest sides in pixels: libjpeg's limit, and that of the WebP container."""
 
 _LARGEST_FILES = {"TIFF": 2**32 - 2**20, "BMP": 2**32 - 2**20}
-"""In bytes: places in the file are numbers of 32 bits; the headers need less than the rest."""
+"""Largest files in bytes: places in the file are numbers of 32 bits; the headers need less than the
+rest."""
 
 
 def encode_image(

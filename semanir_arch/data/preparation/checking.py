@@ -15,6 +15,7 @@ from semanir_arch.data.preparation.parallel_jobs import run_jobs
 from semanir_arch.data.sources.image_source import ImageSource
 from semanir_arch.data.sources.pair_index import PairIndex, build_pair_index
 from semanir_arch.data.sources.source_opening import open_source
+from semanir_arch.utils.errors import UserError
 from semanir_arch.utils.options import read_options
 
 TARGETS = "dataroot_gt"
@@ -138,7 +139,7 @@ def check_block(
         reports.append(root)
         try:
             source = _source(roots)
-        except (OSError, ValueError) as error:
+        except (UserError, OSError) as error:
             root.problems.append(str(error))
             continue
         root.paths = [source.path(index) for index in range(len(source))]
@@ -182,7 +183,7 @@ def _look(
     for index in indices:
         try:
             pixels = source.read(index)
-        except (OSError, ValueError) as error:
+        except (UserError, OSError) as error:
             results.append((str(error), None))
             continue
         height, width, channels = pixels.shape
@@ -221,7 +222,7 @@ def _check_pairs(
         else:
             options = read_options(cls.OPTIONS, block)  # type: ignore[attr-defined]
         pairs = build_pair_index(options, inputs)
-    except (OSError, ValueError) as error:
+    except (UserError, OSError) as error:
         first.problems.append(str(error))
         return
     facts = {path: fact for root in reports for path, fact in root.facts.items()}

@@ -16,7 +16,7 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.data.files.image_metadata import Metadata
 from semanir_arch.data.preparation.patches import Record
 from semanir_arch.data.randomness import named_generator
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def parse_degradation(damage: str, given: Mapping[str, Any]) -> Degradation:
     """
     try:
         return Degradation(damage, DAMAGES[damage].parse(given))
-    except ValueError as error:
+    except UserError as error:
         raise InputError(f"--damage {damage}: {error}") from error
 
 
@@ -120,7 +120,7 @@ def degrade_file(job: DegradingJob) -> Record:
     image = load_image(job.source)
     try:
         result = job.degradation(image.color, named_generator(job.name, job.seed))
-    except (TypeError, ValueError) as error:
+    except UserError as error:
         raise InputError(f"{job.source}: {error}") from error
     write_image(job.target, result, metadata=Metadata(icc_profile=image.icc_profile))
     return {"bytes": job.size_on_disk()}

@@ -26,7 +26,7 @@ Window = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""
 
 Record = Mapping[str, int]
-"""What is noted of a group: `bytes` of its files, number of `patches` of each, number of places
+"""Notes on a group: `bytes` of its files, number of `patches` of each, number of places
 `left_out`, and 1 as `whole` for images that were not cut."""
 
 _SOBEL_SIZES = (3, 7, 11, 15)

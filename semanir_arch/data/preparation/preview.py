@@ -17,7 +17,7 @@ from semanir_arch.data.files.image_io import load_image, to_float, to_integer, w
 from semanir_arch.data.preparation.degrading import Degradation, parse_degradation
 from semanir_arch.data.randomness import named_generator
 from semanir_arch.data.sources.scanning import scan_images
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 
 __all__ = ["draw_sheet", "write_preview"]
 
@@ -82,7 +82,7 @@ def draw_sheet(
         for column, (name, pixels) in enumerate(columns):
             try:
                 damaged = degradation(pixels, named_generator(name, seed + column))
-            except (TypeError, ValueError) as error:
+            except UserError as error:
                 raise InputError(f"{name}: {error}") from error
             cells.append(_cell(damaged, len(pixels)))
         rows.append((label, cells))

@@ -46,7 +46,7 @@ class DndSource(ImageSource):
 
     @property
     def names(self) -> NameTable:
-        """Numbers of photograph and box from 1, as the benchmark's own scripts write them."""
+        """Numbers of photograph and box from 1, as DND's own scripts write them."""
         return self._names
 
     def path(self, index: int) -> str:

@@ -66,7 +66,7 @@ class PairIndex:
         for source, index in self._images(item):
             try:
                 images.append(source.read(index))
-            except (OSError, ValueError) as error:
+            except (UserError, OSError) as error:
                 problems.append(str(error))
         if problems:
             raise InputError("\n".join(problems))

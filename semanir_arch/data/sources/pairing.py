@@ -20,7 +20,7 @@ from semanir_arch.utils.errors import InputError, MissingFileError
 from semanir_arch.utils.spelling import hint_at_names
 
 COLUMNS = ("lq", "gt")
-"""What a column of a list file may hold: inputs or targets."""
+"""Contents that a column of a list file may have: inputs or targets."""
 
 _SHOWN = 10
 _SEPARATORS = (r"\t", r",\s+", r",", r"\s+")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 
 T = TypeVar("T")
 
@@ -69,5 +69,5 @@ class _Problem:
 def _attempt(read: Callable[[int], T], index: int) -> T | _Problem:
     try:
         return read(index)
-    except (OSError, ValueError) as error:
+    except (UserError, OSError) as error:
         return _Problem(str(error))

@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Names of image files that are read and written, in any case."""
 
 DATA_SUFFIXES = (*IMAGE_SUFFIXES, *HEIC_SUFFIXES, *RAW_SUFFIXES)
-"""Those that count in data sets; the same on all computers, whichever packages they have."""
+"""Suffixes that count in data sets; the same on all computers, whichever packages they have."""
 
 _ALSO_READ = (".gif", ".jfif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif")
 

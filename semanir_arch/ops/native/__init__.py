@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 COMMAND = "python -m semanir_arch.ops.native"
-"""What builds the library."""
+"""Command that builds the library."""
 
 VARIABLE = "SEMANIR_NATIVE"
 """Environment variable that decides where nothing else has."""

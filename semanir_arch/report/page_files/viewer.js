@@ -36,8 +36,8 @@ const FIDELITY = {
   exact: "Pixels are exact.",
   compressed: "Compressed for this page: crops and error map are approximate.",
   reduced: "Reduced in size and compressed for this page: crops and error map are approximate.",
-  "left out": "This picture is beyond the number of bytes that the pictures of this page may take.",
-  none: "No picture was kept of this image.",
+  "left out": "This picture exceeds the space that the page has for pictures.",
+  none: "No picture of this image was kept.",
 };
 
 function describe(row) {

@@ -24,7 +24,7 @@ _QUALITIES = tuple(range(3, 98))
 _NEAR = 0.35
 """Errors of coefficients rounded to the right steps, as a share of those of any others."""
 
-_FEWEST = 40
+_NEARLY_LOSSLESS = 40
 """Coefficients that are not zero; with fewer, nothing can be told."""
 
 _MOST_BLOCKS = 6000
@@ -32,7 +32,7 @@ _SMOOTH = 4.0
 """Second differences beyond it count no more: they are the picture's own."""
 
 _NOISE = 0.6
-"""What rounding pixels to 8 bits does to a coefficient of brightness, a standard deviation."""
+"""Noise of a brightness coefficient from rounding pixels to 8 bits, a standard deviation."""
 
 # Frequencies that pictures have enough of, row and column; the first, the mean, is left out.
 _FREQUENCIES = [(v, u) for v in range(6) for u in range(6) if 1 <= v + u <= 5]
@@ -41,7 +41,7 @@ _ROWS, _COLUMNS = (np.array(axis) for axis in zip(*_FREQUENCIES, strict=True))
 
 @dataclass(frozen=True)
 class Compression:
-    """How a picture was compressed.
+    """Compression of a picture.
 
     Args:
         quality: Quality on libjpeg's scale, 1 to 100.
@@ -86,7 +86,7 @@ def find_compression(luma: NDArray[np.float32]) -> Compression | None:
 
 
 def _origins(luma: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Where blocks may begin: at the first pixel, and where the edges of blocks are strongest."""
+    """Possible origins of blocks: the first pixel, and where the edges of blocks are strongest."""
     steps = [_edge_of(np.abs(np.diff(luma, 2, axis=axis)), axis) for axis in (0, 1)]
     return list(dict.fromkeys([(0, 0), (steps[0], steps[1])]))
 
@@ -102,7 +102,7 @@ def _edge_of(changes: NDArray[np.float32], axis: int) -> int:
 
 
 def _fit(luma: NDArray[np.float32]) -> tuple[float, int]:
-    """How near the coefficients are to multiples of the best quality's steps, and that quality."""
+    """Distance of the coefficients from multiples of the best quality's steps, and that quality."""
     coefficients = _coefficients(luma)
     if not len(coefficients):
         return 1.0, 100
@@ -116,7 +116,7 @@ def _fit(luma: NDArray[np.float32]) -> tuple[float, int]:
         chosen, step = coefficients[:, coarse], steps[coarse]
         multiple = np.rint(chosen / step)
         present = multiple != 0
-        if present.sum() < _FEWEST:
+        if present.sum() < _NEARLY_LOSSLESS:
             continue
         error = np.square(chosen - multiple * step)[present].sum()
         chance = (np.square(step) / 12 * present).sum()

@@ -22,7 +22,7 @@ from semanir_arch.restoring.diagnosis.noise_level import Noise, measure_noise
 __all__ = ["Diagnosis", "diagnose", "diagnose_data", "diagnose_file"]
 
 _MOST_PIXELS = 2**21
-"""Of larger pictures, the middle is looked at."""
+"""Most pixels to inspect; of larger pictures only the middle is used."""
 
 # Color noise of deviation s on each of R, G and B shows as so much brightness and color.
 _LUMA, _CHROMA = 0.669, 0.588

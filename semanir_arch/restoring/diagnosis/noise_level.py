@@ -3,8 +3,12 @@
 A picture is looked at in small blocks. In each, the second differences along both axes (Immerkaer,
 Fast Noise Variance Estimation, Computer Vision and Image Understanding 64(2), 1996) cancel whatever
 is smooth, and leave noise and texture. The blocks with the least are those without texture, so that
-what they hold is noise. The same in a picture of half the size tells whether neighboring pixels
-have noise in common: means of 2 x 2 pixels halve independent noise, and leave shared noise.
+what they hold is noise.
+
+The same is measured in pictures of half and of a quarter of the size, and for brightness and color
+apart. Means of 2 x 2 pixels halve independent noise; noise that a camera's or a file's processing
+has spread over neighbors is seen only in the smaller pictures, and best in their colors, where
+photographs have little texture.
 """
 
 from __future__ import annotations
@@ -16,10 +20,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Noise", "measure_noise"]
+__all__ = ["QUANTILES", "SCALES", "Noise", "measure_noise"]
+
+SCALES = (1, 2, 4)
+"""How many times smaller the pictures are in which noise is measured."""
+
+QUANTILES = (0.05, 0.30)
+"""Shares of the blocks that show less; the first are flat, the second have a little texture."""
 
 _KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
-"""Of unit gain for independent noise."""
+"""Kernel of unit gain for independent noise."""
 
 _BLOCK = 16
 _QUIET = 0.15
@@ -44,17 +54,33 @@ class Noise:
         luma: Noise of brightness, between neighboring pixels.
         chroma: Noise of color, the mean over Cb and Cr; 0 for gray.
         coarse: Noise of brightness in the picture of half the size, times two: equal to `luma` for
-            independent noise, larger if neighbors share theirs.
+            independent noise, larger where neighbors share theirs.
+        luma_bands: Noise of brightness at all `SCALES`, times the scale, for each the `QUANTILES`
+            of all blocks.
+        chroma_bands: The same of color; empty for gray.
     """
 
     luma: float
     chroma: float
     coarse: float
+    luma_bands: tuple[float, ...]
+    chroma_bands: tuple[float, ...] = ()
 
     @property
     def correlation(self) -> float:
         """1 for independent noise, 2 and more for noise that a camera's processing has spread."""
         return self.coarse / self.luma if self.luma > 0 else 0.0
+
+    @property
+    def color(self) -> float:
+        """Color in the smallest picture for each level of brightness in the largest.
+
+        About 0.8 for independent noise of every channel, and next to nothing for noise that all
+        channels share. A file that stores colors at half the size leaves more than that.
+        """
+        if not self.chroma_bands or self.luma <= 0:
+            return 0.0
+        return self.chroma_bands[-2] / self.luma
 
 
 def measure_noise(pixels: NDArray[Any]) -> Noise:
@@ -63,34 +89,59 @@ def measure_noise(pixels: NDArray[Any]) -> Noise:
     Args:
         pixels: (H, W, 1) or (H, W, 3), float32 in 0-255, RGB.
     """
-    if pixels.shape[2] == 3:
-        luma, *chroma = np.moveaxis(pixels @ _TO_YCC.T, 2, 0)
-    else:
-        luma, chroma = pixels[..., 0], []
-    fine = _deviation(luma, luma)
-    size = [max(1, length // 2) for length in luma.shape]
-    half = cv2.resize(luma, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    coarse = 2 * _deviation(half, half)
-    colors = [_deviation(plane, luma) for plane in chroma]
-    return Noise(fine, float(np.mean(colors)) if colors else 0.0, coarse)
+    is_gray = pixels.shape[2] == 1
+    planes = pixels if is_gray else pixels @ _TO_YCC.T
+    luma, *chroma = np.moveaxis(planes, 2, 0)
+    usable = _usable(luma)
+    energies = [[_energy(plane, scale, usable) for scale in SCALES] for plane in (luma, *chroma)]
+    colors = [np.add(*both) / 2 for both in zip(*energies[1:], strict=True)]
+    return Noise(
+        luma=_quiet(energies[0][0]),
+        chroma=_quiet(colors[0]) if colors else 0.0,
+        coarse=_quiet(energies[0][1]),
+        luma_bands=_bands(energies[0]),
+        chroma_bands=_bands(colors),
+    )
 
 
-def _deviation(plane: NDArray[np.float32], luma: NDArray[np.float32]) -> float:
-    """Deviation of the quietest blocks of a plane (H, W) that are neither black nor white."""
-    detail = cv2.filter2D(np.ascontiguousarray(plane), -1, _KERNEL, borderType=cv2.BORDER_REFLECT)
-    rows, columns = (length // _BLOCK for length in plane.shape)
-    if rows * columns == 0:
-        return float(np.sqrt(np.square(detail).mean()))
-    size = (rows * _BLOCK, columns * _BLOCK)
-    energy = _blocks(np.square(detail[: size[0], : size[1]]))
-    mean = _blocks(luma[: size[0], : size[1]])
-    usable = (mean > _DARK) & (mean < _BRIGHT)
-    values = np.sort(energy[usable] if usable.sum() >= 4 else energy.ravel())
-    quiet = values[: max(1, round(len(values) * _QUIET))]
+def _usable(luma: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Which blocks are neither black nor white; None where too few are."""
+    means = _blocks(luma, _BLOCK)
+    usable = (means > _DARK) & (means < _BRIGHT)
+    return usable if usable.sum() >= 4 else None
+
+
+def _energy(
+    plane: NDArray[np.float32], scale: int, usable: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
+    """Mean squares of the second differences of the usable blocks, sorted.
+
+    Scaled so that independent noise gives its variance at every scale.
+    """
+    height, width = (max(1, length // scale) for length in plane.shape)
+    part = np.ascontiguousarray(plane[: height * scale, : width * scale])
+    small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    detail = cv2.filter2D(small, -1, _KERNEL, borderType=cv2.BORDER_REFLECT)
+    energy = scale**2 * _blocks(np.square(detail), _BLOCK // scale)
+    # the last rows may hold no whole block of the smaller picture
+    fits = usable is not None and usable.shape == energy.shape
+    return np.asarray(np.sort(energy[usable] if fits else energy.ravel()), np.float64)
+
+
+def _quiet(energies: NDArray[np.float64]) -> float:
+    """Deviation in the quietest blocks."""
+    quiet = energies[: max(1, round(len(energies) * _QUIET))]
     return float(np.sqrt(quiet.mean())) / _BIAS
 
 
-def _blocks(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of the blocks."""
-    rows, columns = (length // _BLOCK for length in plane.shape)
-    return plane.reshape(rows, _BLOCK, columns, _BLOCK).mean(axis=(1, 3))
+def _bands(energies: list[NDArray[np.float64]]) -> tuple[float, ...]:
+    return tuple(float(np.sqrt(np.quantile(one, q))) for one in energies for q in QUANTILES)
+
+
+def _blocks(plane: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Means of the blocks; of the whole plane where it is smaller than one."""
+    rows, columns = (length // side for length in plane.shape)
+    if rows * columns == 0:
+        return np.full((1, 1), plane.mean(), np.float32)
+    whole = plane[: rows * side, : columns * side]
+    return whole.reshape(rows, side, columns, side).mean(axis=(1, 3))

@@ -24,7 +24,7 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["BUDGET", "PHASE", "explain"]
 
 PHASE = "rggb"
-"""Of the mosaics that demosaicking networks are given here."""
+"""Phase of the mosaics that demosaicking networks are given here."""
 
 BUDGET = 6 * 2**20
 """Bytes of numbers in a page before compression; with the photo, a page stays below 10 MiB."""

@@ -11,7 +11,7 @@ from semanir_arch.restoring.explain.semantics import Region
 __all__ = ["PALETTE", "VIEWS", "levels", "scale"]
 
 VIEWS = ("similarity", "attention")
-"""What can be drawn."""
+"""Views that can be drawn."""
 
 # the darkest colors would look like tokens that are not kept
 _LEVELS = np.linspace(50, 255, 256).round().astype(np.uint8)

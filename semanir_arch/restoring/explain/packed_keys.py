@@ -29,7 +29,7 @@ from semanir_arch.restoring.explain.semantics import StageSemantics
 __all__ = ["BYTES_PER_KEY", "describe", "pack"]
 
 BYTES_PER_KEY = 2
-"""What a token of a window costs for each pixel and stage, before compression."""
+"""Bytes that a token of a window costs for each pixel and stage, before compression."""
 
 
 def pack(stages: Sequence[StageSemantics]) -> str:

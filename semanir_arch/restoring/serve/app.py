@@ -44,7 +44,7 @@ from semanir_arch.restoring.serve.job_queue import BusyError, PhotoJob, Queue, R
 from semanir_arch.restoring.serve.upload import MAX_BYTES, MAX_PIXELS, check_size, clean_name
 from semanir_arch.restoring.serve.watch import StoppedError
 from semanir_arch.tasks import TASKS
-from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.errors import InputError, UserError
 
 __all__ = ["make_app"]
 
@@ -142,7 +142,7 @@ class _Routes:
         try:
             chain = split_choice(task, self._choices)
             strength = _read_strength(request.query_params.get("strength", ""), chain)
-        except ValueError as error:
+        except UserError as error:
             return _error(400, str(error))
         scale = math.prod(choice.scale for choice in chain)
 
@@ -183,7 +183,7 @@ class _Routes:
             return _error(408, "the upload took too long")
         except ClientDisconnect:
             return _error(400, "the upload was not completed")
-        except ValueError as error:
+        except UserError as error:
             return _error(422, str(error))
         except (BusyError, StoppedError):
             return _error(503, "too many photos are waiting; try again in a minute")
@@ -211,7 +211,7 @@ class _Routes:
             result = outcome.result
             if share < 1:
                 result = await run_in_threadpool(self._desk.blend, outcome, share)
-        except ValueError as error:
+        except UserError as error:
             return _error(400, str(error))
         except (BusyError, StoppedError):
             return _error(503, "too many photos are waiting; try again in a minute")

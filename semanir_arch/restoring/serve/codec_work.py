@@ -21,7 +21,7 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["answer"]
 
 _PREVIEW_SIDE = 1600
-"""In pixels, of the picture of a photo that the browser cannot show itself."""
+"""Side in pixels of the picture of a photo that the browser cannot show itself."""
 
 
 def answer(memory: int) -> None:

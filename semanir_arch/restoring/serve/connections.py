@@ -45,10 +45,10 @@ MAX_UNFINISHED = 4
 """Photos that one client may be sending at once."""
 
 MAX_UNFINISHED_BYTES = 128 * 2**20
-"""Of photos that one client is sending."""
+"""Most bytes of photos that one client is sending."""
 
 MAX_ALL_UNFINISHED_BYTES = 256 * 2**20
-"""Of photos that all clients together are sending."""
+"""Most bytes of photos that all clients together are sending."""
 
 _TICK = 1.0
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"

@@ -29,7 +29,7 @@ _SMALL_BODY = 2**20
 """Bytes of a refused request that are read before it is answered."""
 
 _BODY_SECONDS = 5.0
-"""How long the body of a refused request is waited for."""
+"""Seconds to wait for the body of a refused request."""
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:/@,\s]+)(?::(?P<port>[0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}

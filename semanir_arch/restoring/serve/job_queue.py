@@ -22,10 +22,10 @@ MAX_WAITING = 8
 """Photos that may wait; more are refused."""
 
 KEPT_SECONDS = 600.0
-"""How long a result waits to be fetched."""
+"""Seconds that a result waits to be fetched."""
 
 KEPT_BYTES = 512 * 2**20
-"""Of results and waiting photos; above it, the oldest results go first."""
+"""Most bytes of results and waiting photos; above it, the oldest results go first."""
 
 ABANDONED_SECONDS = 120.0
 """A photo about which no page asks for so long is given up."""

@@ -23,6 +23,7 @@ from semanir_arch.restoring.serve.watch import StoppedError, Watch
 from semanir_arch.restoring.visible import visible
 from semanir_arch.tasks import TASKS
 from semanir_arch.utils.ensemble import ORIENTATIONS
+from semanir_arch.utils.errors import UserError
 
 __all__ = ["Workshop"]
 
@@ -183,7 +184,7 @@ def _result_name(name: str, chain: Sequence[NetworkChoice], restored: npt.NDArra
     label = "+".join(choice.weights.stem if choice.weights else choice.name for choice in chain)
     try:
         check_format(path, restored.shape, restored.dtype)
-    except ValueError:
+    except UserError:
         return f"{path.stem}_{label}.png"
     return f"{path.stem}_{label}{path.suffix}"
 

@@ -11,10 +11,10 @@ from semanir_arch.utils.errors import InputError
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "check_size", "clean_name"]
 
 MAX_BYTES = 64 * 2**20
-"""Of a file."""
+"""Most bytes of a file."""
 
 MAX_PIXELS = 24_000_000
-"""Of a photo, and of its result."""
+"""Most pixels of a photo, and of its result."""
 
 _LONGEST_NAME = 120
 

@@ -30,7 +30,7 @@ NAME = Annotated[str, FileName()]
 """A name of which folders are called."""
 
 FACTOR = Annotated[float, Bounds(above=0, most=1e6)]
-"""What a loss or a learning rate is multiplied by."""
+"""Factor of a loss or a learning rate."""
 
 RATE = Annotated[float, Bounds(above=0, most=100)]
 """A learning rate."""

@@ -24,7 +24,7 @@ __all__ = ["FORMER", "Former", "find_former", "read_former"]
 
 @dataclass(frozen=True)
 class Former:
-    """What an earlier fragment is now.
+    """Present form of an earlier fragment.
 
     Args:
         now: Files below `options`, without ending; the later ones override. The variables of a
@@ -139,13 +139,13 @@ FORMER: dict[str, Former] = {
     ),
     "schedule/shipped": Former(("shipped/_base_/schedule/shipped",)),
 }
-"""By their places below `_base_`."""
+"""Former fragments by their places below `_base_`."""
 
 _told = set[str]()
 
 
 def find_former(path: Path) -> Former | None:
-    """What a fragment that is not there was; told once on standard error.
+    """Find what became of a fragment that is not there; told once on standard error.
 
     Args:
         path: Path as a leaf lists it, made absolute or relative to the working folder.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "find_contradictions"]
 
 Report = Callable[[KeyPath, str], None]
-"""Is told the key of a value, and what is wrong with it."""
+"""Function that is told the key of a value, and what is wrong with it."""
 
 _OURS = "RestorationModel"
 _BUILT_IN_LOSSES = {"l_pix": "pixel_opt", "l_percep": "perceptual_opt"}

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Role = Literal["train", "test"]
-"""What an option file is read for."""
+"""Purpose that an option file is read for."""
 
 BASE_KEY = "_base_"
 """The fragments of a leaf, or of its block `test`."""
@@ -40,7 +40,7 @@ TEST_KEY = "test"
 """The block of a leaf that only tests read."""
 
 ROLE = "${role}"
-"""In `_base_`, it stands for the role."""
+"""Variable that stands for the role in `_base_`."""
 
 TRAINING_ROOT = ("train", "logger", "precision")
 """Sections and values that only a training reads, beside the networks it trains with."""

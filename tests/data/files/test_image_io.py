@@ -291,7 +291,7 @@ def test_empty_foreign_and_missing_files_are_named(tmp_path):
     tifffile.imwrite(tmp_path / "float.tif", np.zeros((4, 4), np.float32))
     for name, reason in (
         ("empty.png", "the file is empty"),
-        ("text.png", "it is of no format"),
+        ("text.png", "it has an unsupported format"),
         (
             "float.tif",
             "32-bit floating-point numbers; allowed: unsigned whole numbers",

@@ -16,7 +16,7 @@ from semanir_arch.restoring.diagnosis.blocks import quality_of_tables
 from semanir_arch.weights import TASKS
 from tests.each import each
 
-WITHOUT_PHOTO = [name for name in TASKS if name != "photo"]
+WITHOUT_PHOTO = [name for name in TASKS if not name.startswith("photo")]
 
 
 def scene(height=448, width=512, channels=3, seed=0):
@@ -41,6 +41,15 @@ def with_noise(image, sigma, *, blur=0.0, gray=False):
     return np.clip(image + noise, 0, 255).round().astype(np.uint8)
 
 
+def with_colors(image, sigma, blur):
+    """Noise that leaves the brightness alone."""
+    noise = np.random.default_rng(2).normal(0, 1, (*image.shape[:2], 2))
+    noise = cv2.GaussianBlur(noise, (0, 0), blur)
+    red, blue = np.moveaxis(noise * sigma / noise.std(), 2, 0)
+    green = -(0.299 * red + 0.114 * blue) / 0.587
+    return np.clip(image + np.stack([red, green, blue], 2), 0, 255).round().astype(np.uint8)
+
+
 def as_jpeg(image, quality):
     buffer = io.BytesIO()
     PIL.Image.fromarray(image.squeeze()).save(buffer, "JPEG", quality=quality)
@@ -57,7 +66,7 @@ def test_the_level_of_independent_noise_is_found(sigma, channels):
     assert found.compression is None
 
 
-def test_noise_that_neighbours_share_is_told_apart():
+def test_noise_that_neighbors_share_is_told_apart():
     assert diagnose(with_noise(scene(), 12, blur=1.0)).noise.correlation > 1.6
 
 
@@ -124,12 +133,31 @@ def test_what_helps_is_chosen(damage, tasks):
     assert choose(diagnose(np.ascontiguousarray(damage(scene()))), WITHOUT_PHOTO).tasks == tasks
 
 
-def test_a_network_for_photographs_is_taken_where_there_is_one():
-    shared = diagnose(with_noise(scene(), 20, blur=0.7))
-    assert choose(shared, [*WITHOUT_PHOTO, "photo"]).tasks == ("photo",)
-    assert choose(shared, WITHOUT_PHOTO).tasks == ("denoise",)
-    independent = diagnose(with_noise(scene(), 20))
-    assert choose(independent, [*WITHOUT_PHOTO, "photo"]).tasks == ("denoise",)
+@pytest.mark.parametrize(
+    ("damage", "task"),
+    [
+        # brightness and color that neighbors share
+        (lambda image: with_noise(image, 20, blur=0.7), "photo"),
+        # color alone, spread wide
+        (lambda image: with_colors(image, 6, blur=2.0), "photo"),
+        # white noise whose colors a JPEG file has smoothed: not noise without color
+        (lambda image: as_jpeg(with_noise(image, 15), 80)[1], "photo"),
+        (lambda image: with_noise(image, 20), "denoise"),
+        (lambda image: with_noise(image, 20, gray=True), "denoise_gray"),
+    ],
+)
+def test_each_kind_of_noise_gets_the_network_that_was_trained_on_it(damage, task):
+    found = diagnose(np.ascontiguousarray(damage(scene())))
+    assert choose(found, [*WITHOUT_PHOTO, "photo"]).tasks == (task,)
+    without = "denoise" if task == "photo" else task
+    assert choose(found, WITHOUT_PHOTO).tasks == (without,)
+
+
+def test_small_and_damaged_pictures_get_one_network_for_both_where_there_is_one():
+    small = diagnose(np.ascontiguousarray(as_jpeg(scene()[:220, :320], 30)[1]))
+    assert choose(small, TASKS).tasks == ("photo_x2",)
+    assert choose(small, WITHOUT_PHOTO).tasks == ("jpeg",)
+    assert choose(diagnose(scene()[:220, :320]), TASKS).tasks == ("sr_x2",)
 
 
 def test_only_what_is_there_is_chosen_and_demonstrations_are_only_mentioned():

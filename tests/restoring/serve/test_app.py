@@ -75,7 +75,7 @@ def test_super_resolution_enlarges(running):
     ("data", "message"),
     [
         (b"", "photo.png: the file is empty"),
-        (b"no image at all", "photo.png: cannot be read as an image: it is of no format"),
+        (b"no image at all", "photo.png: cannot be read as an image: it has an unsupported format"),
     ],
 )
 def test_what_is_no_image_is_refused(running, data, message):
@@ -156,7 +156,7 @@ def test_an_unknown_task_is_refused_with_those_that_exist(running):
     ("task", "strength", "message"),
     [
         ("large", "3", "Twice as large has no strength to bound"),
-        ("same", "much", "'much' is no number"),
+        ("same", "much", "'much' is not a number"),
     ],
 )
 def test_a_strength_that_means_nothing_is_refused(running, task, strength, message):

@@ -278,5 +278,5 @@ async function start() {
 
 start().catch((error) => {
   find("failure").hidden = false;
-  find("failure").textContent = `The numbers of this page cannot be shown here (${error.message}). A browser of 2023 or later is needed.`;
+  find("failure").textContent = `This browser cannot show the numbers of this page (${error.message}). Use a browser of 2023 or later.`;
 });

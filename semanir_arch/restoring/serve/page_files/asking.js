@@ -9,7 +9,7 @@ async function request(address, options = {}) {
   try {
     response = await fetch(address, options);
   } catch {
-    throw new Error("The server does not answer; was semanir-restore --serve ended?");
+    throw new Error("The server does not answer; is semanir-restore --serve still running?");
   }
   if (response.ok) return response;
   const isJson = (response.headers.get("content-type") ?? "").startsWith("application/json");

@@ -52,7 +52,7 @@ async function prepare() {
   find("task").replaceChildren(...auto, ...tasks.map(({ name, title }) => new Option(title, name)));
   find("try").hidden = !chooses;
   find("limits").textContent = `PNG, JPEG, TIFF, WebP, BMP; up to ${maxBytes / 2 ** 20} MiB and ${maxPixels / 1e6} megapixels`;
-  if (local) find("place").textContent = "Photos stay on this computer: a network that runs here does the work.";
+  if (local) find("place").textContent = "Photos stay on this computer; the network runs here.";
   describeTask();
   listen();
   document.body.dataset.ready = "yes";

@@ -31,7 +31,7 @@ async function start(event) {
   }
   if (page.running !== run) return;
   rest();
-  if (!todo.length) find("said").textContent = "Everything is restored with these settings already.";
+  if (!todo.length) find("said").textContent = "All photos are already restored with these settings.";
 }
 
 async function restorePhoto(run, photo) {
@@ -39,7 +39,7 @@ async function restorePhoto(run, photo) {
   const made = { task, bound: boundOf(), kind: page.bounds };
   if (!task) {
     photo.state = "left as it is";
-    find("said").textContent = "Nothing to repair was found; choose a task to restore it all the same.";
+    find("said").textContent = "Nothing to repair was found. Choose a task to restore it anyway.";
     return;
   }
   run.photo = photo;
@@ -112,7 +112,7 @@ function cancel() {
   if (run.photo && !run.photo.result) run.photo.state = "cancelled";
   rest();
   if (run.id) forget(run.id);
-  find("said").textContent = "Cancelled. What was finished before is kept; the photo in work is not.";
+  find("said").textContent = "Cancelled. Finished photos are kept; the current one is not.";
 }
 
 /** What every task makes of a part of the shown photo. */
