@@ -15,6 +15,7 @@ import pytest
 from semanir_arch.commands.score import ALSO, main
 from semanir_arch.metrics import PROTOCOLS
 from semanir_arch.models.naturalness import semanir_niqe
+from semanir_arch.utils.errors import MissingPackageError
 from tests.data.benchmark_files import write_sidd
 from tests.helpers import ROOT, make_image
 
@@ -160,7 +161,7 @@ def test_other_scores_are_added(folders, monkeypatch, capsys):
 
 def test_what_other_scores_need_is_told_once_and_before(folders, monkeypatch, capsys):
     def absent(x, y):
-        raise ModuleNotFoundError("LPIPS needs the package lpips")
+        raise MissingPackageError("LPIPS needs the package lpips")
 
     monkeypatch.setitem(ALSO, "lpips", absent)
     assert main([*folders, "--protocol", "lowlight_rgb", "--also", "lpips"]) == 2
