@@ -17,7 +17,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ COLOR = ("CBSD68", "Kodak24_crop500", "McMaster", "LIVE1_color")
 GRAY = ("Set12", "BSD68_gray", "classic5")
 SMALL = ("Set5/HR", "Set14/HR")
 REAL = "CC15_real"
+GROUPS = ("clean", "noise", "JPEG", "halves", "real")
 
 
 @dataclass
@@ -163,7 +164,7 @@ class Lab:
             small = np.ascontiguousarray(matlab_resize(clean, 0.5))
             tasks = self.choice(small)
             bicubic = psnr(enlarged(small, 2), clean)
-            scores = {(): bicubic}
+            scores: dict[tuple[str, ...], float] = {(): bicubic}
             for names in {tasks, ("sr_x2",)} - {()}:
                 scores[names] = self.score(
                     f"{line.what} {number}", names, partial(self._gained, names, small, clean)
@@ -221,9 +222,9 @@ def compressed(quality: int) -> Callable[[Pixels], Pixels]:
     return damage
 
 
-def measure(lab: Lab) -> Iterator[Line]:
-    """All rows."""
-    for name in (*COLOR, *SMALL, *GRAY):
+def measure(lab: Lab, wanted: Collection[str] = GROUPS) -> Iterator[Line]:
+    """The rows of the wanted groups."""
+    for name in (*COLOR, *SMALL, *GRAY) if "clean" in wanted else ():
         yield lab.clean(name, 1 if name in GRAY else 3)
     noises = [(name, 3) for name in COLOR[:3]] + [(name, 1) for name in GRAY[:2]]
     files = [(COLOR[3], 3), ("LIVE1_gray", 1), ("classic5", 1)]
@@ -232,13 +233,15 @@ def measure(lab: Lab) -> Iterator[Line]:
         (files, compressed, (10, 20, 30, 40)),
     ):
         word, group = ("sigma", "noise") if kind is noisy else ("quality", "JPEG")
-        for name, channels in sets:
+        for name, channels in sets if group in wanted else ():
             for level in levels:
                 pairs = _damage(lab.pictures(name, channels), kind(level))
                 color = "color" if channels == 3 else "gray"
                 yield lab.damaged(f"{group}, {color}", f"{name}, {word} {level}", pairs)
-    for name in SMALL:
+    for name in SMALL if "halves" in wanted else ():
         yield lab.halves(name)
+    if "real" not in wanted:
+        return
     sides = [lab.pictures(f"{REAL}/{side}", 3) for side in ("lq", "gt")]
     yield lab.damaged("real noise", REAL, zip(*sides, strict=True))
 
@@ -273,6 +276,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10, help="of each set at most")
     parser.add_argument("--side", type=int, default=256, help="of the part that is restored")
     parser.add_argument("--scores", type=Path, help="JSON file that keeps scores of networks")
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=GROUPS)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     start, lines = time.process_time(), []
@@ -282,7 +286,7 @@ def main() -> None:
     header = ["| set | images | chosen | right | input dB | chosen dB | best dB |"]
     header.append("| --- | ---: | --- | ---: | ---: | ---: | ---: |")
     say("\n".join(header))
-    for line in measure(lab):
+    for line in measure(lab, arguments.groups):
         lines.append(line)
         say(str(line))
         if keep:

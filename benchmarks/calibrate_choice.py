@@ -48,6 +48,9 @@ FOLDS = 5
 GAIN, MOSTLY = 0.2, 0.9
 """Decibels that a network must bring, and share of the pictures, for a JPEG file to be repaired."""
 
+MOSTLY_EVEN = 0.95
+"""Share of the pictures with visible noise that count as evenly noisy."""
+
 SIDE = 192
 
 
@@ -98,6 +101,12 @@ def main() -> None:
         [case.seen.noise.color for case in cases if case.kind == "shared"],
         [case.seen.noise.color for case in cases if case.kind == "white file"],
     )
+    even = [
+        case.seen.noise.unevenness
+        for case in cases
+        if case.kind in ("camera", "white file") and case.score < VISIBLE
+    ]
+    found["uneven"] = round(float(np.quantile(even, MOSTLY_EVEN)), 3)
     found["worst_quality"] = worst_quality(paths[:: max(1, len(paths) // 12)][:12])
     say(f"shared {found['shared']:.3f}, worst quality {found['worst_quality']}")
     if arguments.write:
@@ -146,7 +155,13 @@ def damage(path: Path) -> Iterator[Case]:
         bad = with_colors(color, sigma, blur, seed + sigma)
         yield case("blotches", bad, color, files=False)
     weak = ("camera", {"gain": [2e-5, 4e-4]}), ("correlated", {"sigma": [0.5, 2.5]})
-    drawn = [("camera", {}), ("camera", {}), ("camera", {}), ("correlated", {}), ("correlated", {})]
+    drawn: list[tuple[str, dict[str, Any]]] = [
+        ("camera", {}),
+        ("camera", {}),
+        ("camera", {}),
+        ("correlated", {}),
+        ("correlated", {}),
+    ]
     for number, (kind, settings) in enumerate([*drawn, *weak]):
         bad, good = imitated(path, kind, number, settings)
         yield case("camera", bad, good)

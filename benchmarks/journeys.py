@@ -17,10 +17,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -51,8 +53,8 @@ class Step:
 
 PHOTO = [
     Step(
-        "A folder with what people have: a grainy cat, a photo that was saved too small as JPEG, a "
-        "phone's picture, one without faults, and a PDF.",
+        "A folder with what people have: a grainy cat, a cup of coffee saved as a bad JPEG file, a "
+        "tiny portrait, a photo without faults, and a PDF file.",
         "ls photos",
     ),
     Step("What can it do?", "semanir-restore --list"),
@@ -121,7 +123,7 @@ PAGE = [
         """ | sed 's/.*"id":"\\([^"]*\\)".*/\\1/'); for i in $(seq 60); do """
         f"curl -s {API}/jobs/$id > state.json; grep -q done state.json && break; sleep 1; done; "
         "cat state.json; echo; "
-        f"curl -s -OJ {API}/jobs/$id/result; file cat_denoise.png",
+        f"curl -s -o cat_denoise.png {API}/jobs/$id/result; file cat_denoise.png",
     ),
     Step(
         "A file that is no picture.",
@@ -143,8 +145,8 @@ def main() -> None:
     parts = [
         "# Three journeys",
         "```bash\npython benchmarks/journeys.py      # makes this page anew\n```",
-        "What three people type, and what they are answered, on one processor core that is shared "
-        "with other work; times in seconds stand after the commands. `[...]` marks what was left "
+        "What three people type, and what they are answered, on one processor core that is shared\n"
+        "with other work; times in seconds stand after the commands. `[...]` marks what was left\n"
         "out of long outputs.",
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -200,7 +202,7 @@ def walk(step: Step, place: Path, tools: Path, patience: int) -> Iterator[str]:
     sys.stdout.flush()
     if (done.returncode != 0) != step.fails:
         raise RuntimeError(f"{command!r} ended with {done.returncode}:\n{text}")
-    yield step.text
+    yield textwrap.fill(step.text, 100, break_long_words=False)
     ended = f"  (exit code {done.returncode})" if done.returncode else ""
     yield f"```text\n$ {command}    # {seconds:.0f} s{ended}\n{shortened(text)}```"
 
@@ -224,7 +226,7 @@ def some_photos(place: Path) -> None:
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
 
-    def save(name: str, image: np.ndarray, **options: int) -> None:
+    def save(name: str, image: np.ndarray, **options: Any) -> None:
         pixels = image.round().clip(0, 255).astype(np.uint8)
         PIL.Image.fromarray(pixels).save(folder / name, **options)
 

@@ -39,7 +39,7 @@ FRACTIONS = {
     *("mlp_ratio", "ffn_expansion_factor", "bottleneck_expansion", "mix_expansion", "img_range"),
     *("exposure", "electrons", "read_noise", "length", "shake", "amount", "angle", "brightness"),
     *("size", "wind", "veil", "radius", "beta", "list", "strength", "highlights", "gain"),
-    *("enlarge", "other"),
+    *("enlarge", "other", "layer_weights"),
 }
 """Numbers that need not be whole."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from typing import Any
 
@@ -12,7 +11,6 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as tracing_settings
 
 from semanir_arch.archs.base import KeySemanticNetwork, RestorationNetwork
-from semanir_arch.utils.errors import InputError
 
 __all__ = ["LARGEST_SIDE", "smallest_side", "trace"]
 
@@ -33,13 +31,7 @@ def trace(network: RestorationNetwork, tile: int | None = None) -> ExportedProgr
 
     Returns:
         The graph. It takes (1, in_chans, H, W), float32, and pads and crops as the network does.
-
-    Raises:
-        ValueError: This torch is too old.
     """
-    allowed = inspect.signature(torch.export.export).parameters
-    if "prefer_deferred_runtime_asserts_over_guards" not in allowed:
-        raise InputError(f"export needs torch 2.9 or newer; here is {torch.__version__}")
     network.eval().requires_grad_(False)
     backend = network.backend if isinstance(network, KeySemanticNetwork) else None
     if isinstance(network, KeySemanticNetwork):

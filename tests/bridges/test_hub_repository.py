@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
 import json
 import re
 import shutil
@@ -97,12 +99,14 @@ def test_what_is_no_address_or_not_there_is_told(cache, address, message):
     ],
 )
 def test_answers_of_the_hub_become_one_message(monkeypatch, error, message):
-    import httpx2
     from huggingface_hub import errors
 
+    # huggingface_hub 2 has moved from the one to the other
+    http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+
     def refuse(*_, **__):
-        request = httpx2.Request("GET", "https://huggingface.co")
-        raise getattr(errors, error)("no", response=httpx2.Response(404, request=request))
+        request = http.Request("GET", "https://huggingface.co")
+        raise getattr(errors, error)("no", response=http.Response(404, request=request))
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(OSError, match=f"^hf:a/b@v2: .*{message}"):

@@ -270,6 +270,27 @@ def running():
             os.killpg(process.pid, signal.SIGKILL)
 
 
+HELD = f"""
+import runpy, sys, time
+from pathlib import Path
+from semanir_arch import host
+
+model = host.load("basicsr.models.sr_model").SRModel
+feed, fed = model.feed_data, []
+
+def wait(*given):
+    fed.append(None)
+    while len(fed) == 8 and Path("hold").exists():
+        time.sleep(0.01)
+    feed(*given)
+
+model.feed_data = wait
+sys.argv[0] = {str(ROOT / "train.py")!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""train.py, which before its eighth iteration waits for as long as there is a file `hold`."""
+
+
 def worker(process):
     """Process number of the training below a torchrun."""
     (number,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -288,16 +309,19 @@ def wait_for(condition, seconds=600):
 def test_torchrun_restarts_a_killed_process_and_the_weights_are_those_of_an_unbroken_run(
     work, images, running
 ):
-    more = ["train:total_iter=60", "val=null", "logger:keep_states=2"]
+    more = ["train:total_iter=12", "val=null", "logger:keep_states=2"]
     assert run_processes(2, run_main, training.main, flags("unbroken", 2, *more)) == [0, 0]
+    (work / "held.py").write_text(HELD)
+    (work / "hold").touch()
     port, trained = free_port(), flags("broken", 2, *more)
     for node in range(2):
         join = ("--nnodes", 2, "--node_rank", node, "--master_addr", "127.0.0.1")
         join += ("--master_port", port, "--max-restarts", 1)
-        running.append(launch(TORCHRUN, *join, ROOT / "train.py", *trained))
+        running.append(launch(TORCHRUN, *join, "held.py", *trained))
     states = work / "experiments" / "broken" / "training_states"
-    wait_for((states / "5.json").exists)
+    wait_for((states / "7.json").exists)
     os.kill(worker(running[1]), signal.SIGKILL)
+    (work / "hold").unlink()
     error, _ = (process.communicate(timeout=600)[1] for process in running)
     assert [process.returncode for process in running] == [0, 0], error
     assert re.search(r"Resuming training from epoch: \d+, iter: \d+", error)

@@ -55,6 +55,10 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     quality = diagnosis.compression.quality if diagnosis.compression else 100
     blocky = quality <= limit("worst_quality")
     noise, task = _noise(diagnosis, quality)
+    longer = max(diagnosis.height, diagnosis.width)
+    if task == "photo" and longer <= _SMALL and quality >= NEARLY_LOSSLESS:
+        # in reduced pictures, texture is as fine as spread noise: a hint says so
+        noise = ""
     words, tasks = [], []
     if noise:
         words.append(f"grainy ({noise})")
@@ -64,7 +68,6 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         words.append(f"blocky (JPEG quality about {quality})")
     if blocky and not noise:
         tasks.append("jpeg_gray" if gray else "jpeg")
-    longer = max(diagnosis.height, diagnosis.width)
     size = f"small ({diagnosis.width} x {diagnosis.height} pixels)"
     if longer <= _SMALL and tasks and not gray and "photo_x2" in shipped:
         # one network for both: it was trained on small pictures with all that is wrong with them
@@ -91,6 +94,8 @@ def _noise(diagnosis: Diagnosis, quality: int) -> tuple[str, str]:
     noise, in_file = diagnosis.noise, quality < NEARLY_LOSSLESS
     level = f"noise of about {diagnosis.sigma:.0f} levels"
     spread = "noise that a camera or a file has spread"
+    if noise.unevenness > limit("uneven"):
+        return "", ""
     is_brightness = is_like("gray", noise)
     if diagnosis.gray:
         return (level, "denoise_gray") if is_brightness else ("", "")
@@ -109,11 +114,13 @@ def _hints(diagnosis: Diagnosis, chosen: Collection[str], quality: int) -> list[
     if not chosen and limit("worst_quality") < quality <= _VISIBLE_QUALITY:
         task = "jpeg_gray" if diagnosis.gray else "jpeg"
         hints.append(f"slightly compressed (JPEG quality about {quality}): --task {task}")
+    longer, enlarging = max(diagnosis.height, diagnosis.width), {"sr_x2", "photo_x2"}
+    if longer <= _SMALL and "sr_x2" in chosen and _noise(diagnosis, quality)[1] == "photo":
+        hints.append("perhaps grainy: --task photo, or photo_x2, cleans it")
     if diagnosis.dark:
         hints.append("dark: --task lowlight brightens it (a demonstration)")
     if diagnosis.soft and not chosen:
         hints.append("soft or shaken: --task deblur may help (a demonstration)")
-    longer, enlarging = max(diagnosis.height, diagnosis.width), {"sr_x2", "photo_x2"}
     if chosen and longer <= _SMALL and not enlarging & set(chosen):
         hints.append("small: --task sr_x2 enlarges the result")
     return hints

@@ -35,6 +35,9 @@ _BLOCK = 16
 _QUIET = 0.15
 """Share of the blocks that are taken to show no texture."""
 
+_ROUNDING = 0.05
+"""Levels that rounding to 8 bits leaves in the flattest blocks."""
+
 _DARK, _BRIGHT = 10.0, 245.0
 """Beyond these means, noise is cut off, on the 0-255 scale."""
 
@@ -70,6 +73,12 @@ class Noise:
     def correlation(self) -> float:
         """1 for independent noise, 2 and more for noise that a camera's processing has spread."""
         return self.coarse / self.luma if self.luma > 0 else 0.0
+
+    @property
+    def unevenness(self) -> float:
+        """How much more a little texture shows than none, in brightness: noise is everywhere."""
+        flat, textured = self.luma_bands[0:4:2], self.luma_bands[1:4:2]
+        return max((b + _ROUNDING) / (a + _ROUNDING) for a, b in zip(flat, textured, strict=True))
 
     @property
     def color(self) -> float:

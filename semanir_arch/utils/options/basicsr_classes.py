@@ -3,9 +3,10 @@
 Their signatures tell neither, and BasicSR's SwinIR and losses take whatever they are given. Other
 classes of BasicSR keep what their signatures say.
 
-Sources: `basicsr/archs/swinir_arch.py`, `data/paired_image_dataset.py`,
-    `data/single_image_dataset.py`, `losses/basic_loss.py`, `metrics/psnr_ssim.py` and
-    `metrics/niqe.py` of version 1.4.2; the documentation of `torch.optim`.
+Sources: `basicsr/archs/swinir_arch.py`, `archs/discriminator_arch.py`,
+    `data/paired_image_dataset.py`, `data/single_image_dataset.py`, `losses/basic_loss.py`,
+    `losses/gan_loss.py`, `metrics/psnr_ssim.py` and `metrics/niqe.py` of version 1.4.2; the
+    documentation of `torch.optim`.
 """
 
 from __future__ import annotations
@@ -40,13 +41,15 @@ _REDUCTION = Annotated[str, OneOf("mean", "sum")]
 _BORDER = Annotated[int, Bounds(0, 65536)]
 _COLORS = Annotated[list[float], Length(1, 3)]
 _DEPTH = Annotated[int, Bounds(1, 128)]
+_CHANNELS = Annotated[int, Bounds(1, 64)]
+_FEATURES = Annotated[int, Bounds(1, 4096)]
 
 NETWORKS: dict[str, Section] = {
     "SwinIR": {
         "img_size": Option((_SIDE, tuple[_SIDE, _SIDE]), 64, "side of training inputs in pixels"),
         "patch_size": Option(Annotated[int, OneOf(1)], 1, "pixels per token: 1"),
-        "in_chans": Option(Annotated[int, Bounds(1, 64)], 3, "channels in and out"),
-        "embed_dim": Option(Annotated[int, Bounds(1, 4096)], 96, "channels of the body"),
+        "in_chans": Option(_CHANNELS, 3, "channels in and out"),
+        "embed_dim": Option(_FEATURES, 96, "channels of the body"),
         "depths": Option(
             Annotated[Sequence[_DEPTH], Length(1, 32, total=512)],
             (6, 6, 6, 6),
@@ -84,9 +87,21 @@ NETWORKS: dict[str, Section] = {
             ("pixelshuffle", "pixelshuffledirect", "nearest+conv", "", None),
         ),
         "resi_connection": Option(str, "1conv", "end of each stage", ("1conv", "3conv")),
-    }
+    },
+    "UNetDiscriminatorSN": {
+        "num_in_ch": Option(_CHANNELS, help="channels of the images"),
+        "num_feat": Option(_FEATURES, 64, "channels of the first features"),
+        "skip_connection": Option(
+            bool, True, "add features on the way up to those on the way down"
+        ),
+    },
+    "VGGStyleDiscriminator": {
+        "num_in_ch": Option(_CHANNELS, help="channels of the images"),
+        "num_feat": Option(_FEATURES, help="channels of the first features"),
+        "input_size": Option(Annotated[int, OneOf(128, 256)], 128, "side of the images in pixels"),
+    },
 }
-"""Arguments of networks that take any keyword."""
+"""Arguments of networks whose signatures do not say what they take."""
 
 _READING: Section = {
     "io_backend": Option(DATASET["io_backend"].type, help="type (disk or lmdb) and arguments"),
@@ -123,7 +138,16 @@ _PIXEL_LOSS = {
     "eps": Annotated[float, Bounds(0, 1)],
 }
 
+_GAN_LOSS = {
+    "gan_type": Annotated[str, OneOf("vanilla", "lsgan", "wgan", "wgan_softplus", "hinge")],
+    "real_label_val": Annotated[float, Bounds(-1e6, 1e6)],
+    "fake_label_val": Annotated[float, Bounds(-1e6, 1e6)],
+    "loss_weight": FACTOR,
+}
+
 LOSS_TYPES: dict[str, dict[str, Any]] = {
+    "GANLoss": _GAN_LOSS,
+    "MultiScaleGANLoss": _GAN_LOSS,
     "L1Loss": _PIXEL_LOSS,
     "MSELoss": _PIXEL_LOSS,
     "CharbonnierLoss": _PIXEL_LOSS,

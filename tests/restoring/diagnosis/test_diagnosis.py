@@ -158,6 +158,10 @@ def test_small_and_damaged_pictures_get_one_network_for_both_where_there_is_one(
     assert choose(small, TASKS).tasks == ("photo_x2",)
     assert choose(small, WITHOUT_PHOTO).tasks == ("jpeg",)
     assert choose(diagnose(scene()[:220, :320]), TASKS).tasks == ("sr_x2",)
+    # as fine as this, it may be texture
+    fine = choose(diagnose(with_noise(scene(), 20, blur=0.7)[:220, :320]), TASKS)
+    assert fine.tasks == ("sr_x2",)
+    assert any("photo_x2" in hint for hint in fine.hints)
 
 
 def test_only_what_is_there_is_chosen_and_demonstrations_are_only_mentioned():
