@@ -23,8 +23,8 @@ _ONLY_READ = (
 
 _NOT_EXPLAINED = (
     *("list", "serve", "host", "port", "sigma", "quality", "format", "depth", "save_quality"),
-    *("compare", "precision", "tile", "overlap", "ensemble", "strength", "force", "diagnose"),
-    "sheet",
+    *("compare", "precision", "tile", "overlap", "margin", "ensemble", "strength", "force"),
+    *("diagnose", "sheet"),
 )
 """Options without effect on --explain: it reads the network once, in float32 and without tiles."""
 
@@ -150,6 +150,13 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--overlap", type=int, metavar="PIXELS", help="overlap of tiles in pixels; default: 64"
+    )
+    group.add_argument(
+        "--margin",
+        type=int,
+        metavar="PIXELS",
+        help="mirrored pixels that the network sees beyond the border; default: 8 for enlarging "
+        "networks; 0 gives what test.py does",
     )
     group.add_argument(
         "--ensemble",

@@ -78,6 +78,7 @@ def open_restorer(
         overlap=arguments.overlap,
         task=task,
         ensemble=arguments.ensemble,
+        margin=arguments.margin,
     )
 
 

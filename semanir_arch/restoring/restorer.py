@@ -50,7 +50,7 @@ from semanir_arch.weights import find
 __all__ = ["PRECISIONS", "Restorer", "restore"]
 
 _MARGIN = 8
-"""Pixels that enlarging networks see beyond the border at least. They make all of the result
+"""Pixels that enlarging networks see beyond the border by default. They make all of the result
 themselves, and their convolutions take what lies beyond the image for black."""
 
 Progress = Callable[[float], None]
@@ -93,6 +93,8 @@ class Restorer:
         overlap: Pixels that tiles share; 64, or a quarter of a small tile, if None.
         task: Task, a name in `semanir_arch.tasks.NETWORK_TASKS`; None for that of the weights.
         ensemble: Whether to average the results of all eight orientations, in eight times the time.
+        margin: Mirrored pixels that the network sees beyond the border, rounded up to multiples of
+            its windows; 8 for enlarging networks and 0 for others, if None. `test.py` shows none.
 
     Raises:
         FileNotFoundError: No such weights file, or none is shipped for the task.
@@ -113,11 +115,15 @@ class Restorer:
         *,
         task: str | None = None,
         ensemble: bool = False,
+        margin: int | None = None,
     ) -> None:
         if isinstance(tile, str) and tile != "auto":
             raise InputError(f"tile={tile!r}; allowed: auto, None, or a number of pixels")
         tile = tile if isinstance(tile, str) else _whole_number("tile", tile)
         overlap, k = _whole_number("overlap", overlap), _whole_number("k", k)
+        margin = _whole_number("margin", margin)
+        if margin is not None and margin < 0:
+            raise InputError(f"margin={margin} must be 0 or more pixels")
         smallest = tile if isinstance(tile, int) else TILES[-1]
         make_tiling(smallest, overlap)
         self._tile, self._overlap = tile, overlap
@@ -137,6 +143,7 @@ class Restorer:
         set_attention(self.network, k, backend)
         self.task: Task | None = task_of(checkpoint) if task is None else get_task(task)
         self._check_task(checkpoint.source)
+        self._margin = margin if margin is not None else _MARGIN if self.upscale > 1 else 0
 
     @property
     def upscale(self) -> int:
@@ -327,7 +334,7 @@ class Restorer:
         reduced = self.precision == "bf16"
         multiple = self.network.size_multiple
         # windows lie as they would without it
-        margin = -(-_MARGIN // multiple) * multiple if self.upscale > 1 else 0
+        margin = -(-self._margin // multiple) * multiple
         seen = pad_around(x, margin) if margin else x
         with torch.autocast(self.device.type, torch.bfloat16) if reduced else nullcontext():
             restored: Tensor = self.network(seen.to(self.device))
@@ -355,6 +362,7 @@ def restore(
     *,
     task: str | None = None,
     ensemble: bool = False,
+    margin: int | None = None,
     sigma: float | None = None,
     quality: float | None = None,
     bayer: str | None = None,
@@ -365,8 +373,9 @@ def restore(
     Args and errors are those of `Restorer` and of `Restorer.restore`.
     """
     restorer = Restorer(
-        weights, device, precision, k, backend, tile, overlap, task=task, ensemble=ensemble
-    )
+        weights, device, precision, k, backend, tile, overlap,
+        task=task, ensemble=ensemble, margin=margin,
+    )  # fmt: skip
     return restorer.restore(image, sigma=sigma, quality=quality, bayer=bayer, strength=strength)
 
 

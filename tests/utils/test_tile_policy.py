@@ -10,7 +10,7 @@ from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.utils.options import to_yaml
 from semanir_arch.utils.tile_policy import WHOLE_PIXELS, attempts, count_pixels, make_tiling
 from tests.each import each
-from tests.helpers import TINY_UNET, make_image, save_weights
+from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights
 from tests.small_runs import forget_the_log
 
 
@@ -44,12 +44,14 @@ def test_tiles_share_no_less_than_is_needed():
     assert (tiling.tile, tiling.overlap) == (48, 24)
 
 
-@each("tile", ["auto", "24"])
-def test_a_test_and_semanir_restore_write_the_same_pixels(tmp_path, monkeypatch, tile):
+@each("network,tile", [(TINY_UNET, "auto"), (TINY_UNET, "24"), (TINY_SR, "24")])
+def test_a_test_and_semanir_restore_write_the_same_pixels(tmp_path, monkeypatch, network, tile):
     monkeypatch.chdir(tmp_path)
     forget_the_log()
+    scale = network.get("upscale", 1)
     write_image(tmp_path / "images" / "a.png", make_image((41, 67, 3)))
-    save_weights(tmp_path / "net.pth", TINY_UNET)
+    write_image(tmp_path / "truth" / "a.png", make_image((41 * scale, 67 * scale, 3)))
+    save_weights(tmp_path / "net.pth", network)
     options = {
         "name": "same",
         "model_type": "RestorationModel",
@@ -59,22 +61,24 @@ def test_a_test_and_semanir_restore_write_the_same_pixels(tmp_path, monkeypatch,
                 "name": "set",
                 "type": "PairedRestorationDataset",
                 "dataroot_lq": "images",
-                "dataroot_gt": "images",
+                "dataroot_gt": "truth",
             }
         },
-        "network_g": TINY_UNET,
+        "scale": scale,
+        "network_g": network,
         "path": {"pretrain_network_g": "net.pth"},
         "val": {
             "save_img": True,
             "suffix": None,
-            "protocol": "denoise_rgb",
+            "protocol": "denoise_rgb" if scale == 1 else "sr_y",
             "tile": tile if tile == "auto" else int(tile),
         },
     }
     (tmp_path / "same.yml").write_text(to_yaml(options))
     assert measure(["-opt", "same.yml"]) == 0
     words = ("images/a.png", "-o", "out", "--weights", "net.pth", "--device", "cpu")
-    assert restore([*words, "--precision", "fp32", "--tile", tile]) == 0
+    words = (*words, "--precision", "fp32", "--tile", tile, "--margin", "0")
+    assert restore(words) == 0
     (tested,) = tmp_path.glob("results/same/visualization/**/*.png")
     restored = load_image(tmp_path / "out" / "a.png").pixels
     np.testing.assert_array_equal(load_image(tested).pixels, restored)
