@@ -374,7 +374,7 @@ def test_more_files_or_bytes_than_declared_are_refused(tmp_path, lol, small_cata
     with zipfile.ZipFile(lol, "a") as archive:
         archive.writestr("our485/low/3.png", content("3.png"))
     assert run(tmp_path, "LOL", lol) == 2
-    assert "more than the 2 files that belong into train/LOL/input" in capsys.readouterr().err
+    assert "more than the 2 files that belong in train/LOL/input" in capsys.readouterr().err
     small_catalogue["LOL"] = dataclasses.replace(small_catalogue["LOL"], limit=10**6)
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:

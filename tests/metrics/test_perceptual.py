@@ -75,7 +75,7 @@ def test_missing_package_and_weights_are_explained(monkeypatch):
 
     monkeypatch.setattr(package, "LPIPS", offline)
     perceptual._network.cache_clear()
-    with pytest.raises(FileNotFoundError, match="weights of 'alex', which cannot be fetched"):
+    with pytest.raises(FileNotFoundError, match="weights of 'alex', which cannot be downloaded"):
         lpips(torch.rand(3, 40, 40), torch.rand(3, 40, 40))
     monkeypatch.setitem(sys.modules, "lpips", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'semanir-arch\[metrics\]'"):

@@ -155,7 +155,7 @@ def test_missing_weights_are_named(tmp_path):
         ({"params": {"a": torch.ones(1)}}, "does not say which network"),
         ({"params": {"a": torch.ones(1)}, "network_g": {"type": "SemanIRUnet"}}, "SemanIRUNet"),
         ({"params": {"a": torch.ones(1)}, "network_g": TINY_UNET | {"depth": 3}}, "depths"),
-        ({"params": {"a": torch.ones(1)}, "network_g": TINY_UNET | {"widths": ["x"]}}, "not known"),
+        ({"params": {"a": torch.ones(1)}, "network_g": TINY_UNET | {"widths": ["x"]}}, "widths="),
         ({"params": {"a": torch.ones(1)}, "network_g": TINY_UNET}, "missing"),
         ({"params": {"a": torch.ones(1)}, "network_g": TINY_UNET | {"in_chans": 4}}, "4 channels"),
         ({"iter": 3}, "no weights"),
@@ -227,7 +227,7 @@ def test_images_up_to_a_megapixel_are_restored_whole(tmp_path, monkeypatch):
 
 def test_tiles_of_super_resolution_fit_together(tmp_path, monkeypatch):
     save_weights(tmp_path / "sr.pth", TINY_SR)
-    restorer = Restorer(tmp_path / "sr.pth", device="cpu", tile=32, overlap=8)
+    restorer = Restorer(tmp_path / "sr.pth", device="cpu", tile=32, overlap=8, margin=0)
     sizes = limit_memory(monkeypatch, restorer, largest=32 * 32)
     assert restorer.restore(make_image((40, 50, 4))).shape == (80, 100, 4)
     assert len(sizes) == 2 * 2

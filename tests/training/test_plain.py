@@ -271,7 +271,7 @@ def test_good_options_are_accepted_and_others_of_the_engine_are_named(opt, caplo
     assert caplog.text == ""
     more = {"progressive": [{"iters": 6, "batch_size_per_gpu": 1, "patch_size": 8}]}
     check(opt(logger={"keep_states": 2}, datasets={"train": more}, use_shuffle=True))
-    assert "does without logger:keep_states, datasets:train:progressive" in caplog.text
+    assert "ignores logger:keep_states, datasets:train:progressive" in caplog.text
     assert "`python train.py -opt train.yml`" in caplog.text
     assert "use_shuffle: unknown key" in caplog.text
 

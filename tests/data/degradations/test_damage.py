@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from semanir_arch.data.datasets.degraded import DEGRADED
-from semanir_arch.data.degradations.damage import DrawnDamage
+from semanir_arch.data.degradations.damage import DrawnDamage, Recipe
 from semanir_arch.data.degradations.damages import DAMAGES, find_damage
 from semanir_arch.data.degradations.declaration import Number
 from tests.each import each
@@ -49,3 +50,29 @@ def test_a_data_set_has_the_settings_of_its_damage_as_options():
         assert declared.keys() <= kind.OPTIONS.keys()
         for name, setting in declared.items():
             assert kind.OPTIONS[name].default == setting.option().default
+
+
+class Watched(dict):
+    """Settings that remember which of them were asked for."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.read = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)
+
+
+def test_a_recipe_reads_all_its_settings():
+    image = np.random.default_rng(0).random((24, 24, 3), dtype=np.float32)
+    for damage in DAMAGES.values():
+        if isinstance(damage, Recipe):
+            given = {"scale": max(damage.scales)} if len(damage.scales) > 1 else {}
+            settings = damage.draw(damage.parse(given), torch.Generator())
+            watched = Watched(settings)
+            for seed in range(60):  # what has a chance is read once it happens
+                damage.apply(image, watched, np.random.default_rng(seed))
+                if damage.settings.keys() <= watched.read:
+                    break
+            assert damage.settings.keys() <= watched.read, damage.name
