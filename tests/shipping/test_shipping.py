@@ -65,7 +65,9 @@ def train(seconds, *overrides, start=()):
 def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
     began, worked = time.monotonic(), time.process_time()
     assert train(4) == 0
-    assert time.monotonic() - began > 4
+    # a machine that became faster may leave a little of the time
+    least = 4 * (1 - pacing._GOOD_ENOUGH)
+    assert time.monotonic() - began > least
     # packing and both validations included; other programs may take the machine
     assert time.process_time() - worked < 40
     shipped = find("denoise", Path("shipped"))
@@ -78,7 +80,7 @@ def test_the_command_packs_trains_ships_and_never_worsens(checkout, capsys):
     assert trained["data"]["images"] == 3
     assert trained["started_from"] is None
     # the last iteration and both validations may take long beside other programs
-    assert 3.9 / 60 < trained["minutes"] < 5
+    assert round(least / 60, 1) <= trained["minutes"] < 5
     assert record["validation"].keys() == {"CID22_15", "CID22_25", "CID22_50"}
     assert shipped.parameters == sum(value.numel() for value in params.values())
     assert content["metadata"]["training"] == trained
