@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -80,7 +81,8 @@ def test_impossible_numbers_of_processes_are_refused():
 
 def test_progress_is_shown_now_and_then(capsys, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(parallel_jobs.time, "monotonic", lambda: now[0])
+    # the name in that module alone: servers of other tests wait by the real clock
+    monkeypatch.setattr(parallel_jobs, "time", SimpleNamespace(monotonic=lambda: now[0]))
     progress = Progress(seconds=5)
     for number in range(13):
         progress(f"{number}")
