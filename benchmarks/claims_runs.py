@@ -22,6 +22,7 @@ from torch.nn.functional import pad
 
 from semanir_arch.data.datasets.gaussian_denoising_dataset import GaussianDenoisingDataset
 from semanir_arch.data.datasets.jpeg_compression_dataset import JpegCompressionDataset
+from semanir_arch.metrics import psnr, quantize_uint8
 from semanir_arch.utils.atomic import replacing
 
 __all__ = ["TASKS", "Budget", "Record", "train"]
@@ -228,8 +229,7 @@ def _score(network: nn.Module, pairs: list[tuple[Tensor, Tensor]]) -> float:
         short = [-side % WINDOW for side in lq.shape[-2:]]
         padded = pad(lq, (0, short[1], 0, short[0]), mode="reflect")
         out = network(padded)[..., : lq.shape[-2], : lq.shape[-1]]
-        error = (out.clamp(0, 1).mul(255).round() / 255 - gt).double().square().mean()
-        scores.append(-10 * error.clamp_min(1e-10).log10().item())
+        scores.append(psnr(quantize_uint8(out), quantize_uint8(gt)).item())
     return sum(scores) / len(scores)
 
 

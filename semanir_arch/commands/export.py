@@ -6,12 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from semanir_arch.bridges.opening import weights_or_shipped
+from semanir_arch.commands.convert import read_network
 from semanir_arch.restoring.exporting import SUFFIXES, export
 from semanir_arch.utils.command_line import Parser, run_guarded
-from semanir_arch.utils.options.yaml_reading import parse_value
 
 __all__ = ["build_parser", "export", "main"]
 
@@ -62,22 +61,12 @@ def build_parser() -> Parser:
     parser.add_argument("--k", type=int, help="keys kept per token; default: as trained")
     parser.add_argument(
         "--network",
-        type=_read_options,
-        help="option block, for files that do not name their network: "
-        "'{type: RAMiT, task: low_light}'",
+        type=read_network,
+        help="option block, or an option file with network_g, for files that do not name their "
+        "network: '{type: RAMiT, task: low_light}'",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     return parser
-
-
-def _read_options(text: str) -> dict[str, Any]:
-    try:
-        options = parse_value(text)
-    except ValueError:
-        options = None
-    if not isinstance(options, dict):
-        raise argparse.ArgumentTypeError(f"received {text!r}; a mapping is needed")
-    return options
 
 
 if __name__ == "__main__":

@@ -143,7 +143,9 @@ def test_options_that_are_no_mapping_are_refused(capsys, options: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["w.pth", "-o", "x.pt2", "--network", options])
     assert ended.value.code == 2
-    assert f"--network: received {options!r}; a mapping is needed" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"--network: received {options!r}" in said
+    assert "cannot be read" in said or "; a mapping such as" in said
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,6 @@ RECIPES = {
 }
 
 
-class Watched(dict):
-    """Settings that know which of them were read."""
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.read = set()
-
-    def __getitem__(self, name):
-        self.read.add(name)
-        return super().__getitem__(name)
-
-
 def rng(seed=0):
     return np.random.default_rng(seed)
 
@@ -62,16 +50,6 @@ def test_the_generator_alone_decides(name):
     first, again, other = (function(picture(), 2, settings, rng(seed)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.5
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_setting_is_read(name, monkeypatch):
-    function, declared = RECIPES[name]
-    monkeypatch.setitem(random_steps.NOISES, "camera", lambda image, strength, random: image)
-    settings = Watched(parse_settings(declared, {}))
-    for seed in range(60):
-        function(picture(16, 16), 4, settings, rng(seed))
-    assert settings.read == set(declared)
 
 
 @pytest.mark.parametrize("name", RECIPES)
