@@ -17,7 +17,8 @@ from semanir_arch.data.degradations.exposure import (
     photographic_blur,
     smooth_field,
 )
-from tests.data.degradations.test_second_order import Watched, picture, rng
+from tests.data.degradations.test_damage import Watched
+from tests.data.degradations.test_second_order import picture, rng
 
 SIDE = 65
 FLAT = np.ones((SIDE, SIDE), np.float32)

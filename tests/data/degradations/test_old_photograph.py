@@ -8,7 +8,8 @@ import pytest
 from semanir_arch.data.degradations.declaration import parse_settings
 from semanir_arch.data.degradations.old_photograph import SETTINGS, age, fade, grain, halftone, tone
 from semanir_arch.data.degradations.scratches import draw_dust, draw_scratches
-from tests.data.degradations.test_second_order import Watched, picture, rng
+from tests.data.degradations.test_damage import Watched
+from tests.data.degradations.test_second_order import picture, rng
 from tests.each import each
 
 
