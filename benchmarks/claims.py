@@ -1,6 +1,6 @@
 """The paper's claims, tested at the scale of one processor core.
 
-    python benchmarks/claims.py run       # trains what has no record yet: about six core-hours
+    python benchmarks/claims.py run       # trains what has no record yet: about five core-hours
     python benchmarks/claims.py costs     # time and memory against window and k
     python benchmarks/claims.py report    # writes docs/claims.md from the records
 

@@ -56,8 +56,8 @@ class Budget:
         minutes: Ascending minutes of processor time at which to score.
     """
 
-    iterations: tuple[int, ...] = (250, 500, 1000)
-    minutes: tuple[float, ...] = (2.0, 4.0, 8.0)
+    iterations: tuple[int, ...] = (150, 300, 600)
+    minutes: tuple[float, ...] = (1.5, 3.0, 6.0)
 
 
 @dataclass
