@@ -237,10 +237,11 @@ def describe_devices() -> Iterator[str]:
     import torch
 
     from semanir_arch.utils import devices
+    from semanir_arch.utils.processor import describe_instructions
 
     yield (
         f"cpu: {os.cpu_count()} logical cores, {torch.get_num_threads()} threads, "
-        f"{torch.backends.cpu.get_cpu_capability()}"
+        f"{describe_instructions()}"
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

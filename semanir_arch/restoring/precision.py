@@ -17,6 +17,7 @@ import torch
 
 from semanir_arch.utils.checkpoint import Checkpoint
 from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.processor import has_instructions
 from semanir_arch.weights.catalogue import BFLOAT16_COST
 
 __all__ = ["LARGEST_COST", "PRECISIONS", "bfloat16_is_fast", "choose_precision"]
@@ -66,12 +67,7 @@ def bfloat16_is_fast(device: torch.device) -> bool:
         return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= _AMPERE
     if device.type != "cpu":
         return False
-    # public since torch 2.10 or so
-    asked: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    if asked:
-        return any(asked.get(name) for name in _INSTRUCTIONS)
-    older = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
-    return bool(older())
+    return has_instructions(*_INSTRUCTIONS)
 
 
 def _measured_cost(checkpoint: Checkpoint) -> float | None:

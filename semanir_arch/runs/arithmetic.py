@@ -23,6 +23,7 @@ from semanir_arch.ops.backend import choose_freely, keep_to, list_offered
 from semanir_arch.report.provenance import describe_computer
 from semanir_arch.utils import devices, processes
 from semanir_arch.utils.errors import InputError
+from semanir_arch.utils.processor import describe_instructions
 
 __all__ = ["Arithmetic", "agree", "observe"]
 
@@ -176,6 +177,6 @@ def _facts(device: str) -> dict[str, Any]:
     return {
         "torch": torch.__version__,
         "device": computer["device"],
-        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "instructions": describe_instructions(),
         "threads": computer["threads"],
     }

@@ -86,6 +86,7 @@ def test_instructions_decide_not_the_clock(monkeypatch, capabilities, expected):
 
 def test_an_older_torch_is_asked_in_its_own_way(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     assert bfloat16_is_fast(CPU)
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")

@@ -2,7 +2,8 @@
 
 The position bias (shared by the windows) and the mask (shared by the heads) are joined only for the
 windows in hand; joined for all windows at once they would outweigh the images. The backward
-recomputes the scores the same way.
+recomputes the scores the same way. Without a bias, whose gradient it lacks, torch's fused attention
+for CPUs does both.
 
 Legend: W windows in the chunk, h heads, N tokens per window, d channels per head.
 """
@@ -10,7 +11,7 @@ Legend: W windows in the chunk, h heads, N tokens per window, d channels per hea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -42,37 +43,50 @@ def attend(
     scale: float,
 ) -> Tensor:
     """Attention over kept keys; shapes as in `semanir_arch.ops.key_semantic_attention`."""
-    return _forward(q, k, v, dictionary.bits, bias, scale)
+    out, _ = _forward(q, k, v, dictionary.bits, bias, scale)
+    return out
 
 
 BACKEND = Backend(name="masked", run=attend)
 
 
-@operator(
-    "semanir::masked_attention",
-    "(Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) -> Tensor",
-    differentiable=True,
-)
+_ARGUMENTS = "Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale"
+# torch.nn.functional calls these, and keeps the logarithms to itself.
+_FUSED = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_FUSED_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+@operator("semanir::masked_attention", f"({_ARGUMENTS}) -> (Tensor, Tensor)", differentiable=True)
 def _forward(
     q: Tensor, k: Tensor, v: Tensor, bits: Tensor | None, bias: Tensor | None, scale: float
-) -> Tensor:
-    out = q.new_empty(q.shape)
+) -> tuple[Tensor, Tensor]:
+    """Result, and what the fused backward needs of it: the logarithms of the rows' sums."""
+    out, logarithms = q.new_empty(q.shape), _empty_logarithms(q, bias)
     with torch.autocast(q.device.type, enabled=False):
         for part, additive in _chunks(q, bits, bias, q.dtype):
-            out[part] = F.scaled_dot_product_attention(
-                q[part], k[part], v[part], attn_mask=additive, scale=scale
-            )
-    return out
+            inputs = q[part], k[part], v[part]
+            if logarithms.numel():
+                out[part], logarithms[part] = _FUSED(*inputs, attn_mask=additive, scale=scale)
+            else:
+                out[part] = F.scaled_dot_product_attention(*inputs, attn_mask=additive, scale=scale)
+    return out, logarithms
 
 
 @torch.library.register_fake("semanir::masked_attention")
-def _(q: Tensor, *_: object) -> Tensor:
-    return q.new_empty(q.shape)
+def _(q: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+    return q.new_empty(q.shape), _empty_logarithms(q, bias=others[3])
+
+
+def _empty_logarithms(q: Tensor, bias: Tensor | None) -> Tensor:
+    """Room for the logarithms, (nW, h, N); none where the fused kernels do not serve."""
+    fused = bias is None and q.device.type == "cpu"
+    dtype = torch.promote_types(q.dtype, torch.float32)
+    return q.new_empty(q.shape[:-1] if fused else (0,), dtype=dtype)
 
 
 @operator(
     "semanir::masked_attention_backward",
-    "(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor? bits, Tensor? bias, float scale) "
+    f"(Tensor grad, {_ARGUMENTS}, Tensor out, Tensor logarithms) "
     "-> (Tensor, Tensor, Tensor, Tensor)",
 )
 def _backward(
@@ -83,6 +97,8 @@ def _backward(
     bits: Tensor | None,
     bias: Tensor | None,
     scale: float,
+    out: Tensor,
+    logarithms: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     dq, dk, dv = q.new_empty(q.shape), k.new_empty(k.shape), v.new_empty(v.shape)
     dtype = torch.promote_types(q.dtype, torch.float32)
@@ -90,6 +106,13 @@ def _backward(
     square = (q.shape[1], q.shape[2], q.shape[2])
     dbias = q.new_zeros(0 if bias is None else square, dtype=dtype)
     with torch.autocast(q.device.type, enabled=False):
+        if logarithms.numel():
+            for part, additive in _chunks(q, bits, bias, q.dtype):
+                chunk = (x[part] for x in (grad, q, k, v, out, logarithms))
+                dq[part], dk[part], dv[part] = _FUSED_BACKWARD(
+                    *chunk, 0.0, False, attn_mask=additive, scale=scale
+                )
+            return dq, dk, dv, dbias
         for part, additive in _chunks(q, bits, bias, dtype):
             pq, pk, pv, pgrad = (x[part].to(dtype) for x in (q, k, v, grad))
             scores = (pq * scale) @ pk.mT
@@ -107,8 +130,13 @@ def _backward(
     return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
 
 
+def _differentiate(grad: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """As `_backward`, with one more argument: the bias's gradient costs little to compute."""
+    return _backward(grad, *arguments[:-1])
+
+
 register_fake_gradient("semanir::masked_attention_backward", bias=4)
-register_gradient("semanir::masked_attention", _backward, bias=4)
+register_gradient("semanir::masked_attention", _differentiate, bias=4)
 
 
 def _chunks(

@@ -59,12 +59,27 @@ def _why_not(request: Request) -> str | None:
     return native.why_not()
 
 
+_WIDTHS = (32, 64, _MAX_HEAD_DIM)
+_TOKENS_PER_KEY = {
+    ("avx512", "float32"): (1, 2, 4),
+    ("avx512", "bfloat16"): (1, 4, 4),
+    ("avx512", "bfloat16 by AMX"): (4, 8, 8),
+    ("portable", "float32"): (16, 16, 16),
+    ("portable", "bfloat16"): (16, 16, 16),
+    ("portable", "bfloat16 by AMX"): (16, 16, 16),
+}
+"""Tokens per kept key from which forward and backward, with and without a bias, are faster than
+`masked`, for heads of at most `_WIDTHS` channels; by these kernels and by what `masked` multiplies
+with. Measured, or between what was measured: docs/ops_measurements.md."""
+
+
 def _preferred(request: Request) -> bool:
-    # Where both the forward and the backward were measured faster than `masked`: see docs/ops.md.
     # Asked only of a request that can be served, so the library is loaded.
-    tokens_per_key = 16
-    if native.best_instructions() == "avx512":
-        tokens_per_key = 2 if request.head_dim <= 64 else 4
+    products = str(request.dtype).removeprefix("torch.")
+    if request.dtype == torch.bfloat16 and native.has_matrix_unit():
+        products += " by AMX"
+    width = next(i for i, most in enumerate(_WIDTHS) if request.head_dim <= most)
+    tokens_per_key = _TOKENS_PER_KEY[native.best_instructions(), products][width]
     return request.k * tokens_per_key <= request.num_tokens
 
 

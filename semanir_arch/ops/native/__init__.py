@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 
 from semanir_arch.utils.errors import InputError, UnavailableError
+from semanir_arch.utils.processor import has_instructions
 
 __all__ = [
     "COMMAND",
@@ -31,6 +32,7 @@ __all__ = [
     "VARIABLE",
     "best_instructions",
     "build",
+    "has_matrix_unit",
     "kernels",
     "use",
     "why_not",
@@ -114,6 +116,11 @@ def kernels() -> tuple[str, ...]:
     return KERNELS[KERNELS.index(_ask_processor()) :]
 
 
+def has_matrix_unit() -> bool:
+    """Whether torch multiplies bfloat16 matrices with AMX, which these kernels do not."""
+    return has_instructions("amx_bf16")
+
+
 def use(choice: str | None) -> None:
     """Decide for this process.
 
@@ -131,8 +138,8 @@ def use(choice: str | None) -> None:
 
 # What torch.compiler.assume_constant_result sets, without its import of the compiler. The marked
 # functions must not be the caches themselves, which the compiler looks through.
-for _function in (why_not, best_instructions):
-    _function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+for _function in (why_not, best_instructions, has_matrix_unit):
+    setattr(_function, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 class _Choice:

@@ -131,16 +131,27 @@ void for_each_window_and_head(int64_t windows, int64_t heads, int64_t tokens, si
   });
 }
 
+// Share of the keys that a query keeps, on average over all windows.
+double kept_share(const at::Tensor& bits) {
+  const auto* words = static_cast<const uint32_t*>(bits.const_data_ptr());
+  int64_t kept = 0;
+  for (int64_t i = 0; i < bits.numel(); ++i) kept += __builtin_popcount(words[i]);
+  const double pairs = static_cast<double>(bits.size(0)) * bits.size(1) * bits.size(1);
+  return pairs > 0 ? kept / pairs : 0;
+}
+
 template <class T>
 at::Tensor forward_of(const Inputs& in, double scale, const std::string& instructions) {
   const at::Tensor out = at::empty(in.q.sizes(), in.q.options());
   Problem<T> p = in.problem<T>(scale);
   p.out = rows<T>(out);
   const Kernels<T>& kernels = choose<T>(p.head_dim, instructions);
+  const bool whole = kept_share(in.bits) >= kernels.whole_from_forward;
+  const Method<T>& method = whole ? kernels.whole : kernels.listed;
   for_each_window_and_head(
-      p.windows, p.heads, p.tokens, kernels.scratch_bytes(p.tokens, false),
+      p.windows, p.heads, p.tokens, method.scratch_bytes(p.tokens, false),
       [&](int64_t window, int64_t head, void* scratch) {
-        kernels.forward(p, window, head, scratch);
+        method.forward(p, window, head, scratch);
       });
   return out;
 }
@@ -171,10 +182,12 @@ Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale,
     p.turn = turn.data();
   }
   const Kernels<T>& kernels = choose<T>(p.head_dim, instructions);
+  const bool whole = kept_share(in.bits) >= kernels.whole_from_backward;
+  const Method<T>& method = whole ? kernels.whole : kernels.listed;
   for_each_window_and_head(
-      p.windows, p.heads, p.tokens, kernels.scratch_bytes(p.tokens, true),
+      p.windows, p.heads, p.tokens, method.scratch_bytes(p.tokens, true),
       [&](int64_t window, int64_t head, void* scratch) {
-        kernels.backward(p, window, head, scratch);
+        method.backward(p, window, head, scratch);
       });
   return {dq, dk, dv, dbias};
 }

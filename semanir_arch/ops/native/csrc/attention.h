@@ -1,4 +1,4 @@
-// Key-semantic attention of one window and head, forward and backward.
+// Key-semantic attention of one window and head by lists of the kept keys, forward and backward.
 //
 // A query touches only its kept keys: their scores are dot products with gathered rows of K, and
 // their values gathered rows of V. A row of K and the same row of V are neighbours in the scratch
@@ -214,11 +214,3 @@ struct Attention {
     }
   }
 };
-
-template <class T, int V>
-const Kernels<T>* kernels_of_width() {
-  using Kernel = Attention<T, V>;
-  static const Kernels<T> kernels{Kernel::kWidth, Kernel::scratch_bytes, Kernel::forward,
-                                  Kernel::backward};
-  return &kernels;
-}

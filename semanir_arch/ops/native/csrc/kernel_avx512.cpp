@@ -17,6 +17,7 @@ namespace semanir::avx512 {
 namespace {
 #include "vec.h"
 #include "attention.h"
+#include "whole.h"
 #include "selection.h"
 }  // namespace
 

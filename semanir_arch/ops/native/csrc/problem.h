@@ -61,13 +61,20 @@ inline int64_t rows_per_block(int64_t tokens) {
   return rows < 1 ? 1 : rows > 64 ? 64 : rows;
 }
 
-// The kernels for elements T and head widths up to `max_head_dim`, each for one window and head.
+// One way to compute it, for one window and head.
 template <class T>
-struct Kernels {
-  int64_t max_head_dim;
+struct Method {
   size_t (*scratch_bytes)(int64_t tokens, bool backward);
   void (*forward)(const Problem<T>&, int64_t window, int64_t head, void* scratch);
   void (*backward)(const Problem<T>&, int64_t window, int64_t head, void* scratch);
+};
+
+// The kernels for elements T and heads of some width: by lists of the kept keys, and over all keys
+// of the window, which is faster from these shares of kept keys on.
+template <class T>
+struct Kernels {
+  Method<T> listed, whole;
+  double whole_from_forward, whole_from_backward;
 };
 
 // The k largest entries of each row of similarities are to be marked.

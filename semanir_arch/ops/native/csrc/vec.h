@@ -85,6 +85,15 @@ inline Vec exp(Vec x) {
 // The larger of each pair; NaN if b is.
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
+inline float as_float(float x) { return x; }
+
+inline float as_float(BFloat16 x) {
+  const uint32_t bits = (uint32_t)x.bits << 16;
+  float y;
+  __builtin_memcpy(&y, &bits, sizeof y);
+  return y;
+}
+
 #ifdef SEMANIR_AVX512
 
 inline unsigned clamp(int64_t x, int64_t most) {
@@ -202,6 +211,29 @@ inline void store_narrow(BFloat16* p, int64_t width, const Vec (&row)[V]) {
   }
 }
 
+// At most 16 neighbours in their order, and zeros.
+inline Vec load_part(const float* p, int64_t count) {
+  return (Vec)load_selected(p, (__mmask16)_bzhi_u32(0xffff, clamp(count, 16)));
+}
+
+inline Vec load_part(const BFloat16* p, int64_t count) {
+  return (Vec)load_selected(p, (__mmask16)_bzhi_u32(0xffff, clamp(count, 16)));
+}
+
+inline void store_part(float* p, int64_t count, Vec x) {
+  _mm512_mask_storeu_ps(p, (__mmask16)_bzhi_u32(0xffff, clamp(count, 16)), (__m512)x);
+}
+
+inline void store_part(BFloat16* p, int64_t count, Vec x) {
+  const __m512i upper = (__m512i)(rounded_to_upper_half(x) >> 16);
+  _mm512_mask_cvtepi32_storeu_epi16(p, (__mmask16)_bzhi_u32(0xffff, clamp(count, 16)), upper);
+}
+
+// Of each lane a where the bit is set, else b.
+inline Vec select(uint32_t bits, Vec a, Vec b) {
+  return (Vec)_mm512_mask_blend_ps((__mmask16)bits, (__m512)b, (__m512)a);
+}
+
 #else
 
 inline float sum(Vec x) {
@@ -246,15 +278,6 @@ inline Vec sums(Row row) {
   Vec all;
   __builtin_memcpy(&all, out, sizeof all);
   return all;
-}
-
-inline float as_float(float x) { return x; }
-
-inline float as_float(BFloat16 x) {
-  const uint32_t bits = (uint32_t)x.bits << 16;
-  float y;
-  __builtin_memcpy(&y, &bits, sizeof y);
-  return y;
 }
 
 template <class T>
