@@ -97,10 +97,11 @@ def cases(device: str, *, backward: bool) -> list[Case]:
             single, windows=8, tokens=1024, head_dim=30, k=512, bias=True, backward=backward
         )
         return [
-            replace(base, dtype=dtype, k=k, bias=bias)
+            replace(base, dtype=dtype, windows=windows, tokens=tokens, k=k, bias=bias)
+            for windows, tokens, keys in ((8, 1024, (512, 256, 64)), (32, 256, (128, 64)))
             for bias in (True, False)
             for dtype in (single, half)
-            for k in (512, 64)
+            for k in keys
         ]
     base = Case(half, windows=64, tokens=1024, head_dim=32, k=512, bias=False, backward=backward)
     shapes = [
