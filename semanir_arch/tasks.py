@@ -153,8 +153,7 @@ _ALL = (
         damages=("bicubic",),
         scale=2,
         input="a clean, bicubically reduced image",
-        words="upscale upscaling upsample upres enlarge enlarging resize superres sr "
-        "super_resolution superresolution small too_small x2 upscale2x",
+        words="superres sr super_resolution superresolution x2",
     ),
     Task(
         name="sr_x3",
@@ -195,6 +194,7 @@ _ALL = (
         input=_PHOTO,
         sweep="strength=0.5,1",
         starts_from=("sr_x2",),
+        words="upscale upscaling upsample upres enlarge enlarging resize small too_small upscale2x",
     ),
     Task(
         name="photo_x4",
@@ -342,7 +342,9 @@ def get_task(word: str) -> Task:
     close = suggest_task(word, [*NETWORK_TASKS, "auto"])
     hint = f"; did you mean {close!r}?" if close else ""
     if task is None:
-        raise InputError(f"task {word!r} is unknown; available: {', '.join(NETWORK_TASKS)}{hint}")
+        # first what helps: the list is long
+        known = f"available: {', '.join(NETWORK_TASKS)}"
+        raise InputError(f"task {word!r} is unknown{hint or ';'} {known}")
     files = f"those of options/{task.folder} train one for --weights" if task.folder else "none yet"
     raise InputError(f"task {word!r} has no network in the package; option files: {files}{hint}")
 

@@ -47,7 +47,7 @@ FORMER = {
 """Every word that a file or command took for a task before there was one table."""
 
 MEANT = {
-    "upscale": "sr_x2",
+    "upscale": "photo_x2",
     "denoising": "denoise",
     "super resolution": "sr_x2",
     "sr": "sr_x2",

@@ -103,7 +103,7 @@ def test_demonstrations_say_so(pictures, capsys):
         (("--strength", "nan"), "--strength nan: allowed: 0 to 1"),
         (("--json",), "--json belongs to --diagnose"),
         (("--task", "auto+sr_x2"), "cannot be part of a chain"),
-        (("--task", "jpeg+upscale"), "did you mean 'sr_x2'"),
+        (("--task", "jpeg+upscale"), "did you mean 'photo_x2'"),
         (("--task", "jpeg+sr_x2", "--weights", "net.pth"), "one network is needed here"),
     ],
 )
