@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -114,31 +115,47 @@ def _introduction(records: Records) -> str:
     origin = first["origin"] if first else {}
     minutes = max((float(m) for r in records.values() for m in r["at_minutes"]), default=0)
     count = max((int(i) for r in records.values() for i in r["at_iterations"]), default=0)
-    return f"""# The paper's claims, tested on one processor core
+    return "\n\n".join([
+        "# The paper's claims, tested on one processor core",
+        "```bash\n"
+        "python benchmarks/claims.py run       # train what has no record yet\n"
+        "python benchmarks/claims.py costs     # time and memory against window and k\n"
+        "python benchmarks/claims.py report    # write this page from the records\n"
+        "```",
+        _wrapped(
+            "Nobody outside the authors has published a training of SemanIR. We trained small pure "
+            f"SemanIR networks and their controls: {len(LAYERS)} stages of {LAYERS[0]} layers, "
+            f"{WIDTH} channels, windows of {WINDOW} x {WINDOW} ({TOKENS} tokens), k {KEYS}, about "
+            "0.22 M parameters. These runs are short. They show what the method does early in "
+            "training and at this size; they say nothing about the published networks at full "
+            "length."
+        ),
+        "\n".join(_wrapped(text, "- ") for text in (
+            f"**Data**: {BATCH} patches of {PATCH} x {PATCH} per iteration from CID22 and BSDS400, "
+            f"the same patches in the same order for each seed. Tasks: {' and '.join(TASKS)} "
+            "(color, noise of sigma 25; JPEG of quality 10).",
+            f"**Training**: AdamW at a constant {RATE:g}, Charbonnier loss, scores of the averaged "
+            f"weights. One run serves both comparisons: after {count} iterations, and after "
+            f"{minutes:g} minutes of processor time (training alone, one thread, float32).",
+            "**Scores**: PSNR in dB on the middles of 24 held-out photographs of CID22 (CBSD68 "
+            "below).",
+            f"**Verdicts** follow one rule: a difference counts from {TIE} dB on. \"Holds\" needs "
+            "every comparison of the claim, \"holds in part\" needs some. Gains are means over the "
+            "seeds that both networks have.",
+            f"{len(records)} runs. Machine: {origin.get('processor', '')}, torch "
+            f"{origin.get('torch', '')}. Other work ran on the machine at the same time, which can "
+            "change processor time by some percent.",
+        )),
+        "",
+    ])  # fmt: skip
 
-```bash
-python benchmarks/claims.py run       # train what has no record yet
-python benchmarks/claims.py report    # write this page from the records
-```
 
-Nobody outside the authors has published a training of SemanIR. We trained small pure SemanIR
-networks and their controls: {len(LAYERS)} stages of {LAYERS[0]} layers, {WIDTH} channels,
-windows of {WINDOW} x {WINDOW} ({TOKENS} tokens), k {KEYS}, about 0.22 M parameters. These runs are
-short. They show what the method does early in training and at this size; they say nothing about the
-published networks at full length.
-
-- **Data**: {BATCH} patches of {PATCH} x {PATCH} per iteration from CID22 and BSDS400, the same
-  patches in the same order for each seed. Tasks: {", ".join(TASKS)} (color, noise of sigma 25;
-  JPEG of quality 10).
-- **Training**: AdamW at a constant {RATE:g}, Charbonnier loss, scores of the averaged weights. One
-  run serves both comparisons: after {count} iterations, and after {minutes:g} minutes of processor
-  time (training alone, one thread, float32).
-- **Scores**: PSNR in dB on the middles of 24 held-out photographs of CID22 (CBSD68 below).
-- **Verdicts** follow one rule: a difference counts from {TIE} dB on. "Holds" needs every comparison
-  of the claim, "holds in part" needs some.
-- {len(records)} runs. Machine: {origin.get("processor", "")}, torch {origin.get("torch", "")}.
-  Other work ran on the machine at the same time, which can change processor time by some percent.
-"""
+def _wrapped(text: str, first: str = "") -> str:
+    """A paragraph, or an item of a list, in lines of at most 100 characters."""
+    return textwrap.fill(
+        text, 100, initial_indent=first, subsequent_indent=" " * len(first),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _sharing(records: Records, costs: Mapping[str, Any] | None) -> str:

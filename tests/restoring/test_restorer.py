@@ -288,7 +288,7 @@ def test_a_task_without_shipped_weights_says_how_to_train(tmp_path, monkeypatch)
 
 
 def test_an_unknown_task_and_none_at_all_are_refused():
-    with pytest.raises(ValueError, match="task 'blur' is unknown; .*available: denoise"):
+    with pytest.raises(ValueError, match=r"task 'blur' is unknown; .*available: denoise"):
         Restorer(task="blur")
     with pytest.raises(TypeError, match="task=3: int; the name of a task is needed"):
         Restorer(task=3)

@@ -30,7 +30,7 @@ def test_a_task_or_a_file_narrows_the_menu_to_one(monkeypatch):
 
 
 def test_an_unknown_task_is_refused():
-    with pytest.raises(ValueError, match="task 'magic' is unknown; .*available: denoise"):
+    with pytest.raises(ValueError, match=r"task 'magic' is unknown; .*available: denoise"):
         find_choices(task="magic")
 
 
