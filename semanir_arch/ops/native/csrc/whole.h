@@ -20,6 +20,8 @@ struct Whole {
   // Keys of one word of bits.
   static constexpr int kWord = 2 * kLanes;
 
+  static constexpr int64_t whole_groups(int64_t rows) { return (rows + kRows - 1) / kRows * kRows; }
+
   // Memory of one thread; all in float32.
   struct Scratch {
     int64_t rows;    // queries of a block, whole groups of kRows
@@ -35,7 +37,7 @@ struct Whole {
     size_t bytes;
 
     Scratch(void* memory, int64_t tokens, bool backward)
-        : rows((rows_per_block(tokens) + kRows - 1) / kRows * kRows),
+        : rows(whole_groups(rows_per_block(tokens))),
           padded((tokens + kWord - 1) / kWord * kWord) {
       char* next = static_cast<char*>(memory);
       const auto take = [&](float*& pointer, int64_t count) {
@@ -71,18 +73,19 @@ struct Whole {
     if (!finite) return Listed::forward(p, window, head, memory);
     for (int64_t start = 0; start < p.tokens; start += s.rows) {
       const int64_t stop = start + s.rows < p.tokens ? start + s.rows : p.tokens;
+      const int64_t rows = whole_groups(stop - start);
       // NaN in a query concerns that query alone.
-      pack_rows(p.q, p, window, head, start, stop, s.rows, p.scale, s.queries);
-      multiply(s.queries, s.keys_across, p.head_dim, s, s.weights);
+      pack_rows(p.q, p, window, head, start, stop, rows, p.scale, s.queries);
+      multiply(s.queries, rows, s.keys_across, p.head_dim, s.padded, s.weights);
       for (int64_t i = start; i < stop; ++i) {
         float* row = s.weights + (i - start) * s.padded;
         mask(p, window, head, i, s.padded, row);
         const float total = exponentiate(row, s.padded);
         scale_row(row, s.padded, 1.0f / total);
       }
-      for (int64_t r = 0; r < s.rows * kWidth; r += kLanes) store(s.results + r, Vec{});
+      for (int64_t r = 0; r < rows * kWidth; r += kLanes) store(s.results + r, Vec{});
       for (int64_t j = 0; j < s.padded; j += kLanes) {
-        for (int64_t r = 0; r < s.rows; r += kRows) add_values(s, r, j);
+        for (int64_t r = 0; r < rows; r += kRows) add_values(s, r, j);
       }
       for (int64_t i = start; i < stop; ++i) {
         unpack_row(s.results + (i - start) * kWidth, p.head_dim, p.out.at(window, head, i));
@@ -105,11 +108,12 @@ struct Whole {
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t start = b * block;
       const int64_t stop = start + block < p.tokens ? start + block : p.tokens;
-      pack_rows(p.q, p, window, head, start, stop, s.rows, p.scale, s.queries);
-      pack_rows(p.grad, p, window, head, start, stop, s.rows, 1.0f, s.grads);
-      multiply(s.queries, s.keys_across, p.head_dim, s, s.weights);
-      multiply(s.grads, s.values_across, p.head_dim, s, s.products);
-      for (int64_t r = 0; r < s.rows; ++r) {
+      const int64_t rows = whole_groups(stop - start);
+      pack_rows(p.q, p, window, head, start, stop, rows, p.scale, s.queries);
+      pack_rows(p.grad, p, window, head, start, stop, rows, 1.0f, s.grads);
+      multiply(s.queries, rows, s.keys_across, p.head_dim, s.padded, s.weights);
+      multiply(s.grads, rows, s.values_across, p.head_dim, s.padded, s.products);
+      for (int64_t r = 0; r < rows; ++r) {
         float* row = s.weights + r * s.padded;
         if (start + r >= stop) {
           // rows that fill the last group
@@ -121,9 +125,9 @@ struct Whole {
         const float total = exponentiate(row, s.padded);
         differentiate(row, s.products + r * s.padded, s.padded, 1.0f / total);
       }
-      for (int64_t r = 0; r < s.rows * kWidth; r += kLanes) store(s.results + r, Vec{});
+      for (int64_t r = 0; r < rows * kWidth; r += kLanes) store(s.results + r, Vec{});
       for (int64_t j = 0; j < s.padded; j += kLanes) {
-        for (int64_t r = 0; r < s.rows; r += kRows) add_gradients(s, r, j);
+        for (int64_t r = 0; r < rows; r += kRows) add_gradients(s, r, j);
       }
       for (int64_t i = start; i < stop; ++i) {
         float* row = s.results + (i - start) * kWidth;
@@ -200,13 +204,13 @@ struct Whole {
     for (int64_t c = 0; c < head_dim; c += kLanes) store_part(to + c, head_dim - c, load(from + c));
   }
 
-  // Products of all rows of a block with all keys: (rows, padded).
-  static void multiply(const float* rows, const float* across, int64_t head_dim, const Scratch& s,
-                       float* products) {
-    for (int64_t j = 0; j < s.padded; j += kWord) {
+  // Products of the first `count` rows with all keys: (count, padded).
+  static void multiply(const float* rows, int64_t count, const float* across, int64_t head_dim,
+                       int64_t padded, float* products) {
+    for (int64_t j = 0; j < padded; j += kWord) {
       const float* first = across + j * head_dim;
       const float* second = first + kLanes * head_dim;
-      for (int64_t r = 0; r < s.rows; r += kRows) {
+      for (int64_t r = 0; r < count; r += kRows) {
         const float* x = rows + r * kWidth;
         Vec low[kRows] = {}, high[kRows] = {};
         for (int64_t c = 0; c < head_dim; ++c) {
@@ -217,8 +221,8 @@ struct Whole {
           }
         }
         for (int t = 0; t < kRows; ++t) {
-          store(products + (r + t) * s.padded + j, low[t]);
-          store(products + (r + t) * s.padded + j + kLanes, high[t]);
+          store(products + (r + t) * padded + j, low[t]);
+          store(products + (r + t) * padded + j + kLanes, high[t]);
         }
       }
     }
