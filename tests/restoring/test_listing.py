@@ -57,7 +57,7 @@ def test_the_list_fits_one_screen_and_has_plain_words():
 @each(
     "word, task",
     [
-        *[("upscale", "sr_x2"), ("denoising", "denoise"), ("shaken", "deblur")],
+        *[("upscale", "photo_x2"), ("denoising", "denoise"), ("shaken", "deblur")],
         *[("unblur", "deblur"), ("Grainy", "denoise"), ("low-light", "lowlight")],
         *[("denois", "denoise"), ("super resolution", "sr_x2"), ("autmatic", "auto")],
     ],
