@@ -63,7 +63,7 @@ def _forward(
     """Result, and what the fused backward needs of it: the logarithms of the rows' sums."""
     out, logarithms = q.new_empty(q.shape), _empty_logarithms(q, bias)
     with torch.autocast(q.device.type, enabled=False):
-        for part, additive in _chunks(q, bits, bias, q.dtype):
+        for part, additive in _chunks(q, bits, bias, q.dtype, fused=True):
             inputs = q[part], k[part], v[part]
             if logarithms.numel():
                 out[part], logarithms[part] = _FUSED(*inputs, attn_mask=additive, scale=scale)
@@ -107,7 +107,7 @@ def _backward(
     dbias = q.new_zeros(0 if bias is None else square, dtype=dtype)
     with torch.autocast(q.device.type, enabled=False):
         if logarithms.numel():
-            for part, additive in _chunks(q, bits, bias, q.dtype):
+            for part, additive in _chunks(q, bits, bias, q.dtype, fused=True):
                 chunk = (x[part] for x in (grad, q, k, v, out, logarithms))
                 dq[part], dk[part], dv[part] = _FUSED_BACKWARD(
                     *chunk, 0.0, False, attn_mask=additive, scale=scale
@@ -140,14 +140,22 @@ register_gradient("semanir::masked_attention", _differentiate, bias=4)
 
 
 def _chunks(
-    q: Tensor, bits: Tensor | None, bias: Tensor | None, dtype: torch.dtype
+    q: Tensor,
+    bits: Tensor | None,
+    bias: Tensor | None,
+    dtype: torch.dtype,
+    *,
+    fused: bool = False,
 ) -> Iterator[tuple[tuple[slice, slice], Tensor | None]]:
-    """Yield slices of windows and heads with what is added to their scores: (W, h or 1, N, N)."""
+    """Yield slices of windows and heads with what is added to their scores: (W, h or 1, N, N).
+
+    `fused` says that scores are not held, so that without a bias only the mask takes memory.
+    """
     num_windows, num_heads, num_tokens, _ = q.shape
     matrices = _CHUNK_BYTES.get(q.device.type, 2**28) // (num_tokens**2 * dtype.itemsize)
     # Several heads of a window before several windows, because they share its mask.
-    heads = max(1, min(num_heads, matrices))
-    windows = max(1, matrices // heads)
+    heads = num_heads if fused and bias is None else max(1, min(num_heads, matrices))
+    windows = max(1, matrices if fused and bias is None else matrices // heads)
     octet_table = _octet_table(dtype, q.device)
     bias = None if bias is None else matrix(bias).to(dtype)
     buffer: Tensor | None = None
