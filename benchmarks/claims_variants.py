@@ -18,7 +18,7 @@ from semanir_arch.modules.window import window_partition, window_reverse
 from semanir_arch.ops import KeySemanticDictionary, key_semantic_dictionary
 from semanir_arch.ops.dictionary.packed_bits import pack
 
-__all__ = ["VARIANTS", "WINDOW", "Variant", "dictionary_overlap", "set_keys"]
+__all__ = ["MANY", "VARIANTS", "WINDOW", "Variant", "dictionary_overlap", "set_keys"]
 
 WINDOW, WIDTH, LAYERS, HEADS = 16, 48, (4, 4), (3, 3)
 TOKENS = WINDOW**2
@@ -186,6 +186,7 @@ def _ramit() -> nn.Module:
 
 
 MANY = (16, 32, 64, 96, 128)
+"""Numbers of keys that `k_drawn` draws from."""
 
 VARIANTS = {
     variant.name: variant
