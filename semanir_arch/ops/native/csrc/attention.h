@@ -178,20 +178,6 @@ struct Attention {
     });
   }
 
-  // Scores become exp(score - largest score); returns their sum.
-  static float exponentiate(float* x, int64_t count) {
-    Vec largest = load(x);
-    for (int64_t j = kLanes; j < count; j += kLanes) largest = max(largest, load(x + j));
-    const float shift = max(largest);
-    Vec total{};
-    for (int64_t j = 0; j < count; j += kLanes) {
-      const Vec e = exp(load(x + j) - shift);
-      store(x + j, e);
-      total += e;
-    }
-    return sum(total);
-  }
-
   // The sum of the rows at the offsets, times their weights.
   static void accumulate(const T* rows, const int32_t* offsets, const float* weights, int64_t count,
                          Vec (&out)[V]) {

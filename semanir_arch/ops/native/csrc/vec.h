@@ -318,3 +318,17 @@ inline void store_narrow(T* p, int64_t width, const Vec (&row)[V]) {
 }
 
 #endif
+
+// Scores become exp(score - largest score); returns their sum. Whole vectors are read and written.
+inline float exponentiate(float* x, int64_t count) {
+  Vec largest = load(x);
+  for (int64_t j = kLanes; j < count; j += kLanes) largest = max(largest, load(x + j));
+  const float shift = max(largest);
+  Vec total{};
+  for (int64_t j = 0; j < count; j += kLanes) {
+    const Vec e = exp(load(x + j) - shift);
+    store(x + j, e);
+    total += e;
+  }
+  return sum(total);
+}

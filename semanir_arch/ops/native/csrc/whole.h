@@ -245,20 +245,6 @@ struct Whole {
     }
   }
 
-  // Scores become exp(score - largest score); returns their sum.
-  static float exponentiate(float* x, int64_t padded) {
-    Vec largest = load(x);
-    for (int64_t j = kLanes; j < padded; j += kLanes) largest = max(largest, load(x + j));
-    const float shift = max(largest);
-    Vec total{};
-    for (int64_t j = 0; j < padded; j += kLanes) {
-      const Vec y = exp(load(x + j) - shift);
-      store(x + j, y);
-      total += y;
-    }
-    return sum(total);
-  }
-
   // With P the weights and dP = dO V^T, the gradient of the scores is P (dP - sum_j P dP); it
   // replaces dP.
   static void differentiate(float* weights, float* products, int64_t padded, float factor) {
