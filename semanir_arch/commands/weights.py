@@ -48,7 +48,7 @@ def build_parser() -> Parser:
         "--folder",
         type=Path,
         default=FOLDER,
-        help="folder folder folder of the shipped files; default: the package's",
+        help="folder of the shipped files; default: the package's",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = commands.add_parser("list", help="show what is shipped, with scores and origin")

@@ -142,10 +142,11 @@ def test_a_table_of_the_bias_equals_its_matrix(
     instructions: str, side: int, dtype: torch.dtype
 ) -> None:
     require(instructions)
-    tokens = side * side
-    *inputs, _ = make_inputs(tokens, 14, dtype)
+    # more windows than sums of the gradient
+    tokens, windows = side * side, 6
+    *inputs, _ = make_inputs(tokens, 14, dtype, windows)
     cut = strips(torch.randn(2, 2 * side - 1, 2 * side - 1)).to(dtype).requires_grad_()
-    dictionary = make_dictionary(tokens, min(tokens, 9))
+    dictionary = make_dictionary(tokens, min(tokens, 9), windows)
     assert_equals_the_definition([*inputs, cut], dictionary, instructions=instructions)
 
 
@@ -197,12 +198,16 @@ def test_strided_inputs_give_what_their_copies_give() -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize(("tokens", "windows"), [(64, 9), (520, 3)])
-def test_the_number_of_threads_changes_no_bit(tokens: int, windows: int) -> None:
-    inputs = make_inputs(tokens, 30, windows=windows, heads=3)
-    dictionary = make_dictionary(tokens, 40, windows)
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize(("side", "windows"), [(8, 9), (23, 6)])
+def test_the_number_of_threads_changes_no_bit(side: int, windows: int, table: bool) -> None:
+    inputs = make_inputs(side**2, 30, windows=windows, heads=3)
+    if table:
+        cut = strips(torch.randn(3, 2 * side - 1, 2 * side - 1))
+        inputs[-1] = cut.contiguous().requires_grad_()
+    dictionary = make_dictionary(side**2, 40, windows)
     results = []
-    for threads in (1, 2, 3):
+    for threads in (1, 2, 3, 7):
         torch.set_num_threads(threads)
         results.append(run(native.attend, inputs, dictionary))
     for other in results[1:]:

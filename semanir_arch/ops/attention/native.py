@@ -14,7 +14,6 @@ from semanir_arch.ops import native
 from semanir_arch.ops.backend import Backend, Request, Variants
 from semanir_arch.ops.operators import operator
 
-from .bias import fold
 from .gradient import register_fake_gradient, register_gradient
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def _backward(
         grad, q, k, v, bits, bias, scale, instructions
     )
     # Without a bias its gradient is empty: an operator returns tensors, not None.
-    return dq, dk, dv, dbias if bias is None else fold(dbias, bias).to(bias.dtype)
+    return dq, dk, dv, dbias if bias is None else dbias.sum(0).to(bias.dtype)
 
 
 register_fake_gradient("semanir::native_attention_backward", bias=4)

@@ -57,6 +57,10 @@ Rows<const T> const_rows(const at::Tensor& x) {
   return {static_cast<const T*>(x.const_data_ptr()), x.stride(0), x.stride(1), x.stride(2)};
 }
 
+// Sums into which the windows' gradients of strips are added, so that several windows of a head
+// can be computed at a time.
+constexpr int64_t kSlots = 4;
+
 // Offsets of keys in a window's scratch memory are int32.
 constexpr int64_t kMaxTokens = 1 << 22;
 
@@ -107,24 +111,24 @@ struct Inputs {
 
 // Call `task(window, head, scratch)` for all windows and heads. Tasks start in the order of their
 // windows, head by head: when a task runs, those of the same head and earlier windows have begun.
-template <class Task>
-void for_each_window_and_head(int64_t windows, int64_t heads, int64_t tokens, size_t scratch_bytes,
-                              const Task& task) {
-  const int64_t tasks = windows * heads;
+template <class T, class Task>
+void for_each_window_and_head(const Problem<T>& p, size_t scratch_bytes, const Task& task) {
+  const int64_t tasks = p.windows * p.heads;
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), tasks);
   const int64_t page = 4096;
   const int64_t bytes = (scratch_bytes + page - 1) / page * page;
   const at::Tensor scratch = at::empty({threads * bytes}, at::kByte);
   char* memory = static_cast<char*>(scratch.data_ptr());
-  // The bias of one large head stays in the cache while its windows pass. Small windows instead
-  // alternate between heads, lest threads queue for the turn to add to the same head's gradient.
-  const bool head_by_head = tokens >= 512;
+  // The bias of one large head stays in the cache while its windows pass. Small windows, and strips
+  // for more threads than slots, instead alternate between heads, lest threads queue for the turn
+  // to add to the same head's gradient.
+  const bool head_by_head = p.tokens >= 512 && (!p.side || threads <= kSlots);
   std::atomic<int64_t> next{0};
   at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t thread = begin; thread < end; ++thread) {
       for (int64_t t; (t = next.fetch_add(1)) < tasks;) {
-        const int64_t window = head_by_head ? t % windows : t / heads;
-        const int64_t head = head_by_head ? t / windows : t % heads;
+        const int64_t window = head_by_head ? t % p.windows : t / p.heads;
+        const int64_t head = head_by_head ? t / p.windows : t % p.heads;
         task(window, head, memory + thread * bytes);
       }
     }
@@ -149,7 +153,7 @@ at::Tensor forward_of(const Inputs& in, double scale, const std::string& instruc
   const bool whole = kept_share(in.bits) >= kernels.whole_from_forward;
   const Method<T>& method = whole ? kernels.whole : kernels.listed;
   for_each_window_and_head(
-      p.windows, p.heads, p.tokens, method.scratch_bytes(p.tokens, false),
+      p, method.scratch_bytes(p.tokens, false),
       [&](int64_t window, int64_t head, void* scratch) {
         method.forward(p, window, head, scratch);
       });
@@ -168,15 +172,14 @@ Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale,
   const at::Tensor dk = at::empty(in.q.sizes(), in.q.options());
   const at::Tensor dv = at::empty(in.q.sizes(), in.q.options());
   const bool has_bias = in.bias.defined();
-  // Of the matrix, whatever form the bias has.
-  const std::vector<int64_t> square{in.q.size(1), in.q.size(2), in.q.size(2)};
-  const at::Tensor dbias = at::zeros(has_bias ? square : std::vector<int64_t>{0},
-                                     in.q.options().dtype(at::kFloat));
   Problem<T> p = in.problem<T>(scale);
   p.grad = const_rows<T>(grad);
   p.dq = rows<T>(dq), p.dk = rows<T>(dk), p.dv = rows<T>(dv);
-  const int64_t block = rows_per_block(p.tokens);
-  std::vector<std::atomic<int64_t>> turn(p.heads * ((p.tokens + block - 1) / block));
+  p.slots = in.side ? std::min(kSlots, std::max<int64_t>(p.windows, 1)) : 1;
+  std::vector<int64_t> shape{0};
+  if (has_bias) shape = {p.slots, in.bias.size(0), in.bias.size(1), in.bias.size(2)};
+  const at::Tensor dbias = at::zeros(shape, in.q.options().dtype(at::kFloat));
+  std::vector<std::atomic<int64_t>> turn(BiasTurn::count(p.side, p.slots, p.heads, p.tokens));
   if (has_bias) {
     p.dbias = dbias.data_ptr<float>();
     p.turn = turn.data();
@@ -185,7 +188,7 @@ Gradients backward_of(const at::Tensor& grad_, const Inputs& in, double scale,
   const bool whole = kept_share(in.bits) >= kernels.whole_from_backward;
   const Method<T>& method = whole ? kernels.whole : kernels.listed;
   for_each_window_and_head(
-      p.windows, p.heads, p.tokens, method.scratch_bytes(p.tokens, true),
+      p, method.scratch_bytes(p.tokens, true),
       [&](int64_t window, int64_t head, void* scratch) {
         method.backward(p, window, head, scratch);
       });

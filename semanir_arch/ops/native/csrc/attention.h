@@ -67,8 +67,7 @@ struct Attention {
     pack(p, window, head, scratch.keys_values);
     __builtin_memset(scratch.gradients, 0, p.tokens * kStride * sizeof(float));
     const int64_t rows = rows_per_block(p.tokens);
-    const int64_t blocks = (p.tokens + rows - 1) / rows;
-    for (int64_t block = 0; block < blocks; ++block) {
+    for (int64_t block = 0; block < row_blocks(p.tokens); ++block) {
       const int64_t start = block * rows;
       const int64_t stop = start + rows < p.tokens ? start + rows : p.tokens;
       for (int64_t i = start; i < stop; ++i) {
@@ -76,12 +75,10 @@ struct Attention {
         backward_row(p, window, head, i, scratch, ds);
       }
       if (!p.dbias) continue;
-      std::atomic<int64_t>& turn = p.turn[head * blocks + block];
-      while (turn.load(std::memory_order_acquire) != window) std::this_thread::yield();
+      const BiasTurn turn(p, window, head, block);
       for (int64_t i = start; i < stop; ++i) {
         add_to_bias(p, window, head, i, scratch.score_gradients + (i - start) * scratch.list);
       }
-      turn.store(window + 1, std::memory_order_release);
     }
     for (int64_t j = 0; j < p.tokens; ++j) {
       Vec row[V];
@@ -135,7 +132,7 @@ struct Attention {
   static void add_to_bias(const Problem<T>& p, int64_t window, int64_t head, int64_t i,
                           const float* ds) {
     const uint32_t* bits = p.bits + (window * p.tokens + i) * p.words();
-    scatter_add(bits, p.tokens, ds, p.dbias + (head * p.tokens + i) * p.tokens);
+    scatter_add(bits, p.tokens, ds, p.dbias_row(window, head, i));
   }
 
   static void pack(const Problem<T>& p, int64_t window, int64_t head, T* keys_values) {

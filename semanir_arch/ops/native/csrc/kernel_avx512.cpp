@@ -4,7 +4,6 @@
 
 #include <immintrin.h>
 
-#include <thread>
 #include <type_traits>
 
 // Only what follows: a header's inline functions compiled for AVX-512 could end up in the portable

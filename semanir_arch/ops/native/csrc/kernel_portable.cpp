@@ -1,7 +1,6 @@
 // The kernels for any processor.
 #include "problem.h"
 
-#include <thread>
 #include <type_traits>
 
 namespace semanir::portable {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
 
 namespace semanir {
 
@@ -40,19 +41,30 @@ struct Problem {
   // Backward only.
   Rows<const T> grad;
   Rows<T> dq, dk, dv;
-  // (h, N, N), zero at the start; null without a bias. Windows are added in their order: of the
-  // block b of rows of head h, `turn[h * row_blocks + b]` windows have been added.
+  // Null without a bias; zero at the start. (h, N, N), or of strips `slots` times what the bias has:
+  // window w adds to slot w % slots. Windows add in their order: see `BiasTurn`.
   float* dbias;
+  int64_t slots;
   std::atomic<int64_t>* turn;
 
   int64_t words() const { return (tokens + 31) / 32; }
 
   // The bias of query i, and how far it is from there to that of the next one (in most cases).
   const T* bias_row(int64_t head, int64_t i) const {
-    if (!bias || !side) return bias ? bias + (head * tokens + i) * tokens : nullptr;
-    return bias + (head * side + i % side) * bias_step() + (side - 1 - i / side) * side;
+    return bias ? bias + bias_offset(head, i) : nullptr;
   }
   int64_t bias_step() const { return side ? (2 * side - 1) * side : tokens; }
+
+  float* dbias_row(int64_t window, int64_t head, int64_t i) const {
+    const int64_t bias_size = heads * (side ? side : tokens) * bias_step();
+    return dbias + window % slots * bias_size + bias_offset(head, i);
+  }
+
+ private:
+  int64_t bias_offset(int64_t head, int64_t i) const {
+    if (!side) return (head * tokens + i) * tokens;
+    return (head * side + i % side) * bias_step() + (side - 1 - i / side) * side;
+  }
 };
 
 // Rows whose gradients of scores are kept until it is their window's turn to be added to dbias.
@@ -60,6 +72,39 @@ inline int64_t rows_per_block(int64_t tokens) {
   const int64_t rows = 16384 / tokens;
   return rows < 1 ? 1 : rows > 64 ? 64 : rows;
 }
+
+// Blocks of rows of a window.
+inline int64_t row_blocks(int64_t tokens) {
+  const int64_t rows = rows_per_block(tokens);
+  return (tokens + rows - 1) / rows;
+}
+
+// Who may add to the gradient of the bias, so that sums do not depend on the number of threads:
+// windows in their order. Of a matrix each block of rows has a turn of its own. Rows of strips
+// overlap, so a window keeps the turn of its slot and head from its first block to its last.
+class BiasTurn {
+ public:
+  template <class T>
+  BiasTurn(const Problem<T>& p, int64_t window, int64_t head, int64_t block)
+      : last_(!p.side || block == row_blocks(p.tokens) - 1),
+        turn_(p.turn[p.side ? window % p.slots * p.heads + head
+                            : head * row_blocks(p.tokens) + block]),
+        number_(window / p.slots) {
+    while (turn_.load(std::memory_order_acquire) != number_) std::this_thread::yield();
+  }
+  ~BiasTurn() {
+    if (last_) turn_.store(number_ + 1, std::memory_order_release);
+  }
+
+  static int64_t count(int64_t side, int64_t slots, int64_t heads, int64_t tokens) {
+    return heads * (side ? slots : row_blocks(tokens));
+  }
+
+ private:
+  const bool last_;
+  std::atomic<int64_t>& turn_;
+  const int64_t number_;
+};
 
 // One way to compute it, for one window and head.
 template <class T>

@@ -104,8 +104,7 @@ struct Whole {
     __builtin_memset(s.value_gradients, 0, s.padded * kWidth * sizeof(float));
     // The blocks of lists, so that windows take turns in the same order in both.
     const int64_t block = rows_per_block(p.tokens);
-    const int64_t blocks = (p.tokens + block - 1) / block;
-    for (int64_t b = 0; b < blocks; ++b) {
+    for (int64_t b = 0; b < row_blocks(p.tokens); ++b) {
       const int64_t start = b * block;
       const int64_t stop = start + block < p.tokens ? start + block : p.tokens;
       const int64_t rows = whole_groups(stop - start);
@@ -135,13 +134,10 @@ struct Whole {
         unpack_row(row, p.head_dim, p.dq.at(window, head, i));
       }
       if (!p.dbias) continue;
-      std::atomic<int64_t>& turn = p.turn[head * blocks + b];
-      while (turn.load(std::memory_order_acquire) != window) std::this_thread::yield();
+      const BiasTurn turn(p, window, head, b);
       for (int64_t i = start; i < stop; ++i) {
-        add_row(s.products + (i - start) * s.padded, p.tokens,
-                p.dbias + (head * p.tokens + i) * p.tokens);
+        add_row(s.products + (i - start) * s.padded, p.tokens, p.dbias_row(window, head, i));
       }
-      turn.store(window + 1, std::memory_order_release);
     }
     for (int64_t j = 0; j < p.tokens; ++j) {
       unpack_row(s.key_gradients + j * kWidth, p.head_dim, p.dk.at(window, head, j));
