@@ -45,6 +45,8 @@ COLOR = ("CBSD68", "Kodak24_crop500", "McMaster", "LIVE1_color")
 GRAY = ("Set12", "BSD68_gray", "classic5")
 SMALL = ("Set5/HR", "Set14/HR")
 REAL = "CC15_real"
+STORED = 85
+"""Quality of the JPEG files as which the real pictures count once more."""
 GROUPS = ("clean", "noise", "JPEG", "halves", "real")
 
 
@@ -242,8 +244,12 @@ def measure(lab: Lab, wanted: Collection[str] = GROUPS) -> Iterator[Line]:
         yield lab.halves(name)
     if "real" not in wanted:
         return
-    sides = [lab.pictures(f"{REAL}/{side}", 3) for side in ("lq", "gt")]
-    yield lab.damaged("real noise", REAL, zip(*sides, strict=True))
+    for channels, color in ((3, REAL), (1, f"{REAL}, gray")):
+        sides = [list(lab.pictures(f"{REAL}/{side}", channels)) for side in ("lq", "gt")]
+        yield lab.damaged("real noise", color, zip(*sides, strict=True))
+        stored = [compressed(STORED)(image) for image in sides[0]]
+        pairs = zip(stored, sides[1], strict=True)
+        yield lab.damaged("real noise", f"{color}, quality {STORED}", pairs)
 
 
 def _damage(

@@ -155,13 +155,14 @@ def candidates(
         shipped: Tasks that have a network.
     """
     gray = diagnose(part, compressed=False).gray
-    single = [
-        (name,)
-        for name in shipped
-        if name != "demosaic" and (TASKS[name].channels == 1) in ((gray,) if gray else (False,))
-    ]
-    if gray:
-        single += [(name,) for name in shipped if TASKS[name].scale > 1]
+
+    def fits(name: str) -> bool:
+        if TASKS[name].channels == 1:
+            return gray
+        # of the networks for color, those that have none for gray beside them
+        return name != "demosaic" and (not gray or name == "photo" or TASKS[name].scale > 1)
+
+    single = [(name,) for name in shipped if fits(name)]
     chains = [
         chain
         for chain in (_GRAY_CHAINS if gray else _CHAINS)

@@ -13,6 +13,7 @@ from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.restoring import chain
 from semanir_arch.restoring.chain import Chain
+from semanir_arch.restoring.looking import candidates
 from tests.each import each
 from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights
 from tests.restoring.diagnosis.test_diagnosis import scene, with_noise
@@ -85,6 +86,13 @@ def test_a_contact_sheet_shows_every_task(pictures, capsys):
         assert task in page
     assert run("clean.png", "--try", "-o", "out") == 1
     assert "exists; --overwrite" in capsys.readouterr().err
+
+
+def test_gray_pictures_are_tried_with_what_serves_them():
+    shipped = ("denoise", "denoise_gray", "photo", "jpeg_gray", "demosaic", "sr_x2", "deblur")
+    gray = np.full((32, 32, 1), 128, np.uint8)
+    single = [chain for chain in candidates(gray, (), shipped) if len(chain) == 1]
+    assert single == [("denoise_gray",), ("photo",), ("jpeg_gray",), ("sr_x2",)]
 
 
 def test_demonstrations_say_so(pictures, capsys):

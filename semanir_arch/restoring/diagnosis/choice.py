@@ -17,6 +17,9 @@ __all__ = ["TaskChoice", "choose"]
 _VISIBLE_QUALITY = 95
 """JPEG files between the worst quality that is repaired and this one get a hint."""
 
+_GRAIN_QUALITY = 60
+"""Worst quality of gray JPEG files in which grain matters more than what compression lost."""
+
 _SMALL, _TINY = 384, 200
 """Longer side in pixels up to which a clean picture, and any picture, is enlarged."""
 
@@ -63,7 +66,8 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     if noise:
         words.append(f"grainy ({noise})")
         # noise that a camera or a file has spread, for which the others were not trained
-        tasks.append(task if task in shipped or task != "photo" else "denoise")
+        other = "denoise_gray" if gray else "denoise"
+        tasks.append(task if task in shipped or task != "photo" else other)
     if blocky:
         words.append(f"blocky (JPEG quality about {quality})")
     if blocky and not noise:
@@ -77,7 +81,7 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         words.append(size)
         tasks.append("sr_x2")
     if force and not tasks:
-        if "photo" in shipped and not gray:
+        if "photo" in shipped:
             tasks.append("photo")
         elif diagnosis.compression:
             tasks.append("jpeg_gray" if gray else "jpeg")
@@ -98,7 +102,10 @@ def _noise(diagnosis: Diagnosis, quality: int) -> tuple[str, str]:
         return "", ""
     is_brightness = is_like("gray", noise)
     if diagnosis.gray:
-        return (level, "denoise_gray") if is_brightness else ("", "")
+        if is_brightness:
+            return level, "denoise_gray"
+        is_grain = _GRAIN_QUALITY <= quality < NEARLY_LOSSLESS and is_like("gray_file", noise)
+        return (spread, "photo") if is_grain else ("", "")
     if not is_like("color_file" if in_file else "color", noise):
         return "", ""
     if in_file:

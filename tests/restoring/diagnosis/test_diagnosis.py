@@ -142,6 +142,8 @@ def test_what_helps_is_chosen(damage, tasks):
         (lambda image: with_colors(image, 6, blur=2.0), "photo"),
         # white noise whose colors a JPEG file has smoothed: not noise without color
         (lambda image: as_jpeg(with_noise(image, 15), 80)[1], "photo"),
+        # a grainy gray picture that was stored as JPEG
+        (lambda image: as_jpeg(with_noise(image, 12, blur=0.7)[..., :1], 85)[1], "photo"),
         (lambda image: with_noise(image, 20), "denoise"),
         (lambda image: with_noise(image, 20, gray=True), "denoise_gray"),
     ],
@@ -149,8 +151,15 @@ def test_what_helps_is_chosen(damage, tasks):
 def test_each_kind_of_noise_gets_the_network_that_was_trained_on_it(damage, task):
     found = diagnose(np.ascontiguousarray(damage(scene())))
     assert choose(found, [*WITHOUT_PHOTO, "photo"]).tasks == (task,)
-    without = "denoise" if task == "photo" else task
+    without = task if task != "photo" else "denoise_gray" if found.gray else "denoise"
     assert choose(found, WITHOUT_PHOTO).tasks == (without,)
+
+
+def test_a_clean_picture_gets_the_network_for_photographs_if_one_is_forced():
+    for channels in (1, 3):
+        clean = diagnose(scene(channels=channels))
+        assert choose(clean, TASKS).tasks == ()
+        assert choose(clean, TASKS, force=True).tasks == ("photo",)
 
 
 def test_small_and_damaged_pictures_get_one_network_for_both_where_there_is_one():
