@@ -7,8 +7,9 @@ BSDS400 are damaged by the project's own degradations: white noise, noise that a
 blotches of color, JPEG, noise before JPEG, the imitated camera, correlated noise. Their noise is
 measured; a logistic regression over the logarithms of the measures tells the kinds apart. Noise
 that is hardly seen, such as the grain of a good scan, counts as none. The threshold lets one in
-fifty pictures without noise pass as noisy, and one in ten gray JPEG files. No test set is looked at. With `--write` the numbers
-become `semanir_arch/restoring/diagnosis/limits.json`. Takes about two minutes of one core.
+fifty pictures without noise pass as noisy, and one in ten gray JPEG files. No test set is looked
+at. With `--write` the numbers become `semanir_arch/restoring/diagnosis/limits.json`. Takes about
+four minutes of one core.
 """
 
 from __future__ import annotations
