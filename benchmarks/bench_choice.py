@@ -32,7 +32,7 @@ from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matla
 from semanir_arch.data.files.image_io import Image, convert_channels, load_image
 from semanir_arch.data.sources.scanning import scan_images
 from semanir_arch.restoring.chain import Chain
-from semanir_arch.restoring.diagnosis import choose, diagnose
+from semanir_arch.restoring.diagnosis import choose, diagnose, took_texture
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.strength import enlarged
 from semanir_arch.weights import available
@@ -40,6 +40,9 @@ from semanir_arch.weights import available
 Pixels = NDArray[np.uint8]
 
 NEAR, UNTOUCHED = 0.2, 45.0
+
+LOOKED_AT = 320
+"""Side of the part by which a network's result is judged; the command looks at all of it."""
 
 COLOR = ("CBSD68", "Kodak24_crop500", "McMaster", "LIVE1_color")
 GRAY = ("Set12", "BSD68_gray", "classic5")
@@ -121,8 +124,13 @@ class Lab:
         return [(name,) for name in names if name in self.shipped]
 
     def choice(self, image: Pixels, tables: dict[int, Any] | None = None) -> tuple[str, ...]:
-        """What `--task auto` takes."""
-        return choose(diagnose(image, tables), self.shipped).tasks
+        """What `--task auto` takes, and keeps the result of."""
+        chosen = choose(diagnose(image, tables), self.shipped)
+        if chosen.cleans_only:
+            part = cut(image, LOOKED_AT)
+            if took_texture(part, self.run(chosen.tasks, part)):
+                return ()
+        return chosen.tasks
 
     def score(self, place: str, tasks: tuple[str, ...], measure: Callable[[], float]) -> float:
         """A score that is measured once."""
@@ -131,20 +139,12 @@ class Lab:
             self.known[key] = measure()
         return self.known[key]
 
-    def middle(self, image: Pixels) -> Pixels:
-        """The part that is restored; it begins where blocks of JPEG begin."""
-        rows, columns = (min(self.side, length) for length in image.shape[:2])
-        top, left = (
-            (a - b) // 2 // 8 * 8 for a, b in zip(image.shape[:2], (rows, columns), strict=True)
-        )
-        return np.ascontiguousarray(image[top : top + rows, left : left + columns])
-
     def damaged(self, group: str, what: str, pairs: Iterable[tuple[Pixels, Pixels]]) -> Line:
         """Judge the choice for damaged pictures, given with their clean ones."""
         line = Line(group, what)
         for number, (whole, target) in enumerate(pairs):
             tasks = self.choice(whole)
-            bad, clean = self.middle(whole), self.middle(target)
+            bad, clean = cut(whole, self.side), cut(target, self.side)
             scores: dict[tuple[str, ...], float] = {}
             for names in {(), tasks, *self.candidates(bad.shape[2] == 1)}:
                 scores[names] = self.score(
@@ -182,7 +182,7 @@ class Lab:
             tasks = self.choice(whole)
             score = math.inf
             if tasks:
-                picture = self.middle(whole)
+                picture = cut(whole, self.side)
                 score = self.score(
                     f"{line.what} {number}", tasks, partial(self._kept, tasks, picture)
                 )
@@ -194,6 +194,15 @@ class Lab:
         result = self.run(tasks, picture)
         scale = result.shape[0] // picture.shape[0]
         return psnr(np.asarray(matlab_resize(result, 1 / scale)) if scale > 1 else result, picture)
+
+
+def cut(image: Pixels, side: int) -> Pixels:
+    """The middle of a picture; it begins where blocks of JPEG begin."""
+    rows, columns = (min(side, length) for length in image.shape[:2])
+    top, left = (
+        (a - b) // 2 // 8 * 8 for a, b in zip(image.shape[:2], (rows, columns), strict=True)
+    )
+    return np.ascontiguousarray(image[top : top + rows, left : left + columns])
 
 
 def psnr(image: Pixels, target: Pixels) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.data.files.image_io import Image
-from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file
+from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file, took_texture
 from semanir_arch.restoring.restorer import Progress, Restorer
 from semanir_arch.tasks import get_task
 from semanir_arch.utils.errors import InputError
@@ -154,6 +154,18 @@ class Chooser:
     def choose(self, image: Image, path: Path) -> TaskChoice:
         """Choose what to do with a file that was read."""
         return choose(diagnose_file(image, path), self._shipped, force=self._force)
+
+    def approves(
+        self, choice: TaskChoice, before: npt.NDArray[Any], after: npt.NDArray[Any]
+    ) -> bool:
+        """Whether a result is what the choice was made for, and not fine texture that is gone.
+
+        Args:
+            choice: Choice made for the picture.
+            before: (H, W, C), uint8 or uint16.
+            after: Result of the networks of the choice.
+        """
+        return self._force or not choice.cleans_only or not took_texture(before, after)
 
     def chain(self, choice: TaskChoice) -> Chain:
         """The networks of a choice that names some; each is loaded once."""

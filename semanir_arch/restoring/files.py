@@ -30,6 +30,8 @@ __all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
 _DEEPER = 257
 """Factor that turns 8 bits into the same share of 16."""
 
+_FORCED = "--force keeps its result"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -84,7 +86,8 @@ def restore_file(
 ) -> Outcome:
     """Restore one file; everything that can fail early does so before the network works.
 
-    A file in which nothing is to be repaired is copied.
+    A file in which nothing is to be repaired is copied, as is one whose "noise" proves to be
+    texture.
 
     Raises:
         ValueError: The file cannot be read, the result cannot be written in its format, or would
@@ -98,25 +101,47 @@ def restore_file(
     _refuse_closed(job.target.parent)
     with _silent_libraries():
         image = load_image(job.source)
-    choice = network.choose(image, job.source) if isinstance(network, Chooser) else None
+    chooser = network if isinstance(network, Chooser) else None
+    choice = chooser.choose(image, job.source) if chooser is not None else None
     said = [] if choice is None else [choice.line, *choice.hints]
     restorer = network if isinstance(network, Chain) else None
-    if choice is not None and choice.tasks and isinstance(network, Chooser):
-        restorer = network.chain(choice)
+    if chooser is not None and choice is not None and choice.tasks:
+        restorer = chooser.chain(choice)
     _check_result(job.target, image, restorer, settings)
     pixels = image.pixels
-    if restorer is None and _is_as_wanted(job, image, settings):
-        _copy(job, settings)
-        return Outcome(pixels.shape[0], pixels.shape[1], (), tuple(said))
-    label = _label(restorer, settings)
     if settings.depth == 16 and image.bit_depth == 8:
         pixels = pixels.astype(np.uint16) * np.uint16(_DEEPER)
     restored = pixels
     if restorer is not None:
         restored = _restore(pixels, job, restorer, settings, progress)
-        said.append(change_in_words(pixels, restored))
+        if chooser is None or choice is None or chooser.approves(choice, pixels, restored):
+            said.append(change_in_words(pixels, restored))
+        else:
+            task = "+".join(choice.tasks)
+            said.append(f"left as it is: {task} takes away fine texture, not noise; {_FORCED}")
+            restorer, restored = None, pixels
+    if restorer is None and _is_as_wanted(job, image, settings):
+        _copy(job, settings)
+        return Outcome(pixels.shape[0], pixels.shape[1], (), tuple(said))
+    label = _label(restorer, settings)
     if settings.depth == 8:
         restored = _to_8_bit(restored)
+    _write(job, image, restored, label, settings)
+    return Outcome(
+        height=restored.shape[0],
+        width=restored.shape[1],
+        notes=(*image.notes, *lost_metadata(job.target, image.metadata, restored)),
+        said=tuple(said),
+        demonstrations=tuple(restorer.demonstrations) if restorer else (),
+        label=label,
+        precisions=restorer.precisions if restorer else (),
+    )
+
+
+def _write(
+    job: Job, image: Image, restored: npt.NDArray[Any], label: str, settings: Settings
+) -> None:
+    """Write the result and, if it is wanted, the picture of before and after."""
     write_image(
         job.target,
         restored,
@@ -130,13 +155,6 @@ def restore_file(
 
         picture = fitting_picture({"before": image.pixels, "after": restored}, label)
         write_image(job.picture, picture, metadata=image.metadata, overwrite=settings.overwrite)
-    lost = lost_metadata(job.target, image.metadata, restored)
-    demonstrations = restorer.demonstrations if restorer else []
-    height, width = restored.shape[:2]
-    notes = (*image.notes, *lost)
-    precisions = restorer.precisions if restorer else ()
-    shown = tuple(demonstrations)
-    return Outcome(height, width, notes, tuple(said), shown, label, precisions)
 
 
 def _label(network: Chain | None, settings: Settings) -> str:

@@ -13,6 +13,7 @@ from semanir_arch.commands import restore as cli
 from semanir_arch.data.files.image_io import load_image, write_image
 from semanir_arch.restoring import chain
 from semanir_arch.restoring.chain import Chain
+from semanir_arch.restoring.diagnosis import TaskChoice
 from semanir_arch.restoring.looking import candidates
 from tests.each import each
 from tests.helpers import TINY_SR, TINY_UNET, make_image, save_weights
@@ -59,6 +60,25 @@ def test_a_clean_picture_is_restored_on_demand_and_converted_where_asked(picture
     Path("out/clean.png").write_bytes(b"precious")
     assert run("in/clean.png", "-o", "out") == 1
     assert Path("out/clean.png").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_result_without_the_fine_texture_is_not_kept(pictures, monkeypatch, capsys, suffix):
+    # the network takes what there is in the upper half, and nothing elsewhere
+    textured = scene()
+    textured[:224] = with_noise(textured, 10)[:224]
+    wrong = TaskChoice("grainy (wrongly), color", ("denoise",))
+    monkeypatch.setattr(chain, "choose", lambda *_, **__: wrong)
+    write_image("textured.png", textured)
+    result = Path(f"out/textured.{suffix}")
+    assert run("textured.png", "-o", "out", "--format", suffix) == 0
+    said = capsys.readouterr().out
+    assert "-> denoise" in said
+    assert "left as it is: denoise takes away fine texture, not noise; --force" in said
+    assert np.array_equal(load_image(result).pixels, textured)
+    assert run("textured.png", "-o", "out", "--format", suffix, "--force", "--overwrite") == 0
+    assert "changed by" in capsys.readouterr().out
+    assert not np.array_equal(load_image(result).pixels, textured)
 
 
 def test_a_diagnosis_writes_nothing(pictures, capsys):

@@ -1,6 +1,7 @@
 """What is wrong with a picture, measured without a network; and which network helps."""
 
 from semanir_arch.restoring.diagnosis.choice import TaskChoice, choose
+from semanir_arch.restoring.diagnosis.evenness import took_texture
 from semanir_arch.restoring.diagnosis.findings import (
     Diagnosis,
     diagnose,
@@ -8,4 +9,12 @@ from semanir_arch.restoring.diagnosis.findings import (
     diagnose_file,
 )
 
-__all__ = ["Diagnosis", "TaskChoice", "choose", "diagnose", "diagnose_data", "diagnose_file"]
+__all__ = [
+    "Diagnosis",
+    "TaskChoice",
+    "choose",
+    "diagnose",
+    "diagnose_data",
+    "diagnose_file",
+    "took_texture",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from semanir_arch.restoring.diagnosis.evenness import NOISE_TASKS
 from semanir_arch.restoring.diagnosis.findings import Diagnosis
 from semanir_arch.restoring.diagnosis.limits import NEARLY_LOSSLESS, is_like, limit
 
@@ -37,6 +38,11 @@ class TaskChoice:
     findings: str
     tasks: tuple[str, ...]
     hints: tuple[str, ...] = ()
+
+    @property
+    def cleans_only(self) -> bool:
+        """Whether all that is done is to take noise away."""
+        return bool(self.tasks) and NOISE_TASKS.issuperset(self.tasks)
 
     @property
     def line(self) -> str:
