@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from semanir_arch.data.degradations.matlab_resize import crop_to_multiple, matlab_resize
 from semanir_arch.data.files.image_io import Image, convert_channels, load_image
 from semanir_arch.data.sources.scanning import scan_images
-from semanir_arch.restoring.chain import Chain
-from semanir_arch.restoring.diagnosis import choose, diagnose, took_texture
+from semanir_arch.restoring.chain import Chooser
+from semanir_arch.restoring.diagnosis import choose, diagnose
 from semanir_arch.restoring.restorer import Restorer
 from semanir_arch.restoring.strength import enlarged
 from semanir_arch.weights import available
@@ -103,7 +103,7 @@ class Lab:
         self.root, self.most, self.side = root, most, side
         self.known = {} if known is None else known
         self.shipped = [one.task.name for one in available()]
-        self._opened: dict[str, Restorer] = {}
+        self.chooser = Chooser(lambda task: Restorer(task=task, device="cpu"))
 
     def pictures(self, name: str, channels: int) -> Iterator[Pixels]:
         """Clean pictures of a set, spread over it."""
@@ -114,9 +114,7 @@ class Lab:
 
     def run(self, tasks: tuple[str, ...], image: Pixels) -> Pixels:
         """The picture after some networks."""
-        for task in tasks:
-            self._opened.setdefault(task, Restorer(task=task, device="cpu"))
-        return np.asarray(Chain([self._opened[task] for task in tasks]).restore(image))
+        return np.asarray(self.chooser.chain(tasks).restore(image))
 
     def candidates(self, gray: bool) -> list[tuple[str, ...]]:
         """Networks that keep the size of a picture and are no demonstrations."""
@@ -125,12 +123,12 @@ class Lab:
 
     def choice(self, image: Pixels, tables: dict[int, Any] | None = None) -> tuple[str, ...]:
         """What `--task auto` takes, and keeps the result of."""
-        chosen = choose(diagnose(image, tables), self.shipped)
-        if chosen.cleans_only:
-            part = cut(image, LOOKED_AT)
-            if took_texture(part, self.run(chosen.tasks, part)):
-                return ()
-        return chosen.tasks
+        choice = choose(diagnose(image, tables), self.shipped, judged=True)
+        part = cut(image, LOOKED_AT)
+        for attempt in self.chooser.attempts(choice):
+            if attempt.judge is None or attempt.judge(part, attempt.chain.restore(part)):
+                return attempt.tasks
+        return ()
 
     def score(self, place: str, tasks: tuple[str, ...], measure: Callable[[], float]) -> float:
         """A score that is measured once."""

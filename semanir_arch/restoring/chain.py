@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,31 @@ import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.data.files.image_io import Image
-from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose_file, took_texture
+from semanir_arch.restoring.diagnosis import (
+    TaskChoice,
+    choose,
+    diagnose_file,
+    found_grain,
+    took_texture,
+)
 from semanir_arch.restoring.restorer import Progress, Restorer
 from semanir_arch.tasks import get_task
 from semanir_arch.utils.errors import InputError
 from semanir_arch.weights import available
 
-__all__ = ["AUTO", "Chain", "Chooser", "change_in_words", "split_tasks"]
+__all__ = ["AUTO", "Attempt", "Chain", "Chooser", "change_in_words", "split_tasks"]
 
 AUTO = "auto"
 """The task that is chosen for every picture."""
 
 _HARDLY = 50.0
 """PSNR in decibels between input and result from which a change can hardly be seen."""
+
+_NOISE_TASKS = frozenset({"photo", "denoise", "denoise_gray"})
+"""Tasks whose networks take noise away, and fine texture if they are given a clean picture."""
+
+_NO_GRAIN = "found no grain"
+_TEXTURE = "takes away fine texture, not noise (--force keeps its result)"
 
 
 class Chain:
@@ -133,6 +146,28 @@ class Chain:
         return shares
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """Networks, and whether their result is kept.
+
+    Args:
+        tasks: Names of the networks.
+        chain: The networks.
+        judge: Function that says from a picture and its result, (H, W, C), uint8 or uint16, whether
+            to keep it; None if it is kept in any case.
+        refusal: Reason why a result is not kept, in words.
+    """
+
+    tasks: tuple[str, ...]
+    chain: Chain
+    judge: Callable[[npt.NDArray[Any], npt.NDArray[Any]], bool] | None = None
+    refusal: str = ""
+
+    def keeps(self, before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
+        """Whether to keep a result."""
+        return self.judge is None or self.judge(before, after)
+
+
 class Chooser:
     """Looks at every picture and takes the networks that help it.
 
@@ -153,26 +188,26 @@ class Chooser:
 
     def choose(self, image: Image, path: Path) -> TaskChoice:
         """Choose what to do with a file that was read."""
-        return choose(diagnose_file(image, path), self._shipped, force=self._force)
+        found = diagnose_file(image, path)
+        return choose(found, self._shipped, force=self._force, judged=True)
 
-    def approves(
-        self, choice: TaskChoice, before: npt.NDArray[Any], after: npt.NDArray[Any]
-    ) -> bool:
-        """Whether a result is what the choice was made for, and not fine texture that is gone.
+    def attempts(self, choice: TaskChoice) -> list[Attempt]:
+        """What to do, in this order, until a result is kept; nothing for a clean picture."""
+        attempts = []
+        if choice.trial:
+            attempts.append(Attempt(choice.trial, self.chain(choice.trial), found_grain, _NO_GRAIN))
+        if choice.tasks:
+            judged = not self._force and _NOISE_TASKS.issuperset(choice.tasks)
+            judge = _took_noise if judged else None
+            attempts.append(Attempt(choice.tasks, self.chain(choice.tasks), judge, _TEXTURE))
+        return attempts
 
-        Args:
-            choice: Choice made for the picture.
-            before: (H, W, C), uint8 or uint16.
-            after: Result of the networks of the choice.
-        """
-        return self._force or not choice.cleans_only or not took_texture(before, after)
-
-    def chain(self, choice: TaskChoice) -> Chain:
-        """The networks of a choice that names some; each is loaded once."""
-        for task in choice.tasks:
+    def chain(self, tasks: Sequence[str]) -> Chain:
+        """The networks of some tasks; each is loaded once."""
+        for task in tasks:
             if task not in self._opened:
                 self._opened[task] = self._open(task)
-        return Chain([self._opened[task] for task in choice.tasks])
+        return Chain([self._opened[task] for task in tasks])
 
 
 def split_tasks(text: str) -> list[str]:
@@ -213,6 +248,10 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
     if psnr >= _HARDLY:
         said += "; little to repair was found; --try shows other tasks"
     return said
+
+
+def _took_noise(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
+    return not took_texture(before, after)
 
 
 def _knows(restorer: Restorer, name: str) -> bool:

@@ -6,7 +6,7 @@ import errno
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from semanir_arch.data.files.bounds import read_size
 from semanir_arch.data.files.image_encoding import check_format, lost_metadata
 from semanir_arch.data.files.image_io import Image, load_image, load_mosaic, write_image
-from semanir_arch.restoring.chain import Chain, Chooser, change_in_words
+from semanir_arch.restoring.chain import Attempt, Chain, Chooser, change_in_words
 from semanir_arch.restoring.jobs import Job
 from semanir_arch.restoring.restorer import Progress
 from semanir_arch.utils.atomic import replacing
@@ -29,8 +29,6 @@ __all__ = ["Outcome", "Settings", "count_pixels", "restore_file"]
 
 _DEEPER = 257
 """Factor that turns 8 bits into the same share of 16."""
-
-_FORCED = "--force keeps its result"
 
 
 @dataclass(frozen=True)
@@ -101,25 +99,23 @@ def restore_file(
     _refuse_closed(job.target.parent)
     with _silent_libraries():
         image = load_image(job.source)
-    chooser = network if isinstance(network, Chooser) else None
-    choice = chooser.choose(image, job.source) if chooser is not None else None
-    said = [] if choice is None else [choice.line, *choice.hints]
-    restorer = network if isinstance(network, Chain) else None
-    if chooser is not None and choice is not None and choice.tasks:
-        restorer = chooser.chain(choice)
-    _check_result(job.target, image, restorer, settings)
+    said, attempts = _plan(network, image, job.source)
+    chains: list[Chain | None] = [attempt.chain for attempt in attempts]
+    for chain in chains or [None]:
+        _check_result(job.target, image, chain, settings)
     pixels = image.pixels
     if settings.depth == 16 and image.bit_depth == 8:
         pixels = pixels.astype(np.uint16) * np.uint16(_DEEPER)
-    restored = pixels
-    if restorer is not None:
-        restored = _restore(pixels, job, restorer, settings, progress)
-        if chooser is None or choice is None or chooser.approves(choice, pixels, restored):
+    restored, restorer = pixels, None
+    for attempt in attempts:
+        result = _restore(pixels, job, attempt.chain, settings, progress)
+        if attempt.keeps(pixels, result):
+            restored, restorer = result, attempt.chain
             said.append(change_in_words(pixels, restored))
-        else:
-            task = "+".join(choice.tasks)
-            said.append(f"left as it is: {task} takes away fine texture, not noise; {_FORCED}")
-            restorer, restored = None, pixels
+            break
+        said.append(f"{'+'.join(attempt.tasks)} {attempt.refusal}")
+    if attempts and restorer is None:
+        said.append("left as it is")
     if restorer is None and _is_as_wanted(job, image, settings):
         _copy(job, settings)
         return Outcome(pixels.shape[0], pixels.shape[1], (), tuple(said))
@@ -136,6 +132,16 @@ def restore_file(
         label=label,
         precisions=restorer.precisions if restorer else (),
     )
+
+
+def _plan(
+    network: Chain | Chooser, image: Image, path: Path
+) -> tuple[list[str], Sequence[Attempt]]:
+    """What was found in a picture, in words, and what to do until a result is kept."""
+    if isinstance(network, Chain):
+        return [], [Attempt((), network)]
+    choice = network.choose(image, path)
+    return [choice.line, *choice.hints], network.attempts(choice)
 
 
 def _write(

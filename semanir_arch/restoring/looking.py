@@ -18,7 +18,7 @@ from semanir_arch.report.page import Page, PagePicture, write_page
 from semanir_arch.restoring.batch import open_restorer
 from semanir_arch.restoring.chain import Chooser
 from semanir_arch.restoring.comparison_picture import side_by_side
-from semanir_arch.restoring.diagnosis import TaskChoice, choose, diagnose, diagnose_file
+from semanir_arch.restoring.diagnosis import choose, diagnose, diagnose_file
 from semanir_arch.restoring.failing import complain_of, speaks_for_itself
 from semanir_arch.restoring.jobs import Job, list_jobs
 from semanir_arch.restoring.reporter import Reporter
@@ -48,10 +48,10 @@ def diagnose_all(arguments: argparse.Namespace, reporter: Reporter) -> int:
     def look(job: Job) -> None:
         image = load_image(job.source)
         diagnosis = diagnose_file(image, job.source)
-        choice = choose(diagnosis, shipped, force=arguments.force)
+        choice = choose(diagnosis, shipped, force=arguments.force, judged=True)
         if arguments.json:
             facts = {"file": str(job.source), "tasks": choice.tasks, "findings": choice.findings}
-            facts |= {"hints": choice.hints, **diagnosis.facts()}
+            facts |= {"trial": choice.trial, "hints": choice.hints, **diagnosis.facts()}
             reporter.say(json.dumps(facts))
             return
         reporter.say(f"{job.source}: {choice.line}")
@@ -82,7 +82,7 @@ def try_all(arguments: argparse.Namespace, reporter: Reporter) -> int:
         results: dict[str, npt.NDArray[Any]] = {"input": part}
         choice = choose(diagnose_file(image, job.source), [one.task.name for one in available()])
         for tasks in candidates(part, choice.tasks, [one.task.name for one in available()]):
-            chain = networks.chain(TaskChoice("", tasks))
+            chain = networks.chain(tasks)
             mark = " (chosen)" if tasks == choice.tasks else ""
             shown = " (demo)" if chain.demonstrations else mark
             results["+".join(tasks) + shown] = chain.restore(part, strength=arguments.strength)

@@ -74,11 +74,29 @@ def test_a_result_without_the_fine_texture_is_not_kept(pictures, monkeypatch, ca
     assert run("textured.png", "-o", "out", "--format", suffix) == 0
     said = capsys.readouterr().out
     assert "-> denoise" in said
-    assert "left as it is: denoise takes away fine texture, not noise; --force" in said
+    assert "denoise takes away fine texture, not noise (--force keeps its result)" in said
+    assert "left as it is" in said
     assert np.array_equal(load_image(result).pixels, textured)
     assert run("textured.png", "-o", "out", "--format", suffix, "--force", "--overwrite") == 0
     assert "changed by" in capsys.readouterr().out
     assert not np.array_equal(load_image(result).pixels, textured)
+
+
+def test_gray_pictures_are_tried_and_kept_where_there_is_grain(pictures, capsys):
+    clean = scene(channels=1)
+    write_image("gray/clean.png", clean)
+    # grain that neighbors share, as scanners and cameras make it
+    write_image("gray/grainy.png", with_noise(scene(), 6, blur=0.7)[..., :1])
+    assert run("gray", "-o", "out") == 0
+    said = capsys.readouterr().out
+    assert said.count("-> photo if it finds grain, else left as it is") == 2
+    assert said.count("photo found no grain") == said.count("changed by") == 1
+    assert Path("out/clean.png").read_bytes() == Path("gray/clean.png").read_bytes()
+    before, after = (
+        np.abs(load_image(path).pixels.astype(float) - clean)[96:].mean()  # below the texture
+        for path in ("gray/grainy.png", "out/grainy.png")
+    )
+    assert after < 0.7 * before
 
 
 def test_a_diagnosis_writes_nothing(pictures, capsys):

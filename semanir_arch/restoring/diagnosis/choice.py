@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from semanir_arch.restoring.diagnosis.evenness import NOISE_TASKS
 from semanir_arch.restoring.diagnosis.findings import Diagnosis
 from semanir_arch.restoring.diagnosis.limits import NEARLY_LOSSLESS, is_like, limit
 
@@ -19,7 +18,7 @@ _VISIBLE_QUALITY = 95
 """JPEG files between the worst quality that is repaired and this one get a hint."""
 
 _GRAIN_QUALITY = 60
-"""Worst quality of gray JPEG files in which grain matters more than what compression lost."""
+"""Worst quality of gray JPEG files in which grain may matter more than what compression lost."""
 
 _SMALL, _TINY = 384, 200
 """Longer side in pixels up to which a clean picture, and any picture, is enlarged."""
@@ -33,24 +32,26 @@ class TaskChoice:
         findings: Faults of the picture, in plain words; "nothing to repair" if there are none.
         tasks: Names of the networks, in their order; empty for none.
         hints: Other tasks worth trying, in words.
+        trial: Networks to try before, whose result is kept only if it takes away grain.
     """
 
     findings: str
     tasks: tuple[str, ...]
     hints: tuple[str, ...] = ()
-
-    @property
-    def cleans_only(self) -> bool:
-        """Whether all that is done is to take noise away."""
-        return bool(self.tasks) and NOISE_TASKS.issuperset(self.tasks)
+    trial: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
         """The choice in one line, such as `grainy (sigma about 25), color -> denoise`."""
-        return f"{self.findings} -> {' + '.join(self.tasks) if self.tasks else 'left as it is'}"
+        done = " + ".join(self.tasks) if self.tasks else "left as it is"
+        if self.trial:
+            done = f"{' + '.join(self.trial)} if it finds grain, else {done}"
+        return f"{self.findings} -> {done}"
 
 
-def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = False) -> TaskChoice:
+def choose(
+    diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = False, judged: bool = False
+) -> TaskChoice:
     """Choose among the networks there are.
 
     Demonstrations are never chosen, but mentioned.
@@ -59,6 +60,7 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
         diagnosis: Diagnosis of the picture.
         shipped: Tasks that have a network.
         force: Whether to choose a task for a clean picture as well.
+        judged: Whether results are judged, as `Chooser` does, so that networks may be tried.
     """
     gray = diagnosis.gray
     quality = diagnosis.compression.quality if diagnosis.compression else 100
@@ -72,8 +74,7 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     if noise:
         words.append(f"grainy ({noise})")
         # noise that a camera or a file has spread, for which the others were not trained
-        other = "denoise_gray" if gray else "denoise"
-        tasks.append(task if task in shipped or task != "photo" else other)
+        tasks.append(task if task in shipped or task != "photo" else "denoise")
     if blocky:
         words.append(f"blocky (JPEG quality about {quality})")
     if blocky and not noise:
@@ -96,7 +97,11 @@ def choose(diagnosis: Diagnosis, shipped: Collection[str], *, force: bool = Fals
     chosen = tuple(task for task in tasks if task in shipped)
     kind = "gray" if gray else "color"
     found = ", ".join(words) if words else "nothing to repair"
-    return TaskChoice(f"{found}, {kind}", chosen, tuple(_hints(diagnosis, chosen, quality)))
+    # in brightness alone, spread grain and fine texture measure alike; a network tells them apart
+    doubtful = gray and not noise and longer > _SMALL and quality >= _GRAIN_QUALITY
+    trial = ("photo",) if judged and doubtful and not force and "photo" in shipped else ()
+    hints = _hints(diagnosis, chosen, quality)
+    return TaskChoice(f"{found}, {kind}", chosen, tuple(hints), trial)
 
 
 def _noise(diagnosis: Diagnosis, quality: int) -> tuple[str, str]:
@@ -108,10 +113,7 @@ def _noise(diagnosis: Diagnosis, quality: int) -> tuple[str, str]:
         return "", ""
     is_brightness = is_like("gray", noise)
     if diagnosis.gray:
-        if is_brightness:
-            return level, "denoise_gray"
-        is_grain = _GRAIN_QUALITY <= quality < NEARLY_LOSSLESS and is_like("gray_file", noise)
-        return (spread, "photo") if is_grain else ("", "")
+        return (level, "denoise_gray") if is_brightness else ("", "")
     if not is_like("color_file" if in_file else "color", noise):
         return "", ""
     if in_file:

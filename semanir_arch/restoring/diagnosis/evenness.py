@@ -9,10 +9,7 @@ import numpy.typing as npt
 
 from semanir_arch.restoring.diagnosis.limits import limit
 
-__all__ = ["NOISE_TASKS", "took_texture", "unevenness"]
-
-NOISE_TASKS = frozenset({"photo", "denoise", "denoise_gray"})
-"""Tasks whose networks take noise away, and fine texture if they are given a clean picture."""
+__all__ = ["found_grain", "took_texture", "unevenness"]
 
 _BLOCK = 16
 _FEW = 8
@@ -28,6 +25,10 @@ _DARK, _BRIGHT = 10.0, 245.0
 """Beyond these means, noise was cut off, on the 0-255 scale."""
 
 
+_SEEN = 45.0
+"""PSNR in decibels between a picture and a result beyond which nothing worth it was found."""
+
+
 def took_texture(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
     """Whether what a network took away is spread less evenly than noise.
 
@@ -36,6 +37,23 @@ def took_texture(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
         after: Result of the network, of the same shape and type.
     """
     return unevenness(before, after) > limit("uneven_change")
+
+
+def found_grain(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
+    """Whether a network that was only tried took away something that counts, and evenly.
+
+    Arguments as of `took_texture`.
+    """
+    if took_texture(before, after):
+        return False
+    squares = 0.0
+    # some rows at a time, as below
+    for row in range(0, len(before), _BLOCK):
+        part = slice(row, row + _BLOCK)
+        error = before[part].astype(np.float32) - after[part].astype(np.float32)
+        squares += float(np.square(error).sum(dtype=np.float64))
+    white = float(np.iinfo(before.dtype).max)
+    return squares / before.size > white**2 * 10 ** (-_SEEN / 10)
 
 
 def unevenness(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> float:

@@ -34,8 +34,7 @@ def is_like(kind: str, noise: Noise) -> bool:
     Args:
         kind: "color" for any noise in a color picture, "color_file" for noise in one that was a
             JPEG file, "gray" for noise of the brightness that neighboring pixels do not share,
-            "gray_file" for any in a gray picture that was a JPEG file, "white" for color noise that
-            neighboring pixels do not share.
+            "white" for such noise in color.
         noise: Noise as measured; that of a color picture if the kind asks for it.
     """
     entry = limit(kind)

@@ -142,8 +142,6 @@ def test_what_helps_is_chosen(damage, tasks):
         (lambda image: with_colors(image, 6, blur=2.0), "photo"),
         # white noise whose colors a JPEG file has smoothed: not noise without color
         (lambda image: as_jpeg(with_noise(image, 15), 80)[1], "photo"),
-        # a grainy gray picture that was stored as JPEG
-        (lambda image: as_jpeg(with_noise(image, 12, blur=0.7)[..., :1], 85)[1], "photo"),
         (lambda image: with_noise(image, 20), "denoise"),
         (lambda image: with_noise(image, 20, gray=True), "denoise_gray"),
     ],
@@ -151,7 +149,7 @@ def test_what_helps_is_chosen(damage, tasks):
 def test_each_kind_of_noise_gets_the_network_that_was_trained_on_it(damage, task):
     found = diagnose(np.ascontiguousarray(damage(scene())))
     assert choose(found, [*WITHOUT_PHOTO, "photo"]).tasks == (task,)
-    without = task if task != "photo" else "denoise_gray" if found.gray else "denoise"
+    without = "denoise" if task == "photo" else task
     assert choose(found, WITHOUT_PHOTO).tasks == (without,)
 
 
@@ -160,6 +158,23 @@ def test_a_clean_picture_gets_the_network_for_photographs_if_one_is_forced():
         clean = diagnose(scene(channels=channels))
         assert choose(clean, TASKS).tasks == ()
         assert choose(clean, TASKS, force=True).tasks == ("photo",)
+
+
+def test_grain_in_a_gray_picture_is_left_to_a_network_if_its_result_is_judged():
+    clean = diagnose(scene(channels=1))
+    assert choose(clean, TASKS).trial == ()
+    assert choose(clean, WITHOUT_PHOTO, judged=True).trial == ()
+    assert choose(clean, TASKS, judged=True, force=True).trial == ()
+    choice = choose(clean, TASKS, judged=True)
+    assert (choice.trial, choice.tasks) == (("photo",), ())
+    assert choice.line == "nothing to repair, gray -> photo if it finds grain, else left as it is"
+    good, bad = (diagnose(as_jpeg(scene(channels=1), quality)[1]) for quality in (80, 40))
+    assert choose(good, TASKS, judged=True).trial == ("photo",)
+    assert choose(good, TASKS, judged=True).tasks == ("jpeg_gray",)
+    # what the file lost matters more, or is all that can be seen
+    assert choose(bad, TASKS, judged=True).trial == ()
+    assert choose(diagnose(scene(channels=1)[:200, :300]), TASKS, judged=True).trial == ()
+    assert choose(diagnose(scene()), TASKS, judged=True).trial == ()
 
 
 def test_small_and_damaged_pictures_get_one_network_for_both_where_there_is_one():

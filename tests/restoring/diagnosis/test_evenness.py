@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semanir_arch.restoring.diagnosis.evenness import took_texture, unevenness
+from semanir_arch.restoring.diagnosis.evenness import found_grain, took_texture, unevenness
 
 NOISE = np.random.default_rng(0).normal(0, 4, (96, 128, 1))
 
@@ -26,6 +26,15 @@ def test_noise_everywhere_is_even_and_texture_in_places_is_not(channels, dtype):
     assert unevenness(*changed(half, channels=channels, dtype=dtype)) > 10
     assert not took_texture(*changed(1, channels=channels, dtype=dtype))
     assert took_texture(*changed(half, channels=channels, dtype=dtype))
+
+
+def test_only_grain_that_counts_is_found():
+    half = (np.arange(128) < 64).reshape(1, 128, 1)
+    for dtype in (np.uint8, np.uint16):
+        assert found_grain(*changed(1, dtype=dtype))
+        assert not found_grain(*changed(half, dtype=dtype))
+        # 0.5 levels, 54 dB
+        assert not found_grain(*changed(1 / 8, dtype=dtype))
 
 
 def test_opacity_does_not_count():
