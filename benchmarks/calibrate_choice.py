@@ -25,7 +25,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from bench_choice import LOOKED_AT, Lab, Pixels, compressed, cut, noisy, psnr
+from bench_choice import LOOKED_AT, UNTOUCHED, Lab, Pixels, compressed, cut, noisy, psnr
 from numpy.typing import NDArray
 
 import semanir_arch.restoring.diagnosis as package
@@ -41,6 +41,9 @@ TARGET = Path(package.__file__).with_name("limits.json")
 FALSE_ALARMS = 0.02
 """Share of the pictures without noise that may be called noisy, and of results for noisy ones that
 may be refused because they are uneven."""
+
+TRIALS = 0.01
+"""Share of clean gray pictures in which a trial may find grain."""
 
 VISIBLE, HIDDEN = 36.0, 40.0
 """PSNR in decibels below which noise has to be found, and above which it counts as none."""
@@ -111,6 +114,7 @@ def main() -> None:
     ]
     found["uneven"] = round(float(np.quantile(even, MOSTLY_EVEN)), 3)
     found["uneven_change"] = uneven_change(paths)
+    found["even_grain"] = even_grain(paths)
     found["worst_quality"] = worst_quality(paths[:: max(1, len(paths) // 12)][:12])
     say(f"shared {found['shared']:.3f}, worst quality {found['worst_quality']}")
     if arguments.write:
@@ -301,6 +305,19 @@ def uneven_change(paths: Sequence[Path]) -> float:
                 found.append(unevenness(part, lab.run((task,), part)))
     say(f"change of {len(found)}: {np.quantile(found, (0.5, 0.9, 0.95, 0.98, 1))}")
     return round(float(np.quantile(found, 1 - FALSE_ALARMS)), 3)
+
+
+def even_grain(paths: Sequence[Path]) -> float:
+    """What `photo` takes from nearly all clean gray pictures is less even than this, or little."""
+    lab = Lab(Path(), 0)
+    found = []
+    for path in paths:
+        clean = np.asarray(convert_channels(Image(load_image(path).pixels), 1))
+        for image in (clean, compressed(80)(clean)):
+            part = cut(image, LOOKED_AT)
+            result = lab.run(("photo",), part)
+            found.append(unevenness(part, result) if psnr(part, result) < UNTOUCHED else np.inf)
+    return round(float(np.quantile(found, TRIALS, method="lower")), 3)
 
 
 def middle(path: Path, channels: int) -> Pixels:

@@ -44,7 +44,7 @@ def found_grain(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
 
     Arguments as of `took_texture`.
     """
-    if took_texture(before, after):
+    if unevenness(before, after) > limit("even_grain"):
         return False
     squares = 0.0
     # some rows at a time, as below
