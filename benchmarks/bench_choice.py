@@ -126,7 +126,7 @@ class Lab:
         choice = choose(diagnose(image, tables), self.shipped, judged=True)
         part = cut(image, LOOKED_AT)
         for attempt in self.chooser.attempts(choice):
-            if attempt.judge is None or attempt.judge(part, attempt.chain.restore(part)):
+            if attempt.judge is None or attempt.keeps(part, attempt.chain.restore(part)):
                 return attempt.tasks
         return ()
 

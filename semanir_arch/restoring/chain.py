@@ -153,19 +153,21 @@ class Attempt:
     Args:
         tasks: Names of the networks.
         chain: The networks.
-        judge: Function that says from a picture and its result, (H, W, C), uint8 or uint16, whether
-            to keep it; None if it is kept in any case.
+        judge: Function that says from a picture, its result, (H, W, C), uint8 or uint16, and the
+            share of the change that is in it, whether to keep it; None if it is kept in any case.
         refusal: Reason why a result is not kept, in words.
     """
 
     tasks: tuple[str, ...]
     chain: Chain
-    judge: Callable[[npt.NDArray[Any], npt.NDArray[Any]], bool] | None = None
+    judge: Callable[[npt.NDArray[Any], npt.NDArray[Any], float | None], bool] | None = None
     refusal: str = ""
 
-    def keeps(self, before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
-        """Whether to keep a result."""
-        return self.judge is None or self.judge(before, after)
+    def keeps(
+        self, before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float | None = None
+    ) -> bool:
+        """Whether to keep a result that was made with some strength."""
+        return self.judge is None or self.judge(before, after, strength)
 
 
 class Chooser:
@@ -250,7 +252,7 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
     return said
 
 
-def _took_noise(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
+def _took_noise(before: npt.NDArray[Any], after: npt.NDArray[Any], _strength: float | None) -> bool:
     return not took_texture(before, after)
 
 

@@ -109,7 +109,7 @@ def restore_file(
     restored, restorer = pixels, None
     for attempt in attempts:
         result = _restore(pixels, job, attempt.chain, settings, progress)
-        if attempt.keeps(pixels, result):
+        if attempt.keeps(pixels, result, settings.strength):
             restored, restorer = result, attempt.chain
             said.append(change_in_words(pixels, restored))
             break

@@ -24,7 +24,6 @@ _ROUNDING = 0.1
 _DARK, _BRIGHT = 10.0, 245.0
 """Beyond these means, noise was cut off, on the 0-255 scale."""
 
-
 _SEEN = 45.0
 """PSNR in decibels between a picture and a result beyond which nothing worth it was found."""
 
@@ -39,10 +38,15 @@ def took_texture(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
     return unevenness(before, after) > limit("uneven_change")
 
 
-def found_grain(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
+def found_grain(
+    before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float | None = None
+) -> bool:
     """Whether a network that was only tried took away something that counts, and evenly.
 
-    Arguments as of `took_texture`.
+    Args:
+        before: Picture as the network saw it; see `took_texture`.
+        after: Result of the network.
+        strength: Share of the change that was kept in the result; None for all of it.
     """
     if unevenness(before, after) > limit("even_grain"):
         return False
@@ -53,7 +57,8 @@ def found_grain(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
         error = before[part].astype(np.float32) - after[part].astype(np.float32)
         squares += float(np.square(error).sum(dtype=np.float64))
     white = float(np.iinfo(before.dtype).max)
-    return squares / before.size > white**2 * 10 ** (-_SEEN / 10)
+    share = 1.0 if strength is None else strength
+    return squares / before.size > (share * white) ** 2 * 10 ** (-_SEEN / 10)
 
 
 def unevenness(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> float:

@@ -35,6 +35,7 @@ def test_only_grain_that_counts_is_found():
         assert not found_grain(*changed(half, dtype=dtype))
         # 0.5 levels, 54 dB
         assert not found_grain(*changed(1 / 8, dtype=dtype))
+        assert found_grain(*changed(1 / 8, dtype=dtype), strength=1 / 8)
 
 
 def test_opacity_does_not_count():
