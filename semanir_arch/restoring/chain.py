@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from semanir_arch.data.files.image_io import Image
@@ -17,7 +17,8 @@ from semanir_arch.restoring.diagnosis import (
     choose,
     diagnose_file,
     found_grain,
-    took_texture,
+    measure_change,
+    took_noise,
 )
 from semanir_arch.restoring.restorer import Progress, Restorer
 from semanir_arch.tasks import get_task
@@ -153,21 +154,19 @@ class Attempt:
     Args:
         tasks: Names of the networks.
         chain: The networks.
-        judge: Function that says from a picture, its result, (H, W, C), uint8 or uint16, and the
-            share of the change that is in it, whether to keep it; None if it is kept in any case.
+        judge: Function that says from a picture and its result, (H, W, C), uint8 or uint16, whether
+            to keep it; None if it is kept in any case.
         refusal: Reason why a result is not kept, in words.
     """
 
     tasks: tuple[str, ...]
     chain: Chain
-    judge: Callable[[npt.NDArray[Any], npt.NDArray[Any], float | None], bool] | None = None
+    judge: Callable[[npt.NDArray[Any], npt.NDArray[Any]], bool] | None = None
     refusal: str = ""
 
-    def keeps(
-        self, before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float | None = None
-    ) -> bool:
-        """Whether to keep a result that was made with some strength."""
-        return self.judge is None or self.judge(before, after, strength)
+    def keeps(self, before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
+        """Whether to keep a result."""
+        return self.judge is None or self.judge(before, after)
 
 
 class Chooser:
@@ -193,14 +192,20 @@ class Chooser:
         found = diagnose_file(image, path)
         return choose(found, self._shipped, force=self._force, judged=True)
 
-    def attempts(self, choice: TaskChoice) -> list[Attempt]:
-        """What to do, in this order, until a result is kept; nothing for a clean picture."""
+    def attempts(self, choice: TaskChoice, strength: float | None = None) -> list[Attempt]:
+        """What to do, in this order, until a result is kept; nothing for a clean picture.
+
+        Args:
+            choice: Choice made for the picture.
+            strength: Share of the change that will be kept; see `Restorer.restore`.
+        """
         attempts = []
         if choice.trial:
-            attempts.append(Attempt(choice.trial, self.chain(choice.trial), found_grain, _NO_GRAIN))
+            finds = partial(found_grain, strength=strength)
+            attempts.append(Attempt(choice.trial, self.chain(choice.trial), finds, _NO_GRAIN))
         if choice.tasks:
             judged = not self._force and _NOISE_TASKS.issuperset(choice.tasks)
-            judge = _took_noise if judged else None
+            judge = took_noise if judged else None
             attempts.append(Attempt(choice.tasks, self.chain(choice.tasks), judge, _TEXTURE))
         return attempts
 
@@ -235,25 +240,14 @@ def change_in_words(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> str:
     """
     if before.shape != after.shape:
         return f"now {after.shape[1]} x {after.shape[0]} pixels"
-    white = float(np.iinfo(before.dtype).max)
-    squares = total = 0.0
-    for rows in range(0, len(before), 256):
-        part = slice(rows, rows + 256)
-        change = (after[part].astype(np.float32) - before[part].astype(np.float32)) / white
-        squares += float(np.square(change, dtype=np.float64).sum())
-        total += float(np.abs(change).sum(dtype=np.float64))
-    levels, error = 255 * total / before.size, squares / before.size
+    mean, error = measure_change(before, after)
     if not error:
         return "nothing changed"
     psnr = -10 * math.log10(error)
-    said = f"changed by {levels:.2f} of 255 levels on average ({psnr:.1f} dB from the input)"
+    said = f"changed by {255 * mean:.2f} of 255 levels on average ({psnr:.1f} dB from the input)"
     if psnr >= _HARDLY:
         said += "; little to repair was found; --try shows other tasks"
     return said
-
-
-def _took_noise(before: npt.NDArray[Any], after: npt.NDArray[Any], _strength: float | None) -> bool:
-    return not took_texture(before, after)
 
 
 def _knows(restorer: Restorer, name: str) -> bool:

@@ -99,7 +99,7 @@ def restore_file(
     _refuse_closed(job.target.parent)
     with _silent_libraries():
         image = load_image(job.source)
-    said, attempts = _plan(network, image, job.source)
+    said, attempts = _plan(network, image, job.source, settings.strength)
     chains: list[Chain | None] = [attempt.chain for attempt in attempts]
     for chain in chains or [None]:
         _check_result(job.target, image, chain, settings)
@@ -109,7 +109,7 @@ def restore_file(
     restored, restorer = pixels, None
     for attempt in attempts:
         result = _restore(pixels, job, attempt.chain, settings, progress)
-        if attempt.keeps(pixels, result, settings.strength):
+        if attempt.keeps(pixels, result):
             restored, restorer = result, attempt.chain
             said.append(change_in_words(pixels, restored))
             break
@@ -135,13 +135,13 @@ def restore_file(
 
 
 def _plan(
-    network: Chain | Chooser, image: Image, path: Path
+    network: Chain | Chooser, image: Image, path: Path, strength: float | None
 ) -> tuple[list[str], Sequence[Attempt]]:
     """What was found in a picture, in words, and what to do until a result is kept."""
     if isinstance(network, Chain):
         return [], [Attempt((), network)]
     choice = network.choose(image, path)
-    return [choice.line, *choice.hints], network.attempts(choice)
+    return [choice.line, *choice.hints], network.attempts(choice, strength)
 
 
 def _write(

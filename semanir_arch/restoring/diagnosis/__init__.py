@@ -1,7 +1,7 @@
 """What is wrong with a picture, measured without a network; and which network helps."""
 
 from semanir_arch.restoring.diagnosis.choice import TaskChoice, choose
-from semanir_arch.restoring.diagnosis.evenness import found_grain, took_texture
+from semanir_arch.restoring.diagnosis.evenness import found_grain, measure_change, took_noise
 from semanir_arch.restoring.diagnosis.findings import (
     Diagnosis,
     diagnose,
@@ -17,5 +17,6 @@ __all__ = [
     "diagnose_data",
     "diagnose_file",
     "found_grain",
-    "took_texture",
+    "measure_change",
+    "took_noise",
 ]

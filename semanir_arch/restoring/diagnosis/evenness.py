@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from semanir_arch.restoring.diagnosis.limits import limit
 
-__all__ = ["found_grain", "took_texture", "unevenness"]
+__all__ = ["found_grain", "is_visible", "measure_change", "took_noise", "unevenness"]
 
-_BLOCK = 16
+_BLOCK, _ROWS = 16, 256
 _FEW = 8
 """Blocks; with fewer, nothing can be told."""
 
@@ -28,37 +28,54 @@ _SEEN = 45.0
 """PSNR in decibels between a picture and a result beyond which nothing worth it was found."""
 
 
-def took_texture(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
-    """Whether what a network took away is spread less evenly than noise.
+def took_noise(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> bool:
+    """Whether what a network took away is spread as evenly as noise, and not where texture is.
 
     Args:
         before: Picture as the network saw it, (H, W, C), perhaps with alpha; uint8 or uint16.
         after: Result of the network, of the same shape and type.
     """
-    return unevenness(before, after) > limit("uneven_change")
+    return unevenness(before, after) <= limit("uneven_change")
 
 
 def found_grain(
     before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float | None = None
 ) -> bool:
-    """Whether a network that was only tried took away something that counts, and evenly.
+    """Whether a network that was only tried took away something that can be seen, and evenly.
 
     Args:
-        before: Picture as the network saw it; see `took_texture`.
+        before: Picture as the network saw it; see `took_noise`.
         after: Result of the network.
         strength: Share of the change that was kept in the result; None for all of it.
     """
-    if unevenness(before, after) > limit("even_grain"):
-        return False
-    squares = 0.0
-    # some rows at a time, as below
-    for row in range(0, len(before), _BLOCK):
-        part = slice(row, row + _BLOCK)
-        error = before[part].astype(np.float32) - after[part].astype(np.float32)
-        squares += float(np.square(error).sum(dtype=np.float64))
-    white = float(np.iinfo(before.dtype).max)
+    seen = is_visible(before, after, strength)
+    return seen and unevenness(before, after) <= limit("even_grain")
+
+
+def is_visible(
+    before: npt.NDArray[Any], after: npt.NDArray[Any], strength: float | None = None
+) -> bool:
+    """Whether the whole change is more than nobody would see; arguments as of `found_grain`."""
     share = 1.0 if strength is None else strength
-    return squares / before.size > (share * white) ** 2 * 10 ** (-_SEEN / 10)
+    return measure_change(before, after)[1] > share**2 * 10 ** (-_SEEN / 10)
+
+
+def measure_change(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float]:
+    """Mean absolute and mean squared change, for values in [0, 1].
+
+    Args:
+        before: (H, W, C), uint8 or uint16.
+        after: Result, of the same shape and type.
+    """
+    white = float(np.iinfo(before.dtype).max)
+    total = squares = 0.0
+    # some rows at a time: pictures may be large
+    for rows in range(0, len(before), _ROWS):
+        part = slice(rows, rows + _ROWS)
+        change = (after[part].astype(np.float32) - before[part].astype(np.float32)) / white
+        total += float(np.abs(change).sum(dtype=np.float64))
+        squares += float(np.square(change, dtype=np.float64).sum())
+    return total / before.size, squares / before.size
 
 
 def unevenness(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> float:
@@ -76,7 +93,6 @@ def unevenness(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> float:
     rows, columns = (length // _BLOCK for length in before.shape[:2])
     colors = 1 if before.shape[2] <= 2 else 3
     deviations, means = np.empty((rows, columns)), np.empty((rows, columns))
-    # a row of blocks at a time: pictures may be large
     for row in range(rows):
         part = np.s_[row * _BLOCK : (row + 1) * _BLOCK, : columns * _BLOCK, :colors]
         result = after[part].astype(np.float32).mean(axis=2) * scale

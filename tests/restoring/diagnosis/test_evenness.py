@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from semanir_arch.restoring.diagnosis.evenness import found_grain, took_texture, unevenness
+from semanir_arch.restoring.diagnosis.evenness import found_grain, took_noise, unevenness
 
 NOISE = np.random.default_rng(0).normal(0, 4, (96, 128, 1))
 
@@ -24,8 +24,8 @@ def test_noise_everywhere_is_even_and_texture_in_places_is_not(channels, dtype):
     half = (np.arange(128) < 64).reshape(1, 128, 1)
     assert unevenness(*changed(1, channels=channels, dtype=dtype)) < 1.3
     assert unevenness(*changed(half, channels=channels, dtype=dtype)) > 10
-    assert not took_texture(*changed(1, channels=channels, dtype=dtype))
-    assert took_texture(*changed(half, channels=channels, dtype=dtype))
+    assert took_noise(*changed(1, channels=channels, dtype=dtype))
+    assert not took_noise(*changed(half, channels=channels, dtype=dtype))
 
 
 def test_only_grain_that_counts_is_found():
